@@ -1,1 +1,31 @@
-export {}
+/**
+ * `@wmo/core`: every kernel memory interface as a typed Effect service. Files, formats and units; no policy.
+ */
+export * from "./Units.ts"
+export { type Codec, CodecError } from "./Codec.ts"
+export { type KernFsOperation, KernFsError, type KernFsReason } from "./KernFsError.ts"
+export { type FsLike, type Held, type KernelError, KernFs } from "./KernFs.ts"
+export { KernelRoots, type KernelRootsShape } from "./KernelRoots.ts"
+export * from "./Scalars.ts"
+export { type NestedKeyed, nestedKeyedFile } from "./FlatKeyed.ts"
+export {
+  type Counters,
+  countersFile,
+  type MemoryStat,
+  memoryStat,
+  type MemoryStatAmount,
+  memoryStatAmounts,
+  type MemoryStatCounter,
+  memoryStatCounters
+} from "./MemoryStat.ts"
+export * from "./PressureStall.ts"
+export * from "./LruGen.ts"
+export * from "./WorkingSetReport.ts"
+export * from "./Proc.ts"
+export * as Memcg from "./Memcg.ts"
+export { Cgroups, type ReclaimResult } from "./Cgroups.ts"
+export { Mglru } from "./Mglru.ts"
+export { Zswap, type ZswapParameters } from "./Zswap.ts"
+export { WorkingSet } from "./WorkingSet.ts"
+export { Machine } from "./Machine.ts"
+export { Journal, JournalError, type Recovery, type Undone } from "./Journal.ts"

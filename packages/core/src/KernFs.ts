@@ -1,0 +1,162 @@
+/**
+ * The one door to kernel pseudo-files, over a `node:fs`-shaped object so that `node:fs` and memfs both fit.
+ * Reads are synchronous (kernfs does not wait for a disk) into one reused buffer; writes that can block for long go to the thread pool.
+ * Does not know any file by name: formats are codecs, meanings are services.
+ */
+import { Context, Effect, Layer, Result, type Scope } from "effect"
+import * as nodeFs from "node:fs"
+import type { Codec, CodecError } from "./Codec.ts"
+import { fromThrown, KernFsError } from "./KernFsError.ts"
+
+/** The part of `node:fs` that pseudo-files need. */
+export interface FsLike {
+  openSync(path: string, flags: number): number
+  closeSync(fd: number): void
+  readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number
+  writeSync(fd: number, buffer: Uint8Array): number
+  write(fd: number, buffer: Uint8Array, callback: (error: unknown, written: number) => void): void
+  readdirSync(path: string): ReadonlyArray<string>
+  mkdirSync(path: string): unknown
+  rmdirSync(path: string): void
+  existsSync(path: string): boolean
+}
+
+/** What reading a typed file can fail with. */
+export type KernelError = KernFsError | CodecError
+
+/** A file kept open for sampling: a read costs one `pread(2)` and a decode. */
+export interface Held<A> {
+  readonly path: string
+  /** Reads now, outside Effect: for sampling loops. */
+  readonly readResult: () => Result.Result<A, KernelError>
+  readonly read: Effect.Effect<A, KernelError>
+}
+
+const { O_RDONLY, O_TRUNC, O_WRONLY } = nodeFs.constants
+
+const utf8 = new TextEncoder()
+
+/** See the module's header. Paths are absolute. */
+export class KernFs extends Context.Service<
+  KernFs,
+  {
+    /** Reads a file whole. The bytes are a copy. */
+    readonly read: (path: string) => Effect.Effect<Uint8Array, KernFsError>
+    /** Reads a file and decodes it. */
+    readonly decode: <A>(path: string, codec: Codec<A>) => Effect.Effect<A, KernelError>
+    /** Opens a file for repeated reading; it is closed with the scope. After its group is gone reads fail with `NoDevice`. */
+    readonly hold: <A>(path: string, codec: Codec<A>) => Effect.Effect<Held<A>, KernFsError, Scope.Scope>
+    /** Writes with one `write(2)`, at once. Only for files whose writers return quickly. */
+    readonly write: (path: string, text: string) => Effect.Effect<void, KernFsError>
+    /**
+     * Writes with one `write(2)` on a pool thread: for `memory.reclaim`, `memory.high`, `lru_gen`, which work inside the write.
+     * Not interruptible: the kernel finishes what it began. The pool has four threads unless UV_THREADPOOL_SIZE says otherwise.
+     */
+    readonly writeBlocking: (path: string, text: string) => Effect.Effect<void, KernFsError>
+    /** Names in a directory. */
+    readonly list: (path: string) => Effect.Effect<ReadonlyArray<string>, KernFsError>
+    readonly exists: (path: string) => Effect.Effect<boolean>
+    readonly mkdir: (path: string) => Effect.Effect<void, KernFsError>
+    readonly rmdir: (path: string) => Effect.Effect<void, KernFsError>
+  }
+>()("@wmo/core/KernFs") {
+  /** Over any `node:fs`-shaped object. */
+  static readonly layerOver = (fs: FsLike): Layer.Layer<KernFs> => Layer.sync(KernFs, () => make(fs))
+  /** The running kernel. */
+  static readonly layer: Layer.Layer<KernFs> = KernFs.layerOver(nodeFs)
+}
+
+const make = (fs: FsLike): KernFs["Service"] => {
+  let buffer = new Uint8Array(64 * 1024)
+
+  /** Fills the shared buffer from the start of the file; the view is valid until the next read. */
+  const readView = (fd: number): Uint8Array => {
+    let length = 0
+    for (;;) {
+      const got = fs.readSync(fd, buffer, length, buffer.length - length, length)
+      if (got === 0) return buffer.subarray(0, length)
+      length += got
+      if (length === buffer.length) {
+        const larger = new Uint8Array(buffer.length * 2)
+        larger.set(buffer)
+        buffer = larger
+      }
+    }
+  }
+
+  const attempt = <A>(operation: KernFsError["operation"], path: string, run: () => A, written?: string) =>
+    Effect.suspend(() => {
+      try {
+        return Effect.succeed(run())
+      } catch (thrown) {
+        return Effect.fail(fromThrown(operation, path, thrown, written))
+      }
+    })
+
+  const withView = <A>(path: string, use: (view: Uint8Array) => A): A => {
+    const fd = fs.openSync(path, O_RDONLY)
+    try {
+      return use(readView(fd))
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+
+  return {
+    read: (path) => attempt("read", path, () => withView(path, (view) => view.slice())),
+    decode: (path, codec) =>
+      Effect.flatMap(
+        attempt("read", path, () => withView(path, codec.decode)),
+        Effect.fromResult
+      ),
+    hold: (path, codec) =>
+      Effect.acquireRelease(
+        attempt("open", path, () => fs.openSync(path, O_RDONLY)),
+        (fd) => Effect.sync(() => fs.closeSync(fd))
+      ).pipe(
+        Effect.map((fd) => {
+          const readResult = (): Result.Result<any, KernelError> => {
+            let view: Uint8Array
+            try {
+              view = readView(fd)
+            } catch (thrown) {
+              return Result.fail(fromThrown("read", path, thrown))
+            }
+            return codec.decode(view)
+          }
+          return { path, readResult, read: Effect.suspend(() => Effect.fromResult(readResult())) }
+        })
+      ),
+    write: (path, text) =>
+      attempt(
+        "write",
+        path,
+        () => {
+          const fd = fs.openSync(path, O_WRONLY | O_TRUNC)
+          try {
+            fs.writeSync(fd, utf8.encode(text))
+          } finally {
+            fs.closeSync(fd)
+          }
+        },
+        text
+      ),
+    writeBlocking: (path, text) =>
+      Effect.flatMap(
+        attempt("write", path, () => fs.openSync(path, O_WRONLY | O_TRUNC), text),
+        (fd) =>
+          Effect.callback<void, KernFsError>((resume) => {
+            fs.write(fd, utf8.encode(text), (error) => {
+              fs.closeSync(fd)
+              resume(error ? Effect.fail(fromThrown("write", path, error, text)) : Effect.void)
+            })
+          })
+      ).pipe(Effect.uninterruptible),
+    list: (path) => attempt("list", path, () => fs.readdirSync(path)),
+    exists: (path) => Effect.sync(() => fs.existsSync(path)),
+    mkdir: (path) => attempt("mkdir", path, () => void fs.mkdirSync(path)),
+    rmdir: (path) => attempt("rmdir", path, () => fs.rmdirSync(path))
+  }
+}
+
+export { KernFsError }

@@ -1,0 +1,96 @@
+/**
+ * The one error of a kernel pseudo-file: which operation on which path, why (a closed set of reasons, errno kept), and what to do.
+ * Meanings of the errnos on memory files: kernel Documentation/admin-guide/cgroup-v2.rst and the writers in mm/.
+ */
+import { Data } from "effect"
+
+/** Why the kernel refused. `Other` keeps an errno that has no name of its own here. */
+export type KernFsReason =
+  | { readonly _tag: "Again" }
+  | { readonly _tag: "Busy" }
+  | { readonly _tag: "Exists" }
+  | { readonly _tag: "Interrupted" }
+  | { readonly _tag: "Invalid" }
+  | { readonly _tag: "NoDevice" }
+  | { readonly _tag: "NoSpace" }
+  | { readonly _tag: "NotDirectory" }
+  | { readonly _tag: "NotFound" }
+  | { readonly _tag: "NotSupported" }
+  | { readonly _tag: "OutOfRange" }
+  | { readonly _tag: "PermissionDenied" }
+  | { readonly _tag: "ReadOnly" }
+  | { readonly _tag: "TooManyOpen" }
+  | { readonly _tag: "Other"; readonly errno: string }
+
+const reasonOfErrno: Readonly<Record<string, Exclude<KernFsReason["_tag"], "Other">>> = {
+  EAGAIN: "Again",
+  EBUSY: "Busy",
+  EEXIST: "Exists",
+  EINTR: "Interrupted",
+  ERESTART: "Interrupted",
+  ERESTARTSYS: "Interrupted",
+  EINVAL: "Invalid",
+  ENODEV: "NoDevice",
+  ENOSPC: "NoSpace",
+  ENOTDIR: "NotDirectory",
+  ENOENT: "NotFound",
+  EOPNOTSUPP: "NotSupported",
+  ENOTSUP: "NotSupported",
+  ERANGE: "OutOfRange",
+  EACCES: "PermissionDenied",
+  EPERM: "PermissionDenied",
+  EROFS: "ReadOnly",
+  EMFILE: "TooManyOpen",
+  ENFILE: "TooManyOpen"
+}
+
+const explanation: Readonly<Record<KernFsReason["_tag"], string>> = {
+  Again: "the kernel reclaimed less than asked; ask for less, or later",
+  Busy: "it is in use; end its users first",
+  Exists: "it exists already; choose another name",
+  Interrupted: "a signal interrupted it; try again",
+  Invalid: "the kernel rejected the value",
+  NoDevice: "it went away while it was open",
+  NoSpace: "the kernel has no room for it",
+  NotDirectory: "a part of the path is not a directory",
+  NotFound: "there is no such file or group",
+  NotSupported: "this kernel does not support it; see `wmo doctor`",
+  OutOfRange: "the value is out of range",
+  PermissionDenied: "permission denied; run as root",
+  ReadOnly: "the file system is mounted read-only; remount it read-write, or run outside the container",
+  TooManyOpen: "too many open files; raise the limit (ulimit -n)",
+  Other: "the kernel refused"
+}
+
+export type KernFsOperation = "open" | "read" | "write" | "list" | "mkdir" | "rmdir"
+
+/** A pseudo-file operation that the kernel refused. `written` is what was being written, for writes. */
+export class KernFsError extends Data.TaggedError("KernFsError")<{
+  readonly path: string
+  readonly operation: KernFsOperation
+  readonly reason: KernFsReason
+  readonly written?: string | undefined
+}> {
+  override get message(): string {
+    const errno = this.reason._tag === "Other" ? ` (${this.reason.errno})` : ""
+    const what = this.written === undefined ? "" : ` "${this.written.trim()}" to`
+    return `cannot ${this.operation}${what} ${this.path}: ${explanation[this.reason._tag]}${errno}`
+  }
+
+  /** Whether the same operation may succeed if it is simply tried again. */
+  get isRetryable(): boolean {
+    return this.reason._tag === "Again" || this.reason._tag === "Busy" || this.reason._tag === "Interrupted"
+  }
+
+  /** Whether the file or its group is not there (any more). */
+  get isGone(): boolean {
+    return this.reason._tag === "NotFound" || this.reason._tag === "NoDevice"
+  }
+}
+
+/** Turns what a `node:fs`-shaped object threw into a `KernFsError`; anything without an errno code becomes `Other`. */
+export const fromThrown = (operation: KernFsOperation, path: string, thrown: unknown, written?: string): KernFsError => {
+  const code = typeof thrown === "object" && thrown !== null && "code" in thrown ? String(thrown.code) : String(thrown)
+  const tag = reasonOfErrno[code]
+  return new KernFsError({ operation, path, written, reason: tag === undefined ? { _tag: "Other", errno: code } : { _tag: tag } })
+}

@@ -1,0 +1,77 @@
+/**
+ * Codecs of the one-line files: an amount in bytes, a limit, a number, a boolean, a word, a reclaim request.
+ * Formats: kernel Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files"; module parameters print `Y`/`N`.
+ */
+import { type Codec, exactNumber, printNumber, quote, reject, textCodec } from "./Codec.ts"
+import type { Bytes } from "./Units.ts"
+
+/** A limit in bytes, or `max` for none. */
+export type Limit = Bytes | "max"
+
+/** A limit as a number: `max` is Infinity. */
+export const limitBytes = (limit: Limit): Bytes => (limit === "max" ? Infinity : limit)
+
+const oneLine = (lines: ReadonlyArray<string>): string =>
+  lines.length === 1 ? lines[0]! : reject(1, `expected one line, found ${lines.length}`)
+
+/** A file that holds one amount, as `memory.current` does. */
+export const bytesFile = (file: string): Codec<Bytes> =>
+  textCodec(
+    file,
+    (lines) => exactNumber(oneLine(lines), 1),
+    (value) => `${printNumber(value)}\n`
+  )
+
+/** A file that holds an amount or `max`, as `memory.high` does. */
+export const limitFile = (file: string): Codec<Limit> =>
+  textCodec(
+    file,
+    (lines) => (oneLine(lines) === "max" ? "max" : exactNumber(lines[0]!, 1)),
+    (value) => `${value === "max" ? value : printNumber(value)}\n`
+  )
+
+/** A module parameter or switch: printed `Y`/`N` or `1`/`0`; encoded as `Y`/`N`. */
+export const booleanFile = (file: string): Codec<boolean> =>
+  textCodec(
+    file,
+    (lines) => {
+      const word = oneLine(lines)
+      if (/^[Yy1]$/.test(word)) return true
+      if (/^[Nn0]$/.test(word)) return false
+      return reject(1, `${quote(word)} is neither Y nor N`)
+    },
+    (value) => (value ? "Y\n" : "N\n")
+  )
+
+/** A file that holds one word, as a zswap compressor. */
+export const wordFile = (file: string): Codec<string> =>
+  textCodec(
+    file,
+    (lines) => (/^\S+$/.test(oneLine(lines)) ? lines[0]! : reject(1, `${quote(lines[0]!)} is not one word`)),
+    (value) => `${value}\n`
+  )
+
+/** A write to `memory.reclaim`: how much, and the balance of anon against file for this request only (`max`: anon only, since 6.17). */
+export interface ReclaimRequest {
+  readonly bytes: Bytes
+  readonly swappiness?: number | "max" | undefined
+}
+
+/** `memory.reclaim` (since 5.19; `swappiness=` since 6.11): write-only. Decoding serves fakes: it accepts the suffixes the kernel does. */
+export const reclaimRequest: Codec<ReclaimRequest> = textCodec<ReclaimRequest>(
+  "memory.reclaim",
+  (lines) => {
+    const [size, ...options] = oneLine(lines).trim().split(/\s+/)
+    const match = /^(\d+)([KkMmGgTt]?)$/.exec(size!)
+    if (match === null) return reject(1, `${quote(size!)} is not a size`)
+    const scale = match[2] === "" ? 1 : 1024 ** ("kmgt".indexOf(match[2]!.toLowerCase()) + 1)
+    const bytes = exactNumber(match[1]!, 1) * scale
+    if (options.length === 0) return { bytes }
+    const option = /^swappiness=(max|\d+)$/.exec(options.at(-1)!)
+    if (options.length > 1 || option === null) return reject(1, `${quote(options.join(" "))} is not an option of memory.reclaim`)
+    const swappiness = option[1] === "max" ? ("max" as const) : exactNumber(option[1]!, 1)
+    if (swappiness !== "max" && swappiness > 200) return reject(1, "swappiness is 0 to 200")
+    return { bytes, swappiness }
+  },
+  ({ bytes, swappiness }) => `${printNumber(bytes)}${swappiness === undefined ? "" : ` swappiness=${swappiness}`}`
+)

@@ -1,0 +1,144 @@
+/**
+ * memfs with the manners of kernfs: files whose content is computed at read and whose writes are answered by a function, one write(2)
+ * per command, no tails after a shorter write, descriptors that fail with ENODEV once their file is gone, directories that the fake
+ * fills on mkdir. Shaped like `node:fs`, so the same `KernFs` code runs on it.
+ */
+import { createFsFromVolume, Volume } from "memfs"
+import type { FsLike } from "../KernFs.ts"
+
+/** What a handler throws to refuse a write or a read, as the kernel would. */
+export class Errno extends Error {
+  readonly code: string
+  constructor(code: string) {
+    super(code)
+    this.code = code
+  }
+}
+
+export interface FakeFile {
+  /** The content at the moment of the read. Static content is the string that was written last. */
+  readonly read?: () => string
+  /** Answers a write; throws {@link Errno} to refuse it. Without it the write replaces the content. */
+  readonly write?: (text: string) => void
+}
+
+export interface FakeDirectoryHooks {
+  /** Called after a directory has been made below `path`, at any depth. Throws {@link Errno} to refuse it. */
+  readonly onMkdir?: (path: string) => void
+  /** Called instead of rmdir. Throws {@link Errno} to refuse it. */
+  readonly onRmdir?: (path: string) => void
+}
+
+const fileOrder = (a: string, b: string): number => (a < b ? -1 : 1)
+
+export class FakeFs implements FsLike {
+  readonly volume = new Volume()
+  private readonly fs = createFsFromVolume(this.volume)
+  private readonly files = new Map<string, FakeFile>()
+  private readonly hooks: Array<{ readonly root: string; readonly hooks: FakeDirectoryHooks }> = []
+  private readonly open = new Map<number, { readonly path: string; snapshot: Uint8Array | undefined }>()
+  /** Every write in order, for assertions. */
+  readonly writes: Array<{ readonly path: string; readonly text: string }> = []
+
+  /** Puts a file there, parents included. A string is static content. */
+  file(path: string, content: string | FakeFile, mode = 0o644): void {
+    this.directory(path.slice(0, path.lastIndexOf("/")))
+    this.fs.writeFileSync(path, typeof content === "string" ? content : "", { mode })
+    this.fs.chmodSync(path, mode)
+    if (typeof content === "string") this.files.delete(path)
+    else this.files.set(path, content)
+  }
+
+  directory(path: string): void {
+    if (path !== "") this.fs.mkdirSync(path, { recursive: true })
+  }
+
+  /** Hooks for directories made and removed below `root`. */
+  watch(root: string, hooks: FakeDirectoryHooks): void {
+    this.hooks.push({ root, hooks })
+  }
+
+  /** Removes a file or a whole tree; descriptors into it answer ENODEV from then on. */
+  remove(path: string): void {
+    this.fs.rmSync(path, { recursive: true, force: true })
+    for (const known of this.files.keys()) if (known === path || known.startsWith(`${path}/`)) this.files.delete(known)
+  }
+
+  /** The current content, as a reader would see it. */
+  text(path: string): string {
+    return this.files.get(path)?.read?.() ?? String(this.fs.readFileSync(path, "utf8"))
+  }
+
+  openSync(path: string, flags: number): number {
+    const fd = this.fs.openSync(path, flags & ~0o1000)
+    this.open.set(fd, { path, snapshot: undefined })
+    return fd
+  }
+
+  closeSync(fd: number): void {
+    this.open.delete(fd)
+    this.fs.closeSync(fd)
+  }
+
+  readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+    const file = this.descriptor(fd)
+    if (position === 0 || file.snapshot === undefined) file.snapshot = new TextEncoder().encode(this.text(file.path))
+    const chunk = file.snapshot.subarray(position, position + length)
+    buffer.set(chunk, offset)
+    return chunk.length
+  }
+
+  writeSync(fd: number, buffer: Uint8Array): number {
+    const { path } = this.descriptor(fd)
+    const text = new TextDecoder().decode(buffer)
+    this.writes.push({ path, text })
+    const handler = this.files.get(path)?.write
+    if (handler !== undefined) handler(text)
+    else this.fs.writeFileSync(path, text.endsWith("\n") ? text : `${text}\n`)
+    return buffer.length
+  }
+
+  write(fd: number, buffer: Uint8Array, callback: (error: unknown, written: number) => void): void {
+    let written = 0
+    let refused: unknown
+    try {
+      written = this.writeSync(fd, buffer)
+    } catch (error) {
+      refused = error
+    }
+    queueMicrotask(() => callback(refused, written))
+  }
+
+  readdirSync(path: string): ReadonlyArray<string> {
+    return (this.fs.readdirSync(path) as Array<string>).toSorted(fileOrder)
+  }
+
+  mkdirSync(path: string): void {
+    this.fs.mkdirSync(path)
+    try {
+      for (const { hooks, root } of this.hooks) if (path.startsWith(`${root}/`)) hooks.onMkdir?.(path)
+    } catch (error) {
+      this.remove(path)
+      throw error
+    }
+  }
+
+  rmdirSync(path: string): void {
+    const watcher = this.hooks.find(({ hooks, root }) => path.startsWith(`${root}/`) && hooks.onRmdir !== undefined)
+    if (!this.fs.existsSync(path)) throw new Errno("ENOENT")
+    if (watcher === undefined) return this.fs.rmdirSync(path)
+    watcher.hooks.onRmdir!(path)
+    this.remove(path)
+  }
+
+  existsSync(path: string): boolean {
+    return this.fs.existsSync(path)
+  }
+
+  private descriptor(fd: number) {
+    const file = this.open.get(fd)
+    if (file === undefined) throw new Errno("EBADF")
+    if (!this.fs.existsSync(file.path)) throw new Errno("ENODEV")
+    return file
+  }
+}

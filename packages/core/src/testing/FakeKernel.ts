@@ -1,0 +1,183 @@
+/**
+ * A kernel's memory files on memfs, in one process and without root: cgroup v2, MGLRU, zswap, working-set reporting, /proc.
+ * It answers as the kernel does, refusals included; what it says of a group comes from a `MemcgModel`.
+ * Deterministic: the only clock is the one that is passed in.
+ */
+import { Layer, Result } from "effect"
+import { Cgroups } from "../Cgroups.ts"
+import { KernFs } from "../KernFs.ts"
+import { type LruGenCommand, lruGen, lruGenCommand } from "../LruGen.ts"
+import { Machine } from "../Machine.ts"
+import { Mglru } from "../Mglru.ts"
+import { memInfo, mountInfo, type SwapArea, swaps } from "../Proc.ts"
+import { pressureStall } from "../PressureStall.ts"
+import type { Bytes } from "../Units.ts"
+import { WorkingSet } from "../WorkingSet.ts"
+import { memcgPageAge, pageAgeIntervals, refreshIntervals } from "../WorkingSetReport.ts"
+import { Zswap } from "../Zswap.ts"
+import { FakeCgroups } from "./FakeCgroups.ts"
+import { Errno, FakeFs } from "./FakeFs.ts"
+import { makeSimpleMemcg, type MemcgLimits, type MemcgModel } from "./MemcgModel.ts"
+import { binGenerations } from "./binGenerations.ts"
+
+export interface FakeKernelOptions {
+  /** What stands behind a group's files; by default a `SimpleMemcg`. Called for the root too (name ""). */
+  readonly memcg?: (name: string, limits: MemcgLimits) => MemcgModel
+  readonly release?: string
+  readonly memTotalBytes?: Bytes
+  readonly memAvailableBytes?: () => Bytes
+  /** Swap areas; by default one of 1 GiB with nothing in it. Empty: a machine without swap. */
+  readonly swaps?: () => ReadonlyArray<SwapArea>
+  readonly zswap?: boolean
+  readonly mglru?: boolean
+  /** Working-set reporting, as on kernels with the out-of-tree series. */
+  readonly workingSet?: boolean
+}
+
+const encoder = new TextEncoder()
+const gib = 2 ** 30
+
+const oneSwap: ReadonlyArray<SwapArea> = [{ path: "/dev/zram0", type: "partition", sizeBytes: gib, usedBytes: 0, priority: 100 }]
+
+export class FakeKernel {
+  readonly fs = new FakeFs()
+  readonly cgroups: FakeCgroups
+  private intervals: ReadonlyArray<number> = []
+
+  constructor(options: FakeKernelOptions = {}) {
+    this.cgroups = new FakeCgroups(this.fs, "/sys/fs/cgroup", options.memcg ?? ((_, limits) => makeSimpleMemcg({}, limits)))
+    this.addProc(options)
+    if (options.zswap ?? true) this.addZswap()
+    if (options.mglru ?? true) this.addMglru()
+    if (options.workingSet ?? false) this.addWorkingSet()
+  }
+
+  /** The kernel as the services of this library see it. */
+  get layer(): Layer.Layer<KernFs | Cgroups | Machine | Mglru | WorkingSet | Zswap> {
+    return Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer, Zswap.layer).pipe(
+      Layer.provideMerge(Cgroups.layer),
+      Layer.provideMerge(KernFs.layerOver(this.fs))
+    )
+  }
+
+  private addProc(options: FakeKernelOptions): void {
+    const total = options.memTotalBytes ?? 4 * gib
+    const areas = options.swaps ?? (() => oneSwap)
+    const info = () => {
+      const available = options.memAvailableBytes?.() ?? total / 2
+      const sum = (key: "sizeBytes" | "usedBytes") => areas().reduce((bytes, area) => bytes + area[key], 0)
+      return { MemTotal: total, MemFree: available, MemAvailable: available, SwapTotal: sum("sizeBytes"), SwapFree: sum("sizeBytes") - sum("usedBytes") }
+    }
+    this.fs.file("/proc/meminfo", { read: () => memInfo.encode(info()) }, 0o444)
+    this.fs.file("/proc/swaps", { read: () => swaps.encode(areas()) }, 0o444)
+    this.fs.file("/proc/vmstat", "pswpin 0\npswpout 0\nzswpin 0\nzswpout 0\n", 0o444)
+    this.fs.file("/proc/sys/kernel/osrelease", `${options.release ?? "6.12.0-fake"}\n`, 0o444)
+    this.fs.file("/proc/sys/kernel/random/boot_id", "00000000-0000-4000-8000-000000000000\n", 0o444)
+    this.fs.file(`/proc/${process.pid}/stat`, `${process.pid} (node) S ${"0 ".repeat(18)}4242 0\n`, 0o444)
+    this.fs.file("/proc/pressure/memory", { read: () => pressureStall.encode(this.cgroups.group("").model.pressure()) })
+    this.fs.file(
+      "/proc/self/mountinfo",
+      mountInfo.encode([{ mountPoint: "/sys/fs/cgroup", fsType: "cgroup2", options: ["rw"], superOptions: ["rw"] }]),
+      0o444
+    )
+    this.fs.file("/proc/self/cgroup", "0::/\n", 0o444)
+  }
+
+  private addZswap(): void {
+    const parameter = (name: string, initial: string, accepts: RegExp, canonical = (word: string) => word) => {
+      let value = initial
+      this.fs.file(`/sys/module/zswap/parameters/${name}`, {
+        read: () => `${value}\n`,
+        write: (text) => {
+          if (!accepts.test(text.trim())) throw new Errno("EINVAL")
+          value = canonical(text.trim())
+        }
+      })
+    }
+    const yesNo = (word: string) => (/^[Yy1]/.test(word) ? "Y" : "N")
+    parameter("enabled", "Y", /^[YyNn01]$/, yesNo)
+    parameter("shrinker_enabled", "N", /^[YyNn01]$/, yesNo)
+    parameter("compressor", "lz4", /^(lzo|lzo-rle|lz4|lz4hc|zstd|deflate|842)$/)
+    parameter("max_pool_percent", "20", /^(100|\d?\d)$/)
+    parameter("accept_threshold_percent", "90", /^(100|\d?\d)$/)
+  }
+
+  private addMglru(): void {
+    let enabled = 7
+    this.fs.file("/sys/kernel/mm/lru_gen/enabled", {
+      read: () => `0x${enabled.toString(16).padStart(4, "0")}\n`,
+      write: (text) => {
+        const word = text.trim()
+        if (/^[yY]$/.test(word)) enabled = 7
+        else if (/^[nN]$/.test(word)) enabled = 0
+        else if (/^(0x[0-9a-f]+|\d+)$/i.test(word)) enabled = Number(word) & 7
+        else throw new Errno("EINVAL")
+      }
+    })
+    this.fs.file("/sys/kernel/mm/lru_gen/min_ttl_ms", "0\n")
+    this.fs.file("/sys/kernel/debug/lru_gen", {
+      read: () =>
+        lruGen.encode(
+          [...this.cgroups.groups.values()].map(({ id, model, name }) => ({ id, path: `/${name}`, nodes: model.generations() }))
+        ),
+      write: (text) => {
+        for (const command of text.split(/[,;\n]/).filter((part) => part.trim() !== "")) this.runLruGen(command)
+      }
+    })
+  }
+
+  private runLruGen(text: string): void {
+    const decoded = lruGenCommand.decode(encoder.encode(text))
+    if (Result.isFailure(decoded)) throw new Errno("EINVAL")
+    const command: LruGenCommand = decoded.success
+    const group = [...this.cgroups.groups.values()].find(({ id }) => id === command.memcg)
+    const node = group?.model.generations().find(({ node }) => node === command.node)
+    const youngest = node?.generations.at(-1)
+    if (group === undefined || node === undefined || youngest === undefined) throw new Errno("EINVAL")
+    if (command._tag === "Age") {
+      if (command.maxSeq > youngest.seq) throw new Errno("EINVAL")
+      if (command.maxSeq === youngest.seq) group.model.age(node.node)
+    } else {
+      if (command.seq + 2 > youngest.seq) throw new Errno("EINVAL")
+      group.model.evict(node.node, command.seq, command.pages, command.swappiness)
+    }
+  }
+
+  private addWorkingSet(): void {
+    const directory = "/sys/devices/system/node/node0/workingset_report"
+    this.fs.file(`${directory}/page_age_intervals`, {
+      read: () => pageAgeIntervals.encode(this.intervals),
+      write: (text) => {
+        const labels = pageAgeIntervals.decode(encoder.encode(text))
+        if (Result.isFailure(labels)) throw new Errno("EINVAL")
+        if (labels.success.length > 31) throw new Errno("ERANGE")
+        this.intervals = labels.success
+      }
+    })
+    const addFiles = (name: string) => {
+      const refresh: Record<number, number> = { 0: 0 }
+      this.fs.file(`/sys/fs/cgroup/${name}/memory.workingset.refresh_interval`, {
+        read: () => refreshIntervals.encode(refresh),
+        write: (text) => {
+          const match = /^N0=(\d+)$/.exec(text.trim())
+          if (match === null) throw new Errno("EINVAL")
+          refresh[0] = Number(match[1])
+        }
+      })
+      this.fs.file(
+        `/sys/fs/cgroup/${name}/memory.workingset.page_age`,
+        { read: () => (refresh[0] === 0 || this.intervals.length === 0 ? "" : memcgPageAge.encode([this.report(name, refresh[0]!)])) },
+        0o444
+      )
+    }
+    this.fs.watch("/sys/fs/cgroup", { onMkdir: (path) => addFiles(path.slice("/sys/fs/cgroup/".length)) })
+  }
+
+  /** As the kernel does: a report older than its refresh interval ages the group before it is made. */
+  private report(name: string, refreshMs: number) {
+    const { model } = this.cgroups.group(name)
+    const youngest = model.generations()[0]?.generations.at(-1)
+    if (youngest !== undefined && youngest.ageMs >= refreshMs) model.age(0)
+    return { node: 0, bins: binGenerations(model.generations()[0]?.generations ?? [], this.intervals) }
+  }
+}
