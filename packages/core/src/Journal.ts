@@ -96,8 +96,7 @@ const undo = Effect.fnUntraced(function* (fs: KernFs["Service"], entries: Readon
     } else if (result.failure.isGone) {
       undone.push({ path: entry.path, result: "gone" })
     } else {
-      const why =
-        entry.kind === "mkdir" && result.failure.reason._tag === "Busy" ? "processes still run in it" : result.failure.message
+      const why = entry.kind === "mkdir" && result.failure.reason._tag === "Busy" ? "processes still run in it" : result.failure.message
       undone.push({ path: entry.path, result: "kept", why })
       again.push(...entries.filter((other) => other.path === entry.path))
     }
@@ -174,7 +173,8 @@ export class Journal extends Context.Service<
               nodeFs.fsyncSync(fd)
               entries.push(entry)
             },
-            catch: (cause) => new JournalError({ directory: options.directory, problem: cause instanceof Error ? cause.message : String(cause) })
+            catch: (cause) =>
+              new JournalError({ directory: options.directory, problem: cause instanceof Error ? cause.message : String(cause) })
           })
 
         const restore = Effect.gen(function* () {
@@ -200,9 +200,13 @@ export class Journal extends Context.Service<
           }),
           mkdir: Effect.fnUntraced(function* (path) {
             yield* append({ kind: "mkdir", path })
-            yield* fs.mkdir(path).pipe(
-              Effect.tapError(() => Effect.sync(() => (entries = entries.filter((entry) => entry.kind !== "mkdir" || entry.path !== path))))
-            )
+            yield* fs
+              .mkdir(path)
+              .pipe(
+                Effect.tapError(() =>
+                  Effect.sync(() => (entries = entries.filter((entry) => entry.kind !== "mkdir" || entry.path !== path)))
+                )
+              )
           })
         })
       })

@@ -145,9 +145,7 @@ export const lruGenCommand: Codec<LruGenCommand> = textCodec(
   },
   (command) => {
     const words: Array<string | number> =
-      command._tag === "Age"
-        ? ["+", command.memcg, command.node, command.maxSeq]
-        : ["-", command.memcg, command.node, command.seq]
+      command._tag === "Age" ? ["+", command.memcg, command.node, command.maxSeq] : ["-", command.memcg, command.node, command.seq]
     if (command._tag === "Age") {
       if (command.canSwap !== undefined || command.forceScan !== undefined) words.push(command.canSwap ?? 1)
       if (command.forceScan !== undefined) words.push(command.forceScan ? 1 : 0)

@@ -40,9 +40,9 @@ export interface SwapArea {
   readonly priority: number
 }
 
-const unescape = (text: string): string => text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
-const escape = (text: string): string =>
-  text.replaceAll(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`)
+const unescape = (text: string): string =>
+  text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+const escape = (text: string): string => text.replaceAll(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`)
 
 export const swaps: Codec<ReadonlyArray<SwapArea>> = textCodec<ReadonlyArray<SwapArea>>(
   "/proc/swaps",
@@ -89,9 +89,7 @@ export const mountInfo: Codec<ReadonlyArray<Mount>> = textCodec<ReadonlyArray<Mo
       }
     }),
   (mounts) =>
-    mounts
-      .map((m) => `0 0 0:0 / ${escape(m.mountPoint)} ${m.options.join(",")} - ${m.fsType} none ${m.superOptions.join(",")}\n`)
-      .join("")
+    mounts.map((m) => `0 0 0:0 / ${escape(m.mountPoint)} ${m.options.join(",")} - ${m.fsType} none ${m.superOptions.join(",")}\n`).join("")
 )
 
 /** One row of `/proc/PID/cgroup`; the v2 hierarchy is the row with no controllers and id 0. */

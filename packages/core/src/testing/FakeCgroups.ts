@@ -50,7 +50,10 @@ export class FakeCgroups {
     fs.directory(root)
     fs.file(`${root}/cgroup.controllers`, availableControllers.join(" ") + "\n", 0o444)
     this.addGroup("")
-    fs.watch(root, { onMkdir: (path) => this.addGroup(path.slice(root.length + 1)), onRmdir: (path) => this.removeGroup(path.slice(root.length + 1)) })
+    fs.watch(root, {
+      onMkdir: (path) => this.addGroup(path.slice(root.length + 1)),
+      onRmdir: (path) => this.removeGroup(path.slice(root.length + 1))
+    })
   }
 
   /** The group, or an error that names it: tests should fail loudly. */

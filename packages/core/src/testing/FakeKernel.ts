@@ -66,7 +66,13 @@ export class FakeKernel {
     const info = () => {
       const available = options.memAvailableBytes?.() ?? total / 2
       const sum = (key: "sizeBytes" | "usedBytes") => areas().reduce((bytes, area) => bytes + area[key], 0)
-      return { MemTotal: total, MemFree: available, MemAvailable: available, SwapTotal: sum("sizeBytes"), SwapFree: sum("sizeBytes") - sum("usedBytes") }
+      return {
+        MemTotal: total,
+        MemFree: available,
+        MemAvailable: available,
+        SwapTotal: sum("sizeBytes"),
+        SwapFree: sum("sizeBytes") - sum("usedBytes")
+      }
     }
     this.fs.file("/proc/meminfo", { read: () => memInfo.encode(info()) }, 0o444)
     this.fs.file("/proc/swaps", { read: () => swaps.encode(areas()) }, 0o444)

@@ -7,10 +7,7 @@ import { type Milliseconds, pageSize } from "../Units.ts"
 import type { PageAgeBin } from "../WorkingSetReport.ts"
 
 /** `generations` oldest first; `labels` increasing upper edges in ms; the result has one more bin, for what is older. */
-export const binGenerations = (
-  generations: ReadonlyArray<Generation>,
-  labels: ReadonlyArray<Milliseconds>
-): ReadonlyArray<PageAgeBin> => {
+export const binGenerations = (generations: ReadonlyArray<Generation>, labels: ReadonlyArray<Milliseconds>): ReadonlyArray<PageAgeBin> => {
   const edges = [0, ...labels, Infinity]
   const bins = labels.concat(Infinity).map((upperMs, i) => ({ lowerMs: edges[i]!, upperMs, anonBytes: 0, fileBytes: 0 }))
   generations.forEach((generation, i) => {
