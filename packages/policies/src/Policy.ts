@@ -1,0 +1,45 @@
+/**
+ * The contract of a policy, the plug-in of this system: a value with a pure `decide`. No I/O, no clock, no fibers.
+ * Third-party policies implement the same interface and run the same conformance suite (`@wmo/policies/testing`).
+ */
+import type { Bytes } from "@wmo/core"
+import type { Observation } from "@wmo/monitors"
+import type { Action } from "./Action.ts"
+import type { Settings, SettingValues } from "./Setting.ts"
+
+/** What a policy cannot work without. Checked before it starts. */
+export type Need = "page-age" | "pressure" | "memory.high" | "memory.reclaim"
+
+export interface DecideInput<S extends Settings> {
+  readonly observation: Observation
+  readonly settings: SettingValues<S>
+  /** Never ask for less memory than this to be left. */
+  readonly floorBytes: Bytes
+  /** Never ask for more than this to be reclaimed in this step. */
+  readonly budgetBytes: Bytes
+}
+
+export interface Decision<State> {
+  readonly actions: ReadonlyArray<Action>
+  /** Why, with the numbers that decided it, for a person. Never empty. */
+  readonly reason: string
+  readonly state: State
+}
+
+export interface Policy<S extends Settings = Settings, State = unknown> {
+  readonly name: string
+  /** What it does, in one sentence. */
+  readonly summary: string
+  /** Where the algorithm comes from. */
+  readonly source: string
+  readonly settings: S
+  readonly needs: ReadonlyArray<Need>
+  readonly initialState: State
+  readonly decide: (input: DecideInput<S>, state: State) => Decision<State>
+}
+
+/** Declares a policy, its types inferred. */
+export const definePolicy = <S extends Settings, State>(policy: Policy<S, State>): Policy<S, State> => policy
+
+/** A policy whose settings and state are its own business: what registries and loops hold. */
+export type AnyPolicy = Policy<any, any>
