@@ -1,0 +1,74 @@
+/**
+ * Guard rails: what of an action is let through. Pure. A policy may ask for anything; what the machine sees respects the floor, the
+ * protections (`memory.min`, `memory.low`), the budgets, and limits that somebody else has set.
+ */
+import { type Bytes, formatBytes, limitBytes, pageSize } from "@wmo/core"
+import type { Observation } from "@wmo/monitors"
+import type { Action } from "@wmo/policies"
+
+export interface GuardRails {
+  /** Leave at least this much in the group. */
+  readonly floorBytes: Bytes
+  /** Reclaim at most this much in one tick. */
+  readonly stepBytes: Bytes
+  /** Reclaim at most this much in any 60 s. */
+  readonly perMinuteBytes: Bytes
+}
+
+export const defaultGuardRails: GuardRails = { floorBytes: 16 * 2 ** 20, stepBytes: 512 * 2 ** 20, perMinuteBytes: 8 * 2 ** 30 }
+
+/** What has been reclaimed lately, and what was set by us. */
+export interface Spent {
+  readonly reclaims: ReadonlyArray<{ readonly atMs: number; readonly bytes: Bytes }>
+  /** The `memory.high` that we set last; undefined while it is not ours. */
+  readonly ourHigh: number | undefined
+}
+
+export const nothingSpent: Spent = { reclaims: [], ourHigh: undefined }
+
+export type Verdict =
+  | { readonly allowed: Action; readonly note?: string | undefined }
+  | { readonly allowed: undefined; readonly refusal: string }
+
+/** The least that may be left in the group: the floor, or a protection that the administrator gave it. */
+export const effectiveFloor = (rails: GuardRails, { usage }: Observation): Bytes =>
+  Math.max(rails.floorBytes, finite(limitBytes(usage.min)), finite(limitBytes(usage.low)))
+
+/** `memory.min = max` protects everything there is. */
+const finite = (bytes: Bytes): Bytes => (bytes === Infinity ? Number.MAX_SAFE_INTEGER : bytes)
+
+/** What may still be reclaimed in this tick. */
+export const remainingBudget = (rails: GuardRails, spent: Spent, nowMs: number): Bytes => {
+  const lastMinute = spent.reclaims.reduce((sum, { atMs, bytes }) => (nowMs - atMs < 60_000 ? sum + bytes : sum), 0)
+  return Math.max(0, Math.min(rails.stepBytes, rails.perMinuteBytes - lastMinute))
+}
+
+/** Lets an action through, whole or cut down, or refuses it with the reason. */
+export const judge = (action: Action, observation: Observation, rails: GuardRails, spent: Spent): Verdict => {
+  const floor = effectiveFloor(rails, observation)
+  const { currentBytes, high } = observation.usage
+  switch (action._tag) {
+    case "Age":
+      return { allowed: action }
+    case "Reclaim": {
+      const budget = remainingBudget(rails, spent, observation.atMs)
+      const aboveFloor = currentBytes - floor
+      const bytes = Math.floor(Math.min(action.bytes, budget, aboveFloor) / pageSize) * pageSize
+      if (!(bytes > 0)) {
+        if (!(action.bytes >= pageSize)) return { allowed: undefined, refusal: "less than a page was asked for" }
+        return aboveFloor < pageSize
+          ? { allowed: undefined, refusal: `the group is at its floor of ${formatBytes(floor)}` }
+          : { allowed: undefined, refusal: "the budget of this minute is used up" }
+      }
+      const cut = bytes < Math.floor(action.bytes / pageSize) * pageSize
+      return { allowed: { ...action, bytes }, note: cut ? `cut from ${formatBytes(action.bytes)} to ${formatBytes(bytes)}` : undefined }
+    }
+    case "SetHigh": {
+      if (high !== "max" && high !== spent.ourHigh) {
+        return { allowed: undefined, refusal: `memory.high is ${formatBytes(high)}, set by somebody else; it is left alone` }
+      }
+      if (action.limit === "max" || action.limit >= floor) return { allowed: action }
+      return { allowed: { _tag: "SetHigh", limit: floor }, note: `raised from ${formatBytes(action.limit)} to the floor of ${formatBytes(floor)}` }
+    }
+  }
+}

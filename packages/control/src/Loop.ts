@@ -1,0 +1,100 @@
+/**
+ * The loop: observe, decide, act, record, once a tick. The same code runs on the real kernel, in virtual time on the simulator, and on
+ * the fake. Ticks have fixed times: a late one is taken late, one that was missed altogether is counted, and the rhythm never drifts.
+ */
+import type { Cgroups, Journal, KernelError, KernFs, Machine, Mglru, WorkingSet } from "@wmo/core"
+import { type CgroupSampler, type GroupGone, makeCgroupSampler, makePageAgeMonitor, type Observation, type PageAgeChoice } from "@wmo/monitors"
+import { type AnyPolicy, type Decision, type SettingValues, type Settings } from "@wmo/policies"
+import type { Outcome, RecordingError, RunRecorder, Tick } from "@wmo/recording"
+import { Clock, Effect, type Scope } from "effect"
+import { type Actuator, makeActuator } from "./Actuator.ts"
+import { effectiveFloor, type GuardRails, remainingBudget } from "./GuardRails.ts"
+import { PolicyCannotRun } from "./PolicyCannotRun.ts"
+import { missingNeeds } from "./missingNeeds.ts"
+
+export interface LoopOptions {
+  readonly group: string
+  readonly policy: AnyPolicy
+  readonly settings: SettingValues<Settings>
+  readonly everyMs: number
+  readonly rails: GuardRails
+  readonly dryRun: boolean
+  readonly pageAge: PageAgeChoice
+  /** Called after every tick, with what it saw and did. */
+  readonly onTick?: (tick: Tick) => Effect.Effect<void>
+}
+
+export interface Loop {
+  /**
+   * Runs until it is interrupted or the group goes away. A tick that fails to read one file is an error; the group's end is not:
+   * it ends the loop with `GroupGone`.
+   */
+  readonly run: (recorder: RunRecorder) => Effect.Effect<never, GroupGone | KernelError | RecordingError>
+  /** Takes one tick now. */
+  readonly tick: Effect.Effect<Tick, GroupGone | KernelError>
+  readonly missedTicks: () => number
+}
+
+/** A policy that throws is a defect of the policy: it is reported as a decision to do nothing, and the loop goes on. */
+const decideSafely = (policy: AnyPolicy, input: Parameters<AnyPolicy["decide"]>[0], state: unknown): Decision<unknown> => {
+  try {
+    return policy.decide(input, state)
+  } catch (thrown) {
+    return { actions: [], reason: `policy ${policy.name} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`, state }
+  }
+}
+
+/**
+ * Opens the group and prepares the loop. Fails with `PolicyCannotRun` where the kernel lacks what the policy needs, and with
+ * `GroupGone` where there is no such group.
+ */
+export const makeLoop: (
+  options: LoopOptions
+) => Effect.Effect<
+  Loop,
+  GroupGone | KernelError | PolicyCannotRun,
+  Cgroups | KernFs | Machine | Mglru | WorkingSet | Journal | Scope.Scope
+> = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pageAge, policy, rails, settings }) {
+  const ages = yield* makePageAgeMonitor(group, pageAge)
+  const sampler: CgroupSampler = yield* makeCgroupSampler(group, ages)
+  const actuator: Actuator = yield* makeActuator({ rails, dryRun })
+  const missing = yield* missingNeeds(group, policy, ages.source)
+  if (missing.length > 0) return yield* new PolicyCannotRun({ policy: policy.name, missing })
+
+  let state: unknown = policy.initialState
+  let missed = 0
+
+  const tick = Effect.gen(function* () {
+    const observation: Observation = yield* sampler.sample
+    const decision = decideSafely(
+      policy,
+      {
+        observation,
+        settings,
+        floorBytes: effectiveFloor(rails, observation),
+        budgetBytes: remainingBudget(rails, actuator.spent(), observation.atMs)
+      },
+      state
+    )
+    state = decision.state
+    const outcomes: Array<Outcome> = []
+    for (const action of decision.actions) outcomes.push(yield* actuator.act(action, observation))
+    return { observation, reason: decision.reason, outcomes } satisfies Tick
+  })
+
+  const run = Effect.fnUntraced(function* (recorder: RunRecorder) {
+    const start = yield* Clock.currentTimeMillis
+    for (let n = 0; ; ) {
+      const taken = yield* tick
+      yield* recorder.tick(taken)
+      if (onTick !== undefined) yield* onTick(taken)
+      const now = yield* Clock.currentTimeMillis
+      const next = Math.max(n + 1, Math.ceil((now - start) / everyMs))
+      missed += next - (n + 1)
+      n = next
+      yield* Effect.sleep(start + n * everyMs - now)
+    }
+  })
+
+  return { run, tick, missedTicks: () => missed }
+})

@@ -1,0 +1,65 @@
+/**
+ * One recorded run of the loop: starts the record, runs the loop until its end comes, closes the record with how it ended.
+ * Used alike by the command line (real kernel), the demo and the lab (simulator).
+ */
+import { type Cgroups, type Journal, type KernelError, type KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
+import type { GroupGone } from "@wmo/monitors"
+import { Recorder, type RecordingError, type WorkloadResult } from "@wmo/recording"
+import { Clock, Effect, Schema, type Scope } from "effect"
+import { type LoopOptions, makeLoop } from "./Loop.ts"
+import type { PolicyCannotRun } from "./PolicyCannotRun.ts"
+
+/** How a session ends, when it does not fail. */
+export interface SessionEnd {
+  readonly exitCode?: number | undefined
+  readonly result?: WorkloadResult | undefined
+}
+
+export interface SessionOptions extends LoopOptions {
+  /** What tables call this run. */
+  readonly label: string
+  readonly clock: "real" | "simulated"
+  readonly command?: string | undefined
+}
+
+/** Settings as a person would write them, for the record. */
+const printSettings = ({ policy, settings }: LoopOptions): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [name, Schema.encodeSync(policy.settings[name]!.schema as Schema.Codec<number, string>)(value)])
+  )
+
+/**
+ * Runs the loop until `until` succeeds. If the loop ends first (the group went away, a file cannot be read, the disk is full), the record
+ * is closed all the same and the error passed on.
+ */
+export const runSession: <E, R>(
+  options: SessionOptions,
+  until: Effect.Effect<SessionEnd, E, R>
+) => Effect.Effect<
+  SessionEnd,
+  E | GroupGone | KernelError | PolicyCannotRun | RecordingError,
+  R | Cgroups | Journal | KernFs | Machine | Mglru | Recorder | Scope.Scope | WorkingSet
+> = Effect.fnUntraced(function* (options, until) {
+  const recorder = yield* Recorder
+  const machine = yield* Machine
+  const loop = yield* makeLoop(options)
+  const run = yield* recorder.start({
+    label: options.label,
+    group: options.group,
+    policy: options.policy.name,
+    settings: printSettings(options),
+    kernel: yield* machine.release,
+    clock: options.clock,
+    command: options.command,
+    everyMs: options.everyMs,
+    dryRun: options.dryRun,
+    startedMs: yield* Clock.currentTimeMillis
+  })
+  const close = (end: SessionEnd) =>
+    Effect.flatMap(Clock.currentTimeMillis, (endedMs) => run.end({ endedMs, missedTicks: loop.missedTicks(), ...end }))
+  return yield* Effect.raceFirst(until, loop.run(run)).pipe(
+    Effect.tap(close),
+    Effect.tapError(() => Effect.ignore(close({}))),
+    Effect.onInterrupt(() => Effect.ignore(close({})))
+  )
+})
