@@ -1,9 +1,10 @@
 /**
- * cgroup v2 groups: read, write and hold their files; create, list, kill and remove them; reclaim from them.
+ * cgroup v2 groups: read, write and hold their files; list and kill them; reclaim from them.
  * Groups are named by their path below the mount (`wmo/run-1`); a leading slash or the full path under the mount is accepted.
- * Does not decide anything, and does not journal: whoever changes a machine goes through `Journal`.
+ * Does not decide anything, and does not journal: whoever changes a machine (creates a group, sets a limit) goes through `Journal`.
  */
 import { Context, Effect, Layer, type Scope } from "effect"
+import { posix } from "node:path"
 import type { Codec } from "./Codec.ts"
 import { type Held, KernFs, type KernelError } from "./KernFs.ts"
 import type { KernFsError } from "./KernFsError.ts"
@@ -21,7 +22,7 @@ const subtreeControl = wordList("cgroup.subtree_control")
 export class Cgroups extends Context.Service<
   Cgroups,
   {
-    /** The group's name below the mount, without slashes at its ends; the root is the empty string. */
+    /** The group's name below the mount, without slashes at its ends; the root is the empty string. `..` does not leave the mount. */
     readonly normalize: (group: string) => string
     /** Absolute path of a group, or of one of its files. */
     readonly path: (group: string, file?: string) => string
@@ -58,7 +59,7 @@ export class Cgroups extends Context.Service<
       const { cgroup: root } = yield* KernelRoots
       const normalize = (group: string): string => {
         const below = group === root || group.startsWith(`${root}/`) ? group.slice(root.length) : group
-        return below.split("/").filter(Boolean).join("/")
+        return posix.normalize(`/${below}`).split("/").filter(Boolean).join("/")
       }
       const path = (group: string, file?: string): string => [root, normalize(group), file].filter(Boolean).join("/")
       const read = <A>(group: string, codec: Codec<A>) => fs.decode(path(group, codec.file), codec)

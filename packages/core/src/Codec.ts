@@ -51,14 +51,15 @@ export const bytesCodec = <A>(file: string, parse: (bytes: Uint8Array) => A, enc
   }
 })
 
-const ascii = new TextDecoder("latin1")
+/** Paths and group names are UTF-8 in practice; bytes that are not become U+FFFD, never an exception. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
 
 /** A codec from a parser over lines (without their line ends; a missing last line end is tolerated), for files off the hot path. */
 export const textCodec = <A>(file: string, parse: (lines: ReadonlyArray<string>) => A, encode: (value: A) => string): Codec<A> =>
   bytesCodec(
     file,
     (bytes) => {
-      const lines = ascii.decode(bytes).split("\n")
+      const lines = utf8.decode(bytes).split("\n")
       if (lines.at(-1) === "") lines.pop()
       return parse(lines)
     },
@@ -68,9 +69,12 @@ export const textCodec = <A>(file: string, parse: (lines: ReadonlyArray<string>)
 /** Shows a piece of input in an error without flooding the terminal. */
 export const quote = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
 
+/** At most the twenty digits of 2^64 − 1: what is longer is not a kernel number, and `BigInt` of millions of digits would not be total. */
+const decimal = /^\d{1,20}$/
+
 /** Reads a decimal that a double holds exactly (all byte amounts do: they are page-aligned or below 2^53), else rejects. */
 export const exactNumber = (text: string, line: number): number => {
-  if (!/^\d+$/.test(text)) return reject(line, `${quote(text)} is not a number`)
+  if (!decimal.test(text)) return reject(line, `${quote(text)} is not a number`)
   const value = Number(text)
   if (!Number.isSafeInteger(value) && BigInt(value) !== BigInt(text)) return reject(line, `${text} is not an exact amount`)
   return value
@@ -78,7 +82,13 @@ export const exactNumber = (text: string, line: number): number => {
 
 /** Reads a decimal counter of any size. */
 export const counter = (text: string, line: number): bigint =>
-  /^\d+$/.test(text) ? BigInt(text) : reject(line, `${quote(text)} is not a counter`)
+  decimal.test(text) ? BigInt(text) : reject(line, `${quote(text)} is not a counter`)
 
-/** Prints an amount with all its digits: `String(2 ** 60 + 4096)` would round it. */
-export const printNumber = (value: number): string => (Number.isSafeInteger(value) ? String(value) : BigInt(value).toString())
+/**
+ * Prints an amount with all its digits (`String(2 ** 60 + 4096)` would round it); fractions of a byte are cut off.
+ * What is not a number is printed as such: the kernel answers EINVAL, which is an error in the caller's channel and not a crash.
+ */
+export const printNumber = (value: number): string => {
+  if (Number.isSafeInteger(value) || !Number.isFinite(value)) return String(value)
+  return BigInt(Math.trunc(value)).toString()
+}

@@ -9,6 +9,10 @@ const space = 0x20
 const newline = 0x0a
 const zero = 0x30
 
+/** 2^64 − 1 has twenty digits: what is longer is not a kernel counter. */
+const mostDigits = 20
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
+
 interface KnownKey {
   readonly name: string
   readonly bytes: Uint8Array
@@ -37,7 +41,7 @@ export const makeFlatScanner = (): ((bytes: Uint8Array, onKey: OnFlatKey) => voi
       let key = known[line]
       if (key === undefined || !isAt(key, bytes, start, gap - start)) {
         const slice = bytes.slice(start, gap)
-        key = { name: String.fromCharCode(...slice), bytes: slice }
+        key = { name: utf8.decode(slice), bytes: slice }
         known[line] = key
       }
       let end = gap + 1
@@ -47,10 +51,11 @@ export const makeFlatScanner = (): ((bytes: Uint8Array, onKey: OnFlatKey) => voi
         if (digit < 0 || digit > 9) return reject(line + 1, `the value of ${quote(key.name)} is not a number`)
         value = value * 10 + digit
       }
+      if (end - gap > mostDigits + 1) return reject(line + 1, `the value of ${quote(key.name)} has more than ${mostDigits} digits`)
       if (end === gap + 1) return reject(line + 1, `${quote(key.name)} has no value`)
       const from = gap + 1
       onKey(key.name, value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN, () =>
-        Number.isSafeInteger(value) ? BigInt(value) : BigInt(String.fromCharCode(...bytes.subarray(from, end)))
+        Number.isSafeInteger(value) ? BigInt(value) : BigInt(utf8.decode(bytes.subarray(from, end)))
       )
       start = end + 1
     }

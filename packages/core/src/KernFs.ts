@@ -147,7 +147,11 @@ const make = (fs: FsLike): KernFs["Service"] => {
         (fd) =>
           Effect.callback<void, KernFsError>((resume) => {
             fs.write(fd, utf8.encode(text), (error) => {
-              fs.closeSync(fd)
+              try {
+                fs.closeSync(fd)
+              } catch {
+                // The write is what was asked for; its answer must arrive whatever close says.
+              }
               resume(error ? Effect.fail(fromThrown("write", path, error, text)) : Effect.void)
             })
           })

@@ -3,6 +3,7 @@
  * Meanings of the errnos on memory files: kernel Documentation/admin-guide/cgroup-v2.rst and the writers in mm/.
  */
 import { Data } from "effect"
+import { quote } from "./Codec.ts"
 
 /** Why the kernel refused. `Other` keeps an errno that has no name of its own here. */
 export type KernFsReason =
@@ -12,6 +13,7 @@ export type KernFsReason =
   | { readonly _tag: "Interrupted" }
   | { readonly _tag: "Invalid" }
   | { readonly _tag: "NoDevice" }
+  | { readonly _tag: "NoProcess" }
   | { readonly _tag: "NoSpace" }
   | { readonly _tag: "NotDirectory" }
   | { readonly _tag: "NotFound" }
@@ -31,6 +33,7 @@ const reasonOfErrno: Readonly<Record<string, Exclude<KernFsReason["_tag"], "Othe
   ERESTARTSYS: "Interrupted",
   EINVAL: "Invalid",
   ENODEV: "NoDevice",
+  ESRCH: "NoProcess",
   ENOSPC: "NoSpace",
   ENOTDIR: "NotDirectory",
   ENOENT: "NotFound",
@@ -49,17 +52,18 @@ const explanation: Readonly<Record<KernFsReason["_tag"], string>> = {
   Busy: "it is in use; end its users first",
   Exists: "it exists already; choose another name",
   Interrupted: "a signal interrupted it; try again",
-  Invalid: "the kernel rejected the value",
-  NoDevice: "it went away while it was open",
-  NoSpace: "the kernel has no room for it",
-  NotDirectory: "a part of the path is not a directory",
-  NotFound: "there is no such file or group",
+  Invalid: "the kernel rejected the value; check it against the documentation of the file",
+  NoDevice: "it went away while it was open; it is of no use any more",
+  NoProcess: "there is no such process (any more)",
+  NoSpace: "the kernel has no room for it; remove what is not needed, or raise the limit",
+  NotDirectory: "a part of the path is not a directory; check the path",
+  NotFound: "there is no such file or group; check the name, or see `wmo doctor` for what this kernel lacks",
   NotSupported: "this kernel does not support it; see `wmo doctor`",
-  OutOfRange: "the value is out of range",
+  OutOfRange: "the value is out of range; choose a smaller one",
   PermissionDenied: "permission denied; run as root",
   ReadOnly: "the file system is mounted read-only; remount it read-write, or run outside the container",
   TooManyOpen: "too many open files; raise the limit (ulimit -n)",
-  Other: "the kernel refused"
+  Other: "the kernel refused; see `wmo doctor`"
 }
 
 export type KernFsOperation = "open" | "read" | "write" | "list" | "mkdir" | "rmdir"
@@ -73,7 +77,7 @@ export class KernFsError extends Data.TaggedError("KernFsError")<{
 }> {
   override get message(): string {
     const errno = this.reason._tag === "Other" ? ` (${this.reason.errno})` : ""
-    const what = this.written === undefined ? "" : ` "${this.written.trim()}" to`
+    const what = this.written === undefined ? "" : ` ${quote(this.written.trim())} to`
     return `cannot ${this.operation}${what} ${this.path}: ${explanation[this.reason._tag]}${errno}`
   }
 
@@ -82,15 +86,15 @@ export class KernFsError extends Data.TaggedError("KernFsError")<{
     return this.reason._tag === "Again" || this.reason._tag === "Busy" || this.reason._tag === "Interrupted"
   }
 
-  /** Whether the file or its group is not there (any more). */
+  /** Whether the file, its group or its process is not there (any more). */
   get isGone(): boolean {
-    return this.reason._tag === "NotFound" || this.reason._tag === "NoDevice"
+    return this.reason._tag === "NotFound" || this.reason._tag === "NoDevice" || this.reason._tag === "NoProcess"
   }
 }
 
 /** Turns what a `node:fs`-shaped object threw into a `KernFsError`; anything without an errno code becomes `Other`. */
 export const fromThrown = (operation: KernFsOperation, path: string, thrown: unknown, written?: string): KernFsError => {
-  const code = typeof thrown === "object" && thrown !== null && "code" in thrown ? String(thrown.code) : String(thrown)
+  const code = typeof thrown === "object" && thrown !== null && "code" in thrown ? String(thrown.code) : String(thrown).split("\n")[0]!
   const tag = reasonOfErrno[code]
   return new KernFsError({ operation, path, written, reason: tag === undefined ? { _tag: "Other", errno: code } : { _tag: tag } })
 }

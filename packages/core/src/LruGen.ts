@@ -33,7 +33,10 @@ const headerLine = /^memcg\s+(\d+)\s(.*)$/
 const nodeLine = /^ node\s+(\d+)$/
 const generationLine = /^\s+(\d+)\s+(\d+)\s+(\d+)[ x]?\s+(\d+)[ x]?\s*$/
 
-const ascii = new TextDecoder("utf-8")
+/** Tier and mm-statistics lines of `lru_gen_full`: numbers, each with letters glued to it or not. */
+const statisticsLine = /^\s+\d+[a-zA-Z]*(?:\s+\d+[a-zA-Z]*)*\s*$/
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
 
 /**
  * The table of generations. Tier and mm-statistics lines of `lru_gen_full` are passed over: after a node line only lines of four
@@ -43,7 +46,7 @@ export const lruGen: Codec<ReadonlyArray<LruGenMemcg>> = bytesCodec<ReadonlyArra
   "lru_gen",
   (bytes) => {
     const memcgs: Array<{ id: number; path: string; nodes: Array<{ node: number; generations: Array<Generation> }> }> = []
-    const lines = ascii.decode(bytes).split("\n")
+    const lines = utf8.decode(bytes).split("\n")
     lines.forEach((text, index) => {
       const line = index + 1
       if (text === "") return
@@ -60,7 +63,7 @@ export const lruGen: Codec<ReadonlyArray<LruGenMemcg>> = bytesCodec<ReadonlyArra
       }
       const target = memcg.nodes.at(-1) ?? reject(line, `${quote(text)} comes before any node line`)
       const fields = generationLine.exec(text)
-      if (fields === null) return text.startsWith(" ") ? undefined : reject(line, `${quote(text)} is not a generation`)
+      if (fields === null) return statisticsLine.test(text) ? undefined : reject(line, `${quote(text)} is not a generation`)
       const seq = exactNumber(fields[1]!, line)
       const last = target.generations.at(-1)
       if (last !== undefined && seq !== last.seq + 1) return

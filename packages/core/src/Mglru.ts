@@ -26,7 +26,7 @@ export class Mglru extends Context.Service<
      */
     readonly age: (group: string, options?: { readonly forceScan?: boolean }) => Effect.Effect<void, KernelError>
     /**
-     * Evicts up to `pages` from the generations up to and including `seq` (all nodes). The two youngest generations stay whatever `seq`
+     * Evicts up to `pages` (on all nodes together, in batches) from the generations up to and including `seq`. The two youngest generations stay whatever `seq`
      * says. Blocks a pool thread as long as that takes.
      */
     readonly evict: (
@@ -82,18 +82,23 @@ export class Mglru extends Context.Service<
         }),
         evict: Effect.fn("Mglru.evict")(function* (name, { pages, seq, swappiness }) {
           const memcg = yield* mustFind(name)
+          let left = pages
           for (const { generations, node } of memcg.nodes) {
             const youngest = generations.at(-1)
-            if (youngest === undefined) continue
+            if (youngest === undefined || left === 0) continue
             const target = Math.min(seq, youngest.seq - generationsNeeded)
             if (target < generations[0]!.seq) continue
+            const old = generations.filter((g) => g.seq <= target).reduce((sum, g) => sum + g.anonPages + g.filePages, 0)
+            // The kernel takes a budget per node and does not say what it used: no node is given more than it holds.
+            const budget = left === undefined ? undefined : Math.min(left, Math.max(old, 1))
+            if (left !== undefined) left -= budget!
             yield* command({
               _tag: "Evict",
               memcg: memcg.id,
               node,
               seq: target,
               ...(swappiness === undefined ? {} : { swappiness }),
-              ...(pages === undefined ? {} : { pages })
+              ...(budget === undefined ? {} : { pages: budget })
             })
           }
         })

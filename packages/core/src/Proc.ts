@@ -60,7 +60,7 @@ export const swaps: Codec<ReadonlyArray<SwapArea>> = textCodec<ReadonlyArray<Swa
     }),
   (areas) =>
     `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${areas
-      .map((a) => `${escape(a.path).padEnd(40)}${a.type}\t${a.sizeBytes / 1024}\t\t${a.usedBytes / 1024}\t\t${a.priority}\n`)
+      .map((a) => `${escape(a.path).padEnd(39)} ${a.type}\t${a.sizeBytes / 1024}\t\t${a.usedBytes / 1024}\t\t${a.priority}\n`)
       .join("")}`
 )
 

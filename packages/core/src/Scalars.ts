@@ -27,7 +27,7 @@ export const limitFile = (file: string): Codec<Limit> =>
   textCodec(
     file,
     (lines) => (oneLine(lines) === "max" ? "max" : exactNumber(lines[0]!, 1)),
-    (value) => `${value === "max" ? value : printNumber(value)}\n`
+    (value) => `${value === "max" || value === Infinity ? "max" : printNumber(value)}\n`
   )
 
 /** A module parameter or switch: printed `Y`/`N` or `1`/`0`; encoded as `Y`/`N`. */
@@ -62,9 +62,9 @@ export const reclaimRequest: Codec<ReclaimRequest> = textCodec<ReclaimRequest>(
   "memory.reclaim",
   (lines) => {
     const [size, ...options] = oneLine(lines).trim().split(/\s+/)
-    const match = /^(\d+)([KkMmGgTt]?)$/.exec(size!)
+    const match = /^(\d+)([KkMmGgTtPpEe]?)$/.exec(size!)
     if (match === null) return reject(1, `${quote(size!)} is not a size`)
-    const scale = match[2] === "" ? 1 : 1024 ** ("kmgt".indexOf(match[2]!.toLowerCase()) + 1)
+    const scale = match[2] === "" ? 1 : 1024 ** ("kmgtpe".indexOf(match[2]!.toLowerCase()) + 1)
     const bytes = exactNumber(match[1]!, 1) * scale
     if (options.length === 0) return { bytes }
     const option = /^swappiness=(max|\d+)$/.exec(options.at(-1)!)

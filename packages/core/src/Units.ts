@@ -44,6 +44,7 @@ export const formatBytes = (bytes: Bytes): string => {
 }
 
 const durationUnits: Readonly<Record<string, number>> = {
+  µs: 0.001,
   us: 0.001,
   ms: 1,
   s: 1_000,
@@ -56,11 +57,11 @@ const durationUnits: Readonly<Record<string, number>> = {
 /** Reads a duration as people write it: `500ms`, `1s`, `1.5s`, `2m`, `1h`, `2m30s`. Gives milliseconds. A unit is required. */
 export const parseDuration = (text: string): Result.Result<Milliseconds, string> => {
   const trimmed = text.trim()
-  if (!/^(?:\d+(?:\.\d+)?\s*(?:us|ms|s|min|m|h|d)\s*)+$/i.test(trimmed)) {
+  if (!/^(?:\d+(?:\.\d+)?\s*(?:us|µs|ms|s|min|m|h|d)\s*)+$/i.test(trimmed)) {
     return Result.fail(`"${text}" is not a duration: write a number with ms, s, m or h, for example 500ms, 10s or 2m`)
   }
   let total = 0
-  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)/gi)) {
+  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)\s*(us|µs|ms|s|min|m|h|d)/gi)) {
     total += Number(amount) * durationUnits[unit!.toLowerCase()]!
   }
   return Result.succeed(total)
@@ -69,10 +70,10 @@ export const parseDuration = (text: string): Result.Result<Milliseconds, string>
 /** Prints a duration for people: `250 µs`, `12.0 ms`, `4.50 s`, `2 m 30 s`. */
 export const formatDuration = (ms: Milliseconds): string => {
   if (!Number.isFinite(ms)) return "∞"
-  if (ms < 1) return `${Math.round(ms * 1000)} µs`
-  if (ms < 1000) return `${ms < 10 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : ms.toFixed(0)} ms`
+  if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`
+  if (ms < 999.5) return `${ms < 9.995 ? ms.toFixed(2) : ms < 99.95 ? ms.toFixed(1) : ms.toFixed(0)} ms`
   const seconds = ms / 1000
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`
+  if (seconds < 59.95) return `${seconds < 9.995 ? seconds.toFixed(2) : seconds.toFixed(1)} s`
   const whole = Math.round(seconds)
   const hours = Math.floor(whole / 3600)
   const minutes = Math.floor((whole % 3600) / 60)

@@ -3,7 +3,7 @@
  * A line labelled L holds what is older than the previous label and at most L ms old. The last label is ULONG_MAX on most versions and
  * LONG_MAX on some: both mean "older than all others". Types other than anon and file may appear and are kept.
  */
-import { type Codec, counter, exactNumber, quote, reject, textCodec } from "./Codec.ts"
+import { type Codec, counter, exactNumber, printNumber, quote, reject, textCodec } from "./Codec.ts"
 import type { Bytes, Milliseconds } from "./Units.ts"
 
 /** Pages idle for more than `lowerMs` and at most `upperMs` (Infinity for the last). `other`: page types that we have no name for. */
@@ -38,9 +38,9 @@ const parseBin = (text: string, line: number, lowerMs: Milliseconds): PageAgeBin
 const printBin = (bin: PageAgeBin): string =>
   [
     bin.upperMs === Infinity ? "18446744073709551615" : String(bin.upperMs),
-    `anon=${bin.anonBytes}`,
-    `file=${bin.fileBytes}`,
-    ...Object.entries(bin.other ?? {}).map(([name, bytes]) => `${name}=${bytes}`)
+    `anon=${printNumber(bin.anonBytes)}`,
+    `file=${printNumber(bin.fileBytes)}`,
+    ...Object.entries(bin.other ?? {}).map(([name, bytes]) => `${name}=${printNumber(bytes)}`)
   ].join(" ") + "\n"
 
 /** Node file `workingset_report/page_age`. */

@@ -4,8 +4,8 @@
  * Models the parts of kernel/cgroup/cgroup.c and mm/memcontrol.c that a user of the files can see.
  */
 import { Result } from "effect"
-import { memoryStat } from "../MemoryStat.ts"
-import { countersFile } from "../MemoryStat.ts"
+import { memoryNumaStat } from "../Memcg.ts"
+import { countersFile, type MemoryStat, memoryStat } from "../MemoryStat.ts"
 import { pressureStall } from "../PressureStall.ts"
 import { type Limit, limitFile, reclaimRequest } from "../Scalars.ts"
 import { type Bytes, pageSize } from "../Units.ts"
@@ -30,11 +30,16 @@ const encoder = new TextEncoder()
 const parseLimit = (text: string): Limit => {
   const word = text.trim()
   if (word === "max") return "max"
-  const match = /^(\d+)([KMGT]?)$/i.exec(word)
+  const match = /^(\d+)([KMGTPE]?)$/i.exec(word)
   if (match === null) throw new Errno("EINVAL")
-  const scale = match[2] === "" ? 1 : 1024 ** ("kmgt".indexOf(match[2]!.toLowerCase()) + 1)
-  return Math.floor((Number(match[1]) * scale) / pageSize) * pageSize
+  const scale = match[2] === "" ? 1 : 1024 ** ("kmgtpe".indexOf(match[2]!.toLowerCase()) + 1)
+  const bytes = Math.floor((Number(match[1]) * scale) / pageSize) * pageSize
+  return bytes >= 2 ** 63 - pageSize ? "max" : bytes
 }
+
+/** One node holds everything. */
+const numaStat = (stat: MemoryStat): string =>
+  memoryNumaStat.encode({ anon: { N0: BigInt(stat.anon ?? 0) }, file: { N0: BigInt(stat.file ?? 0) } })
 
 export class FakeCgroups {
   readonly groups = new Map<string, FakeGroup>()
@@ -67,6 +72,10 @@ export class FakeCgroups {
     return [this.root, name, file].filter(Boolean).join("/")
   }
 
+  private children(name: string): ReadonlyArray<FakeGroup> {
+    return [...this.groups.values()].filter((g) => g.name !== "" && g.name.slice(0, Math.max(0, g.name.lastIndexOf("/"))) === name)
+  }
+
   private enabled(name: string): ReadonlyArray<string> {
     return this.fs.text(this.path(name, "cgroup.subtree_control")).trim().split(" ").filter(Boolean)
   }
@@ -80,6 +89,14 @@ export class FakeCgroups {
     if (!isRoot) this.fs.file(this.path(name, "cgroup.controllers"), `${this.enabled(parent).join(" ")}\n`, 0o444)
     this.fs.file(this.path(name, "cgroup.procs"), this.procsFile(group))
     this.controlFile(name)
+    // PSI is there with and without the memory controller; writing sets a trigger, which lives as long as its descriptor.
+    this.fs.file(this.path(name, "memory.pressure"), {
+      read: () => pressureStall.encode(group.model.pressure()),
+      write: (text) => {
+        // oxlint-disable-next-line no-control-regex
+        if (!/^(some|full) \d+ \d+[\0\n]?$/.test(text)) throw new Errno("EINVAL")
+      }
+    })
     if (isRoot || this.enabled(parent).includes("memory")) this.addMemoryFiles(group)
     if (isRoot) return
     this.fs.file(this.path(name, "cgroup.events"), { read: () => `populated ${this.populated(name) ? 1 : 0}\nfrozen 0\n` }, 0o444)
@@ -125,15 +142,17 @@ export class FakeCgroups {
           if (!/^[+-]/.test(word) || !availableControllers.includes(controller)) throw new Errno("EINVAL")
           if (word[0] === "+" && !available.includes(controller)) throw new Errno("ENOENT")
           if (word[0] === "+" && name !== "" && this.group(name).processes.size > 0) throw new Errno("EBUSY")
+          if (word[0] === "-" && this.children(name).some((child) => this.enabled(child.name).includes(controller)))
+            throw new Errno("EBUSY")
           next = next.filter((other) => other !== controller)
           if (word[0] === "+") next.push(controller)
         }
         words = availableControllers.filter((controller) => next.includes(controller))
-        for (const child of this.groups.values()) {
-          if (child.name === "" || child.name.slice(0, Math.max(0, child.name.lastIndexOf("/"))) !== name) continue
+        for (const child of this.children(name)) {
           this.fs.file(this.path(child.name, "cgroup.controllers"), `${words.join(" ")}\n`, 0o444)
           const has = this.fs.existsSync(this.path(child.name, "memory.current"))
           if (words.includes("memory") && !has) this.addMemoryFiles(child)
+          if (!words.includes("memory") && has) this.removeMemoryFiles(child.name)
         }
       }
     })
@@ -152,7 +171,7 @@ export class FakeCgroups {
         }
       })
     reading("memory.stat", () => memoryStat.encode(model.stat()))
-    reading("memory.pressure", () => pressureStall.encode(model.pressure()))
+    reading("memory.numa_stat", () => numaStat(model.stat()))
     this.fs.file(this.path(name, "memory.reclaim"), { write: (text) => this.reclaim(group, text) }, 0o200)
     if (name === "") return
     bytes("memory.current", model.current)
@@ -166,6 +185,11 @@ export class FakeCgroups {
     limit("memory.max", "max")
     limit("memory.swap.max", "swapMax")
     limit("memory.zswap.max", "zswapMax")
+  }
+
+  private removeMemoryFiles(name: string): void {
+    const files = this.fs.readdirSync(this.path(name, "")).filter((file) => file.startsWith("memory.") && file !== "memory.pressure")
+    for (const file of files) this.fs.remove(this.path(name, file))
   }
 
   private reclaim(group: FakeGroup, text: string): void {

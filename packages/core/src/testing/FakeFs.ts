@@ -16,9 +16,9 @@ export class Errno extends Error {
 }
 
 export interface FakeFile {
-  /** The content at the moment of the read. Static content is the string that was written last. */
+  /** The content at the moment of the read. */
   readonly read?: () => string
-  /** Answers a write; throws {@link Errno} to refuse it. Without it the write replaces the content. */
+  /** Answers a write; throws {@link Errno} to refuse it. Without it writes are EINVAL. */
   readonly write?: (text: string) => void
 }
 
@@ -31,22 +31,27 @@ export interface FakeDirectoryHooks {
 
 const fileOrder = (a: string, b: string): number => (a < b ? -1 : 1)
 
+/** A file whose content is the string that was written last. */
+const staticFile = (initial: string): FakeFile => {
+  let content = initial
+  return { read: () => content, write: (text) => void (content = text.endsWith("\n") ? text : `${text}\n`) }
+}
+
 export class FakeFs implements FsLike {
   readonly volume = new Volume()
   private readonly fs = createFsFromVolume(this.volume)
   private readonly files = new Map<string, FakeFile>()
   private readonly hooks: Array<{ readonly root: string; readonly hooks: FakeDirectoryHooks }> = []
-  private readonly open = new Map<number, { readonly path: string; snapshot: Uint8Array | undefined }>()
+  private readonly open = new Map<number, { readonly path: string; snapshot: Uint8Array | undefined; isDead: boolean }>()
   /** Every write in order, for assertions. */
   readonly writes: Array<{ readonly path: string; readonly text: string }> = []
 
   /** Puts a file there, parents included. A string is static content. */
   file(path: string, content: string | FakeFile, mode = 0o644): void {
     this.directory(path.slice(0, path.lastIndexOf("/")))
-    this.fs.writeFileSync(path, typeof content === "string" ? content : "", { mode })
+    if (!this.fs.existsSync(path)) this.fs.writeFileSync(path, "")
     this.fs.chmodSync(path, mode)
-    if (typeof content === "string") this.files.delete(path)
-    else this.files.set(path, content)
+    this.files.set(path, typeof content === "string" ? staticFile(content) : content)
   }
 
   directory(path: string): void {
@@ -61,17 +66,20 @@ export class FakeFs implements FsLike {
   /** Removes a file or a whole tree; descriptors into it answer ENODEV from then on. */
   remove(path: string): void {
     this.fs.rmSync(path, { recursive: true, force: true })
+    for (const file of this.open.values()) if (file.path === path || file.path.startsWith(`${path}/`)) file.isDead = true
     for (const known of this.files.keys()) if (known === path || known.startsWith(`${path}/`)) this.files.delete(known)
   }
 
   /** The current content, as a reader would see it. */
   text(path: string): string {
-    return this.files.get(path)?.read?.() ?? String(this.fs.readFileSync(path, "utf8"))
+    const file = this.files.get(path)
+    if (file === undefined) throw new Errno("ENOENT")
+    return file.read?.() ?? ""
   }
 
   openSync(path: string, flags: number): number {
     const fd = this.fs.openSync(path, flags & ~0o1000)
-    this.open.set(fd, { path, snapshot: undefined })
+    this.open.set(fd, { path, snapshot: undefined, isDead: false })
     return fd
   }
 
@@ -93,8 +101,8 @@ export class FakeFs implements FsLike {
     const text = new TextDecoder().decode(buffer)
     this.writes.push({ path, text })
     const handler = this.files.get(path)?.write
-    if (handler !== undefined) handler(text)
-    else this.fs.writeFileSync(path, text.endsWith("\n") ? text : `${text}\n`)
+    if (handler === undefined) throw new Errno("EINVAL")
+    handler(text)
     return buffer.length
   }
 
@@ -138,7 +146,7 @@ export class FakeFs implements FsLike {
   private descriptor(fd: number) {
     const file = this.open.get(fd)
     if (file === undefined) throw new Errno("EBADF")
-    if (!this.fs.existsSync(file.path)) throw new Errno("ENODEV")
+    if (file.isDead) throw new Errno("ENODEV")
     return file
   }
 }

@@ -2,7 +2,7 @@
  * What stands behind a fake group's files. The seam between the file system of the fake kernel and whatever animates it: a few numbers
  * in unit tests (`makeSimpleMemcg`), a page-level machine in the simulator.
  */
-import type { LruGenNode } from "../LruGen.ts"
+import type { Generation, LruGenNode } from "../LruGen.ts"
 import type { Counters, MemoryStat } from "../MemoryStat.ts"
 import type { PressureStall } from "../PressureStall.ts"
 import type { Limit, ReclaimRequest } from "../Scalars.ts"
@@ -38,6 +38,13 @@ export interface MemcgModel {
 }
 
 export const noLimits = (): MemcgLimits => ({ min: 0, low: 0, high: "max", max: "max", swapMax: "max", zswapMax: "max" })
+
+/** At most four generations, as in the kernel: the oldest moves into the next. */
+const fold = (generations: ReadonlyArray<Generation>): ReadonlyArray<Generation> => {
+  const [oldest, next, ...younger] = generations
+  if (generations.length <= 4 || oldest === undefined || next === undefined) return generations
+  return [{ ...next, anonPages: next.anonPages + oldest.anonPages, filePages: next.filePages + oldest.filePages }, ...younger]
+}
 
 /** A group of a few numbers that tests set directly: `reclaimable` bytes can be reclaimed, the rest cannot. */
 export interface SimpleMemcg extends MemcgModel {
@@ -107,7 +114,7 @@ export const makeSimpleMemcg = (initial: Partial<SimpleMemcg["state"]> = {}, lim
     age: () => {
       state.nodes = state.nodes.map(({ generations, node }) => ({
         node,
-        generations: [...generations, { seq: (generations.at(-1)?.seq ?? 0) + 1, ageMs: 0, anonPages: 0, filePages: 0 }]
+        generations: fold([...generations, { seq: (generations.at(-1)?.seq ?? 0) + 1, ageMs: 0, anonPages: 0, filePages: 0 }])
       }))
     },
     evict: (node, seq, pages) => {

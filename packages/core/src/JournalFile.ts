@@ -1,0 +1,139 @@
+/**
+ * The journal on disk: one file per process, JSON lines, the first says who wrote it. Appended and synced before each change; rewritten
+ * atomically when it holds mostly history, and when changes have been undone. Does not touch the machine: see Journal.
+ * Everything here is synchronous; the state directory belongs on a tmpfs such as /run, where a sync costs nothing.
+ */
+import * as nodeFs from "node:fs"
+
+/** Who made the changes. A process is identified by pid and start time, a boot by the kernel's boot id. */
+export interface JournalHeader {
+  readonly version: 1
+  readonly pid: number
+  readonly startTime: string
+  readonly bootId: string
+  readonly command: string
+}
+
+/** A line after the first. `is`: what the file says after the write; `cancel`: the mkdir before it was not made. */
+export type JournalLine =
+  | { readonly kind: "write"; readonly path: string; readonly was: string; readonly is: string }
+  | { readonly kind: "mkdir"; readonly path: string }
+  | { readonly kind: "cancel"; readonly path: string }
+
+/** What there is to undo at a path. `ours`: the last few texts that our writes left there. */
+export type Change =
+  | { readonly kind: "write"; readonly path: string; readonly was: string; readonly ours: Array<string> }
+  | { readonly kind: "mkdir"; readonly path: string }
+
+/** More than the two that a crash between two writes can leave, so that a text read back has room beside the text written. */
+const textsKept = 4
+const filePattern = /^journal-\d+-\d+\.jsonl$/
+
+/** Adds a line to what there is to undo, in place. Changes stand in the order in which their paths were first changed. */
+export const applyLine = (changes: Array<Change>, line: JournalLine): void => {
+  const at = changes.findIndex((change) => change.path === line.path && (change.kind === "write") === (line.kind === "write"))
+  const known = changes[at]
+  if (line.kind === "cancel") {
+    if (at >= 0) changes.splice(at, 1)
+  } else if (line.kind === "mkdir") {
+    if (known === undefined) changes.push(line)
+  } else if (known?.kind === "write") {
+    if (known.ours.at(-1) !== line.is) known.ours.push(line.is)
+    if (known.ours.length > textsKept) known.ours.shift()
+  } else {
+    changes.push({ kind: "write", path: line.path, was: line.was, ours: [line.is] })
+  }
+}
+
+const linesOf = (change: Change): ReadonlyArray<JournalLine> =>
+  change.kind === "mkdir" ? [change] : change.ours.map((is) => ({ kind: "write", path: change.path, was: change.was, is }))
+
+const isLine = (value: any): value is JournalLine =>
+  typeof value?.path === "string" &&
+  (value.kind === "mkdir" ||
+    value.kind === "cancel" ||
+    (value.kind === "write" && typeof value.was === "string" && typeof value.is === "string"))
+
+const isHeader = (value: any): value is JournalHeader =>
+  value?.version === 1 && Number.isSafeInteger(value.pid) && typeof value.startTime === "string" && typeof value.bootId === "string"
+
+/** What a journal says. A torn line (power loss while it was written) describes a change that was not made, and is passed over. */
+export const parseJournal = (text: string): { readonly header: JournalHeader | undefined; readonly changes: Array<Change> } => {
+  const values = text.split("\n").flatMap((line): ReadonlyArray<unknown> => {
+    try {
+      return line === "" ? [] : [JSON.parse(line)]
+    } catch {
+      return []
+    }
+  })
+  const changes: Array<Change> = []
+  for (const value of values) if (isLine(value)) applyLine(changes, value)
+  return { header: values.find(isHeader), changes }
+}
+
+/** Replaces a journal atomically by what is still to be undone; removes it when nothing is. Throws what `node:fs` throws. */
+export const replaceJournal = (file: string, header: JournalHeader, changes: ReadonlyArray<Change>): void => {
+  if (changes.length === 0) return nodeFs.rmSync(file, { force: true })
+  const text = [header, ...changes.flatMap(linesOf)].map((value) => `${JSON.stringify(value)}\n`).join("")
+  nodeFs.writeFileSync(`${file}.tmp`, text, { mode: 0o600, flush: true })
+  nodeFs.renameSync(`${file}.tmp`, file)
+}
+
+/** Names of the journals in a directory; none where it cannot be read. */
+export const listJournals = (directory: string): ReadonlyArray<string> => {
+  try {
+    return nodeFs.readdirSync(directory).filter((name) => filePattern.test(name))
+  } catch {
+    return []
+  }
+}
+
+/** The journal of this process, and what it has to undo. Methods throw what `node:fs` throws. */
+export class JournalFile {
+  changes: Array<Change> = []
+  private readonly directory: string
+  private readonly file: string
+  private readonly header: JournalHeader
+  private fd: number | undefined
+  private linesOnDisk = 0
+  private isTorn = false
+
+  constructor(directory: string, header: JournalHeader) {
+    this.directory = directory
+    this.header = header
+    this.file = `${directory}/journal-${header.pid}-${header.startTime}.jsonl`
+  }
+
+  /** Puts a line on disk, then among the changes. */
+  append(line: JournalLine): void {
+    if (this.linesOnDisk > 256 + 8 * this.changes.length) this.replace(this.changes)
+    if (this.fd === undefined) {
+      nodeFs.mkdirSync(this.directory, { recursive: true, mode: 0o700 })
+      this.fd = nodeFs.openSync(this.file, "a", 0o600)
+      if (nodeFs.fstatSync(this.fd).size === 0) this.print(this.header)
+    }
+    this.print(line)
+    nodeFs.fsyncSync(this.fd)
+    applyLine(this.changes, line)
+  }
+
+  /** Keeps only these changes, on disk too. */
+  replace(changes: Array<Change>): void {
+    this.changes = changes
+    if (this.fd !== undefined) nodeFs.closeSync(this.fd)
+    const wasWritten = this.fd !== undefined || this.linesOnDisk > 0
+    this.fd = undefined
+    if (!wasWritten) return
+    replaceJournal(this.file, this.header, changes)
+    this.linesOnDisk = changes.length === 0 ? 0 : 1 + changes.flatMap(linesOf).length
+    this.isTorn = false
+  }
+
+  private print(value: JournalHeader | JournalLine): void {
+    const bytes = new TextEncoder().encode(`${this.isTorn ? "\n" : ""}${JSON.stringify(value)}\n`)
+    this.isTorn = true
+    if (nodeFs.writeSync(this.fd!, bytes) < bytes.length) throw new Error("there is no room for it")
+    this.isTorn = false
+    this.linesOnDisk++
+  }
+}
