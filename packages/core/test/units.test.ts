@@ -7,7 +7,15 @@ const seed = 20261121
 
 describe("sizes", () => {
   it("reads them as people write them", () => {
-    const cases: Record<string, number> = { "4096": 4096, "64M": 2 ** 26, "64mb": 2 ** 26, "1.5GiB": 1.5 * 2 ** 30, " 2 g ": 2 ** 31, "0": 0, "1P": 2 ** 50 }
+    const cases: Record<string, number> = {
+      "4096": 4096,
+      "64M": 2 ** 26,
+      "64mb": 2 ** 26,
+      "1.5GiB": 1.5 * 2 ** 30,
+      " 2 g ": 2 ** 31,
+      "0": 0,
+      "1P": 2 ** 50
+    }
     for (const [text, bytes] of Object.entries(cases)) assert.strictEqual(Result.getOrThrow(parseBytes(text)), bytes, text)
     for (const text of ["", "M", "-1", "1X", "1e3", "1,5G", "99999999999P"]) assert.isTrue(Result.isFailure(parseBytes(text)), text)
   })
@@ -40,7 +48,16 @@ describe("sizes", () => {
 
 describe("durations", () => {
   it("reads them with a unit, or several", () => {
-    const cases: Record<string, number> = { "500ms": 500, "1.5s": 1500, "2m30s": 150_000, "1h": 3_600_000, "250us": 0.25, "250 µs": 0.25, "5 min": 300_000, "1d": 86_400_000 }
+    const cases: Record<string, number> = {
+      "500ms": 500,
+      "1.5s": 1500,
+      "2m30s": 150_000,
+      "1h": 3_600_000,
+      "250us": 0.25,
+      "250 µs": 0.25,
+      "5 min": 300_000,
+      "1d": 86_400_000
+    }
     for (const [text, ms] of Object.entries(cases)) assert.strictEqual(Result.getOrThrow(parseDuration(text)), ms, text)
     for (const text of ["", "5", "s", "-1s", "1 fortnight"]) assert.isTrue(Result.isFailure(parseDuration(text)), text)
   })
