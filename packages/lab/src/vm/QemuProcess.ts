@@ -1,0 +1,55 @@
+/**
+ * A QEMU process that never outlives its scope: killed on success, failure and interruption, on the exit of this process, and, where
+ * `setpriv` is there, by the kernel when this process is killed the hard way. The same for its temporary directory.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, type Scope } from "effect"
+import { findProgram, toolPath } from "./Tools.ts"
+import { vmError, type VmError } from "./VmError.ts"
+
+/** How temporary directories of this module begin. */
+export const temporaryPrefix = "wmo-vm-"
+
+/** A directory that goes away with the scope, or with this process. */
+export const temporaryDirectory: Effect.Effect<string, VmError, Scope.Scope> = Effect.acquireRelease(
+  Effect.try({
+    try: () => {
+      const path = mkdtempSync(join(tmpdir(), temporaryPrefix))
+      const remove = () => rmSync(path, { recursive: true, force: true })
+      process.on("exit", remove)
+      return { path, remove }
+    },
+    catch: (cause) => vmError("Boot", `cannot make a temporary directory in ${tmpdir()}: ${String(cause)}`)
+  }),
+  ({ remove }) =>
+    Effect.sync(() => {
+      process.off("exit", remove)
+      remove()
+    })
+).pipe(Effect.map(({ path }) => path))
+
+const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null || child.pid === undefined
+
+/** Starts QEMU in a session of its own: a Ctrl+C at the terminal reaches us, and we end it. */
+export const startQemu = (program: string, args: ReadonlyArray<string>): Effect.Effect<ChildProcess, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const guard = findProgram("setpriv", toolPath())
+      const [file, ...words] = guard === undefined ? [program, ...args] : [guard, "--pdeathsig", "KILL", program, ...args]
+      const child = spawn(file!, words, { detached: true, stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe"] })
+      const kill = () => void child.kill("SIGKILL")
+      child.on("error", () => {})
+      process.on("exit", kill)
+      return { child, kill }
+    }),
+    ({ child, kill }) =>
+      Effect.callback<void>((resume) => {
+        process.off("exit", kill)
+        if (ended(child)) return resume(Effect.void)
+        child.once("exit", () => resume(Effect.void))
+        kill()
+      })
+  ).pipe(Effect.map(({ child }) => child))

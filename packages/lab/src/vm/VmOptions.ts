@@ -1,0 +1,125 @@
+/**
+ * What a VM run is made of, and how its options read as text. Nothing here touches the machine.
+ * Sizes and durations are written as everywhere in WMO (`2G`, `64MiB`, `5m`).
+ */
+import { type Bytes, type Milliseconds, parseBytes, parseDuration } from "@wmo/core"
+import { Result } from "effect"
+import { vmError, type VmError } from "./VmError.ts"
+
+/** A swap device for the guest. zswap needs one behind it, or there is nothing that it could swap out to. */
+export type VmSwap = { readonly kind: "none" } | { readonly kind: "zram"; readonly size: Bytes }
+
+export interface VmOptions {
+  /** Memory of the guest. Default 2 GiB. */
+  readonly memory: Bytes
+  /** Virtual CPUs. Default 2. */
+  readonly cpus: number
+  /** The zswap compressor; undefined leaves zswap off. Default `lz4`. */
+  readonly zswap: string | undefined
+  /** Default a zram device of 1 GiB. */
+  readonly swap: VmSwap
+  /** A kernel image; undefined takes the newest of the cache. */
+  readonly kernel: string | undefined
+  /** Which of the cached kernels: `6.12`, `6.1`. Undefined takes the newest. */
+  readonly kernelSeries: string | undefined
+  /** How long the command may run, counted from its start; undefined for as long as it likes. */
+  readonly timeout: Milliseconds | undefined
+  /** How long the guest may take from the start of QEMU to the start of the command. Default 2 minutes (emulated: about 5 s). */
+  readonly bootTimeout: Milliseconds
+  /** A directory of the host that the command may write to, at the same path. */
+  readonly out: string | undefined
+  /** Environment of the command on top of PATH, HOME, TMPDIR, LANG and TERM of the caller. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+export const defaultVmOptions: VmOptions = {
+  memory: 2 * 2 ** 30,
+  cpus: 2,
+  zswap: "lz4",
+  swap: { kind: "zram", size: 2 ** 30 },
+  kernel: undefined,
+  kernelSeries: undefined,
+  timeout: undefined,
+  bootTimeout: 120_000,
+  out: undefined,
+  env: {}
+}
+
+/** The options as a command line has them: text. Undefined takes the default. */
+export interface VmOptionTexts {
+  readonly memory?: string | undefined
+  readonly cpus?: string | undefined
+  readonly zswap?: string | undefined
+  readonly swap?: string | undefined
+  readonly kernel?: string | undefined
+  readonly kernelSeries?: string | undefined
+  readonly timeout?: string | undefined
+  readonly out?: string | undefined
+  readonly env?: ReadonlyArray<string> | undefined
+}
+
+const smallestMemory: Bytes = 256 * 2 ** 20
+const smallestSwap: Bytes = 2 ** 20
+const compressors = ["lz4", "lz4hc", "lzo", "lzo-rle", "zstd", "deflate", "842"]
+
+const usage = (message: string): Result.Result<never, VmError> => Result.fail(vmError("Usage", message))
+
+const size = (option: string, text: string, smallest: Bytes, smallestText: string): Result.Result<Bytes, VmError> => {
+  const parsed = parseBytes(text)
+  if (Result.isFailure(parsed)) return usage(`${option}: ${parsed.failure}`)
+  return parsed.success >= smallest ? Result.succeed(parsed.success) : usage(`${option}: ${text} is too small, give at least ${smallestText}`)
+}
+
+/** `none`, or `zram:SIZE`. */
+export const parseSwap = (text: string): Result.Result<VmSwap, VmError> => {
+  if (text === "none") return Result.succeed({ kind: "none" })
+  const match = /^zram:(.+)$/.exec(text)
+  if (match === null) return usage(`--swap: "${text}" is neither none nor zram:SIZE, for example zram:1G`)
+  return Result.map(size("--swap", match[1]!, smallestSwap, "1M"), (bytes): VmSwap => ({ kind: "zram", size: bytes }))
+}
+
+/** `K=V`, where K is a name and V anything, also empty. */
+export const parseEnv = (words: ReadonlyArray<string>): Result.Result<Readonly<Record<string, string>>, VmError> => {
+  const env: Record<string, string> = {}
+  for (const word of words) {
+    const match = /^([A-Za-z_][A-Za-z0-9_]*)=([^]*)$/.exec(word)
+    if (match === null) return usage(`--env: "${word}" is not NAME=VALUE`)
+    env[match[1]!] = match[2]!
+  }
+  return Result.succeed(env)
+}
+
+/** Checks every option; fails with the first one that does not hold, reason `Usage`. */
+export const parseVmOptions = (texts: VmOptionTexts): Result.Result<VmOptions, VmError> =>
+  Result.gen(function* () {
+    const memory =
+      texts.memory === undefined ? defaultVmOptions.memory : yield* size("--memory", texts.memory, smallestMemory, "256M")
+    const cpus = texts.cpus === undefined ? defaultVmOptions.cpus : /^\d+$/.test(texts.cpus) ? Number(texts.cpus) : 0
+    if (cpus < 1 || cpus > 64) return yield* usage(`--cpus: "${texts.cpus}" is not a number of CPUs, give 1 to 64`)
+    if (texts.zswap !== undefined && texts.zswap !== "off" && !compressors.includes(texts.zswap)) {
+      return yield* usage(`--zswap: "${texts.zswap}" is not a compressor, give one of ${compressors.join(", ")}, or off`)
+    }
+    const swap = texts.swap === undefined ? defaultVmOptions.swap : yield* parseSwap(texts.swap)
+    if (texts.kernelSeries !== undefined && !/^\d+\.\d+$/.test(texts.kernelSeries)) {
+      return yield* usage(`--kernel-series: "${texts.kernelSeries}" is not a series, give for example 6.12`)
+    }
+    let timeout = defaultVmOptions.timeout
+    if (texts.timeout !== undefined) {
+      const parsed = parseDuration(texts.timeout)
+      if (Result.isFailure(parsed)) return yield* usage(`--timeout: ${parsed.failure}`)
+      if (parsed.success <= 0) return yield* usage("--timeout: give more than nothing, for example 5m")
+      timeout = parsed.success
+    }
+    return {
+      memory,
+      cpus,
+      zswap: texts.zswap === undefined ? defaultVmOptions.zswap : texts.zswap === "off" ? undefined : texts.zswap,
+      swap,
+      kernel: texts.kernel,
+      kernelSeries: texts.kernelSeries,
+      timeout,
+      bootTimeout: defaultVmOptions.bootTimeout,
+      out: texts.out,
+      env: yield* parseEnv(texts.env ?? [])
+    }
+  })
