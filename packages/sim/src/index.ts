@@ -1,1 +1,14 @@
-export {}
+/**
+ * `@wmo/sim`: a Linux memory manager that fits in a process, behind the same files that `@wmo/core` reads.
+ * Pages, generations, reclaim, zswap, faults, throttling and pressure in virtual time, deterministic by seed.
+ */
+export { type Outcome, Simulation, type SimulationOptions } from "./Simulation.ts"
+export * as SimClock from "./SimClock.ts"
+export type { Free, PageRange, Sleep, Step, TaskContext, TaskProgram, Touch, TouchList, Workload } from "./Workload.ts"
+export { hotcold, type HotcoldOptions } from "./workloads/hotcold.ts"
+export { constantCost, type Costs, defaultCosts, type Spread } from "./Costs.ts"
+export { type Compressibility, defaultCompressibility, incompressible, sizeClass } from "./Compressibility.ts"
+export type { LatencyPercentiles } from "./LatencyHistogram.ts"
+export { MemoryGroup, type PageCensus } from "./MemoryGroup.ts"
+export type { ZswapSettings } from "./MachineState.ts"
+export { Random } from "./Random.ts"

@@ -1,0 +1,138 @@
+/**
+ * What happens when a page is not there: charge it (reclaiming, throttling or killing at the limits), then bring it in.
+ * memory.high: past it every 64 pages the task reclaims as much, and then sleeps the longer the further the group is above the limit.
+ * Simplified: a first read of a file costs a sixteenth of a device read (readahead) and counts as a minor fault; every other load from
+ * zswap or the device is a memory stall, whereas the kernel counts only refaults of pages that were active.
+ * Source: mm/memcontrol.c (try_charge_memcg, mem_cgroup_handle_over_high, calculate_high_delay), mm/workingset.c.
+ */
+import { type Microseconds, pageSize } from "@wmo/core"
+import type { MachineState } from "./MachineState.ts"
+import type { MemoryGroup } from "./MemoryGroup.ts"
+import { ABSENT, ACCESSED, DIRTY, DROPPED, FILE, IN_ZSWAP, locationOf, ON_DISK, QUEUED, RESIDENT, ZERO } from "./PageTable.ts"
+import { reclaim } from "./Reclaim.ts"
+import { releaseSlot } from "./Swap.ts"
+
+/** MEMCG_CHARGE_BATCH: pages between two looks at memory.high. */
+export const chargeBatch = 64
+/** SWAP_CLUSTER_MAX */
+const reclaimBatch = 32
+const chargeRetries = 16
+const readahead = 16
+const longestHighDelayUs = 2_000_000
+/** Delays up to 10 ms are not worth a sleep. */
+const shortestHighDelayUs = 10_000
+
+/**
+ * Charges are about to grow by one page: makes room at every limit above the group. Returns the stall in µs.
+ * When reclaim cannot help, kills a workload of the group whose limit it is; the caller looks whether it is its own.
+ */
+export const makeRoom = (machine: MachineState, group: MemoryGroup): Microseconds => {
+  let stallUs = 0
+  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) {
+    const max = g.parent === undefined ? machine.memTotalBytes : g.limit("max")
+    if (g.currentBytes() + pageSize <= max) continue
+    machine.spentUs = 0
+    let isKilled = false
+    for (let tries = chargeRetries; g.currentBytes() + pageSize > max && !isKilled; tries--) {
+      if (g.parent !== undefined) g.event("max")
+      const got = reclaim(machine, g, reclaimBatch, "direct")
+      if (got > 0 && tries > 0) continue
+      g.event("oom")
+      isKilled = machine.options.kill(g)
+      if (!isKilled) break
+    }
+    stallUs += machine.spentUs
+  }
+  return stallUs
+}
+
+/** Whether the group or an ancestor is above its memory.high. */
+export const isOverHigh = (group: MemoryGroup): boolean => {
+  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) if (g.currentBytes() > g.limit("high")) return true
+  return false
+}
+
+/** What a task pays, after `pages` charges, for being above memory.high: reclaim, then a penalty. Returns the stall in µs. */
+export const payForHigh = (machine: MachineState, group: MemoryGroup, pages: number): Microseconds => {
+  let worst = 0
+  machine.spentUs = 0
+  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) {
+    const high = g.limit("high")
+    if (g.currentBytes() <= high) continue
+    g.event("high")
+    for (let tries = 0; tries < chargeRetries && g.currentBytes() > high; tries++) {
+      if (reclaim(machine, g, Math.max(pages, reclaimBatch), "direct") === 0) break
+    }
+    worst = Math.max(worst, (g.currentBytes() - high) / Math.max(high, pageSize))
+  }
+  // (overage * 2^20)^2 / 2^34 seconds for each batch of charges.
+  const delayUs = Math.min(longestHighDelayUs, worst * worst * 64 * 1e6 * (pages / chargeBatch))
+  return machine.spentUs + (delayUs > shortestHighDelayUs ? delayUs : 0)
+}
+
+/** The outcome of the last fault: written, not allocated. */
+export const faultTimes = { runUs: 0, stallUs: 0 }
+
+/** Brings a page in. Room has been made. Writes {@link faultTimes}. */
+export const bringIn = (machine: MachineState, group: MemoryGroup, page: number, isWrite: boolean): void => {
+  const { counters, pages } = group
+  const { costs } = machine
+  const before = pages.flags[page]!
+  const location = locationOf(before)
+  const isFile = (before & FILE) !== 0
+  faultTimes.runUs = costs.minorFault.draw()
+  faultTimes.stallUs = 0
+  counters.add("pgfault", 1)
+  if (location === ABSENT) {
+    if (isFile) faultTimes.runUs += costs.diskRead.draw() / readahead
+  } else {
+    const isNear = counters.get("pgsteal") - pages.evictedAt[page]! <= group.ownResident
+    counters.add("pgmajfault", 1)
+    counters.add(isFile ? "workingset_refault_file" : "workingset_refault_anon", 1)
+    if (isNear) counters.add(isFile ? "workingset_activate_file" : "workingset_activate_anon", 1)
+    if (location === IN_ZSWAP) {
+      counters.add("zswpin", 1)
+      faultTimes.stallUs = costs.zswapLoad.draw()
+    } else if (location === ON_DISK) {
+      counters.add("pswpin", 1)
+      faultTimes.stallUs = costs.diskRead.draw()
+    } else if (location === ZERO) {
+      counters.add("swpin_zero", 1)
+    } else if (location === DROPPED) {
+      faultTimes.stallUs = costs.diskRead.draw()
+    }
+    if (location !== DROPPED) releaseSlot(machine, group, page, location)
+  }
+  pages.flags[page] = (before & (FILE | QUEUED)) | RESIDENT
+  group.generations.addYoungest(page)
+  pages.mark(page, ACCESSED)
+  if (isFile) group.residentFile++
+  if (isWrite || !isFile) setDirty(group, page)
+  group.chargeResident(1)
+}
+
+/** Sets the dirty bit of a resident page. Anon is always dirty: it has no other copy. */
+export const setDirty = (group: MemoryGroup, page: number): void => {
+  const flags = group.pages.flags[page]!
+  if ((flags & DIRTY) !== 0) return
+  group.pages.flags[page] = flags | DIRTY
+  if ((flags & FILE) !== 0) group.dirtyFile++
+}
+
+/** Frees a range, wherever its pages are: exit, munmap or MADV_DONTNEED. */
+export const freePages = (machine: MachineState, group: MemoryGroup, first: number, count: number): void => {
+  const { pages } = group
+  for (let page = first; page < first + count; page++) {
+    const flags = pages.flags[page]!
+    const location = locationOf(flags)
+    if ((flags & RESIDENT) !== 0) {
+      pages.remove(page)
+      if ((flags & FILE) !== 0) group.residentFile--
+      if ((flags & (FILE | DIRTY)) === (FILE | DIRTY)) group.dirtyFile--
+      group.chargeResident(-1)
+    } else if (location === IN_ZSWAP || location === ON_DISK || location === ZERO) {
+      releaseSlot(machine, group, page, location)
+    }
+    pages.setLocation(page, ABSENT)
+  }
+}

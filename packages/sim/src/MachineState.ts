@@ -1,0 +1,64 @@
+/**
+ * What all groups share: the clock, the memory, the swap device, the zswap pool, the costs.
+ * Simplified: one NUMA node, one swap device, no kswapd (a full machine reclaims in the allocating task).
+ */
+import { type Bytes, type Microseconds, pageSize, type Pages } from "@wmo/core"
+import type { CostSamplers } from "./Costs.ts"
+import type { MemoryGroup } from "./MemoryGroup.ts"
+
+/** The zswap module parameters that the model obeys. */
+export interface ZswapSettings {
+  readonly enabled: boolean
+  readonly maxPoolPercent: number
+  readonly acceptThresholdPercent: number
+}
+
+export interface MachineOptions {
+  readonly memTotalBytes: Bytes
+  readonly swapBytes: Bytes
+  readonly costs: CostSamplers
+  /** Read at the start of every reclaim, so that a write to a parameter file counts at once. */
+  readonly zswapSettings: () => ZswapSettings
+  /** Whether the group's pages may go to the swap device (memory.zswap.writeback). */
+  readonly mayWriteToDisk: (group: MemoryGroup) => boolean
+  /** Kills the largest workload of the subtree; returns whether there was one. */
+  readonly kill: (group: MemoryGroup) => boolean
+}
+
+/** vm.swappiness. */
+export const defaultSwappiness = 60
+
+export class MachineState {
+  readonly memTotalBytes: Bytes
+  readonly swapPages: Pages
+  readonly costs: CostSamplers
+  readonly options: MachineOptions
+  readonly groups = new Map<string, MemoryGroup>()
+  /** Virtual time since boot. */
+  nowUs: Microseconds = 0
+  usedSwapPages: Pages = 0
+  poolBytes: Bytes = 0
+  storedPages: Pages = 0
+  /** The pool was full: nothing is stored until it is below the accept threshold. */
+  isPoolFull = false
+  zswap: ZswapSettings
+  /** Time spent by the memory management since somebody last set it to zero. */
+  spentUs: Microseconds = 0
+
+  constructor(options: MachineOptions) {
+    this.options = options
+    this.memTotalBytes = options.memTotalBytes
+    this.swapPages = Math.floor(options.swapBytes / pageSize)
+    this.costs = options.costs
+    this.zswap = { enabled: true, maxPoolPercent: 20, acceptThresholdPercent: 90 }
+  }
+
+  get poolLimitBytes(): Bytes {
+    return (this.memTotalBytes * this.zswap.maxPoolPercent) / 100
+  }
+
+  /** Memory that applications could still get, about: what is free. */
+  availableBytes(): Bytes {
+    return Math.max(0, this.memTotalBytes - (this.groups.get("")?.currentBytes() ?? 0))
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The pages of one group as typed arrays, and the lists that they are on. An access costs one byte read; list moves are O(1).
+ * A page is resident, in zswap, on the swap device, a zero page known to swap, dropped (file), or was never touched.
+ * Simplified: 4 KiB pages only, each mapped once and charged to one group; no swap cache; no huge pages; no page is locked.
+ */
+import type { Pages } from "@wmo/core"
+
+/** Bits of a page's flag byte. `queued`: the page is in `touched`, waiting for the next aging walk. */
+export const RESIDENT = 1
+export const ACCESSED = 2
+export const QUEUED = 4
+export const FILE = 8
+export const DIRTY = 16
+const locationShift = 5
+
+/** Where a page that is not resident is. */
+export const ABSENT = 0
+export const IN_ZSWAP = 1
+export const ON_DISK = 2
+export const ZERO = 3
+export const DROPPED = 4
+
+export const ANON_TYPE = 0
+export const FILE_TYPE = 1
+/** MAX_NR_GENS */
+export const maxGenerations = 4
+/** Lists 0..3: anon by generation slot; 4..7: file; 8: zswap, oldest last. */
+export const zswapList = 8
+const listCount = 9
+
+export const locationOf = (flags: number): number => flags >>> locationShift
+export const typeOf = (flags: number): number => (flags & FILE) >>> 3
+
+export class PageTable {
+  flags = new Uint8Array(0)
+  /** The list that a resident or zswapped page is on. */
+  list = new Uint8Array(0)
+  /** Bytes that the page takes in the pool; 0 a zero page, 4096 incompressible. */
+  compressed = new Uint16Array(0)
+  /** The group's eviction count when the page was last evicted: refault distance is counted from it. */
+  evictedAt = new Uint32Array(0)
+  /** Pages whose accessed bit was set since the last walk: makes a walk linear in what was touched. */
+  touched = new Int32Array(0)
+  touchedCount = 0
+  /** Pages by list. */
+  readonly counts = new Int32Array(listCount)
+  /** Pages in use: indices below it are somebody's. */
+  used = 0
+  private next = new Int32Array(listCount)
+  private prev = new Int32Array(listCount)
+
+  constructor() {
+    for (let list = 0; list < listCount; list++) this.next[list] = this.prev[list] = list
+  }
+
+  /** Adds `pages` pages, never touched; returns the index of the first. */
+  extend(pages: Pages, flags: number): number {
+    const first = this.used
+    const needed = first + pages
+    if (needed > this.flags.length) this.grow(Math.max(needed, this.flags.length * 2))
+    this.flags.fill(flags, first, needed)
+    this.used = needed
+    return first
+  }
+
+  private grow(capacity: number): void {
+    const grown = <A extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(from: A, to: A): A => {
+      to.set(from)
+      return to
+    }
+    this.flags = grown(this.flags, new Uint8Array(capacity))
+    this.list = grown(this.list, new Uint8Array(capacity))
+    this.compressed = grown(this.compressed, new Uint16Array(capacity))
+    this.evictedAt = grown(this.evictedAt, new Uint32Array(capacity))
+    this.touched = grown(this.touched, new Int32Array(capacity))
+    this.next = grown(this.next, new Int32Array(capacity + listCount))
+    this.prev = grown(this.prev, new Int32Array(capacity + listCount))
+  }
+
+  /** Puts a page that is on no list at the head (youngest end) of one. */
+  push(list: number, page: number): void {
+    const node = page + listCount
+    const head = this.next[list]!
+    this.next[node] = head
+    this.prev[node] = list
+    this.prev[head] = node
+    this.next[list] = node
+    this.list[page] = list
+    this.counts[list]!++
+  }
+
+  remove(page: number): void {
+    const node = page + listCount
+    const before = this.prev[node]!
+    const after = this.next[node]!
+    this.next[before] = after
+    this.prev[after] = before
+    this.counts[this.list[page]!]!--
+  }
+
+  /** The oldest page of a list, or -1. */
+  oldest(list: number): number {
+    return this.prev[list]! - listCount < 0 ? -1 : this.prev[list]! - listCount
+  }
+
+  /** Appends all pages of `from` to the old end of `to`, in order. */
+  appendOld(from: number, to: number): void {
+    if (this.counts[from] === 0) return
+    for (let node = this.next[from]!; node !== from; node = this.next[node]!) this.list[node - listCount] = to
+    const first = this.next[from]!
+    const last = this.prev[from]!
+    const oldest = this.prev[to]!
+    this.next[oldest] = first
+    this.prev[first] = oldest
+    this.next[last] = to
+    this.prev[to] = last
+    this.next[from] = this.prev[from] = from
+    this.counts[to]! += this.counts[from]!
+    this.counts[from] = 0
+  }
+
+  /** Sets the accessed bit (and `bits`) of a resident page. */
+  mark(page: number, bits: number): void {
+    const flags = this.flags[page]!
+    if ((flags & QUEUED) === 0) this.touched[this.touchedCount++] = page
+    this.flags[page] = flags | ACCESSED | QUEUED | bits
+  }
+
+  /** Sets where a page is that is not resident any more. It stays queued if it was, so that it is queued once. */
+  setLocation(page: number, location: number): void {
+    this.flags[page] = (this.flags[page]! & (FILE | QUEUED)) | (location << locationShift)
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * A kernel that fits in a process: core's fake kernel, animated by a page-level machine in virtual time. Same seed, same run.
+ * Time passes only in `advance` (or under `SimClock`); files read in between say what is so at that moment.
+ * Simplified: see the headers of Generations, Reclaim, Swap, Fault, Task and Psi. Work asked for by a file (memory.reclaim, lru_gen, limits)
+ * is done at once and takes no virtual time; what it would have cost a CPU is in the outcome.
+ */
+import { type Bytes, type Cgroups, type KernFs, type Machine, type Mglru, type Microseconds, type Milliseconds } from "@wmo/core"
+import type { WorkingSet, Zswap } from "@wmo/core"
+import { Errno, FakeKernel, type MemcgLimits, type MemcgModel } from "@wmo/core/testing"
+import type { Layer } from "effect"
+import { constants } from "node:fs"
+import { type Costs, costSamplers, defaultCosts } from "./Costs.ts"
+import { groupFiles } from "./groupFiles.ts"
+import { LatencyHistogram, type LatencyPercentiles } from "./LatencyHistogram.ts"
+import { MachineState, type ZswapSettings } from "./MachineState.ts"
+import { MemoryCounters } from "./MemoryCounters.ts"
+import { MemoryGroup } from "./MemoryGroup.ts"
+import { Random } from "./Random.ts"
+import { RunningWorkload } from "./RunningWorkload.ts"
+import { runTo } from "./runTasks.ts"
+import type { Workload } from "./Workload.ts"
+
+export interface SimulationOptions {
+  /** Any number; everything random follows from it. */
+  readonly seed: number
+  /** Default 4 GiB. */
+  readonly memTotalBytes?: Bytes
+  /** Size of the one swap device; 0: a machine without swap. Default 2 GiB. */
+  readonly swapBytes?: Bytes
+  /** Initial zswap parameters; `false`: a kernel without zswap. */
+  readonly zswap?: Partial<ZswapSettings> | false
+  /** Costs that differ from `defaultCosts`. */
+  readonly costs?: Partial<Costs>
+  /** Whether the kernel has the working-set reporting series. Default true. */
+  readonly workingSet?: boolean
+}
+
+/** What has come of the workloads of a group. */
+export interface Outcome {
+  readonly operations: number
+  /** Since the end of loading. */
+  readonly operationsPerSecond: number
+  /** Time that operations took beyond think time, as a share of think time: 0.01 is a slowdown by 1 %. */
+  readonly slowdown: number
+  /** Page touches, loading and scans included. */
+  readonly touches: number
+  /** Time that tasks stood still for memory, summed over tasks. */
+  readonly stallUs: Microseconds
+  readonly latency: LatencyPercentiles
+  /** CPU time of reclaim and aging that was asked for by this group's files; not part of `stallUs`. */
+  readonly reclaimCpuUs: Microseconds
+  readonly oomKilled: boolean
+  /** All tasks have ended, by themselves or killed. */
+  readonly finished: boolean
+}
+
+const gib = 2 ** 30
+const firstPid = 10_001
+const zswapDirectory = "/sys/module/zswap/parameters"
+
+export class Simulation {
+  /** The files. Groups are made in it as in any kernel: through core's services or `kernel.fs.mkdirSync`. */
+  readonly kernel: FakeKernel
+  private readonly machine: MachineState
+  private readonly running = new Set<RunningWorkload>()
+  private readonly workloads: Array<RunningWorkload> = []
+  private readonly seed: number
+
+  private constructor(options: SimulationOptions) {
+    this.seed = options.seed
+    const memTotalBytes = options.memTotalBytes ?? 4 * gib
+    const swapBytes = options.swapBytes ?? 2 * gib
+    const hasZswap = options.zswap !== false
+    this.machine = new MachineState({
+      memTotalBytes,
+      swapBytes,
+      costs: costSamplers({ ...defaultCosts, ...options.costs }, (name) => Random.stream(this.seed, name)),
+      zswapSettings: () => this.zswapSettings(hasZswap),
+      mayWriteToDisk: (group) => this.mayWriteToDisk(group),
+      kill: (group) => this.kill(group)
+    })
+    const { machine } = this
+    this.kernel = new FakeKernel({
+      memcg: (name, limits) => this.addGroup(name, limits),
+      memTotalBytes,
+      memAvailableBytes: () => machine.availableBytes(),
+      swaps: () =>
+        swapBytes === 0
+          ? []
+          : [{ path: "/dev/vda2", type: "partition", sizeBytes: swapBytes, usedBytes: machine.usedSwapPages * 4096, priority: -2 }],
+      zswap: hasZswap,
+      workingSet: options.workingSet ?? true
+    })
+    this.addFiles(options.zswap)
+  }
+
+  static make(options: SimulationOptions): Simulation {
+    return new Simulation(options)
+  }
+
+  /** The core services over this kernel. */
+  get layer(): Layer.Layer<KernFs | Cgroups | Machine | Mglru | WorkingSet | Zswap> {
+    return this.kernel.layer
+  }
+
+  /** Virtual time since boot. */
+  get nowMs(): Milliseconds {
+    return this.machine.nowUs / 1000
+  }
+
+  /** The model behind a group, for tests and experiments that need to look at pages. */
+  group(name: string): MemoryGroup {
+    return this.machine.groups.get(name) ?? missingGroup(name)
+  }
+
+  /** Starts a workload in a group that exists; it runs from now on. Returns the process id that cgroup.procs shows. */
+  addWorkload(groupName: string, workload: Workload): number {
+    const group = this.group(groupName)
+    const pid = firstPid + this.workloads.length
+    this.write(`/sys/fs/cgroup/${groupName}/cgroup.procs`, String(pid))
+    const random = (name: string) => Random.stream(this.seed, `${groupName} ${workload.name} ${this.workloads.length} ${name}`)
+    const started = new RunningWorkload(workload, this.machine, group, pid, random)
+    this.running.add(started)
+    this.workloads.push(started)
+    return pid
+  }
+
+  /** Lets virtual time pass. */
+  advance(ms: Milliseconds): void {
+    if (!(ms >= 0) || ms === Infinity) throw new RangeError(`cannot advance by ${ms} ms`)
+    this.advanceTo(this.nowMs + ms)
+  }
+
+  /** As `advance`, to a moment that has not passed yet. */
+  advanceTo(ms: Milliseconds): void {
+    this.noticeGone()
+    const targetUs = ms * 1000
+    if (targetUs > this.machine.nowUs) runTo(this.machine, this.running, targetUs)
+    for (const { group, isDone, pid } of this.workloads) if (isDone) this.kernel.cgroups.groups.get(group.name)?.processes.delete(pid)
+  }
+
+  /** What has come of the workloads that were started in the group (not below it). */
+  outcome(groupName: string): Outcome {
+    const workloads = this.workloads.filter(({ group }) => group.name === groupName)
+    if (workloads.length === 0) throw new Error(`no workload was started in group ${groupName}`)
+    const latencies = new LatencyHistogram()
+    let seconds = 0
+    for (const workload of workloads) {
+      latencies.merge(workload.latencies)
+      const endUs = Number.isNaN(workload.endUs) ? this.machine.nowUs : workload.endUs
+      if (!Number.isNaN(workload.loadedUs)) seconds = Math.max(seconds, (endUs - workload.loadedUs) / 1e6)
+    }
+    const sum = (key: "thinkUs" | "overheadUs" | "stallUs" | "touches") => workloads.reduce((total, workload) => total + workload[key], 0)
+    return {
+      operations: latencies.count,
+      operationsPerSecond: seconds > 0 ? latencies.count / seconds : 0,
+      slowdown: sum("thinkUs") > 0 ? sum("overheadUs") / sum("thinkUs") : 0,
+      touches: sum("touches"),
+      stallUs: sum("stallUs"),
+      latency: latencies.percentiles(),
+      reclaimCpuUs: workloads[0]!.group.reclaimCpuUs,
+      oomKilled: workloads.some(({ isOomKilled }) => isOomKilled),
+      finished: workloads.every(({ isDone }) => isDone)
+    }
+  }
+
+  private addGroup(name: string, limits: MemcgLimits): MemcgModel {
+    this.noticeGone(name)
+    const parentName = name.slice(0, Math.max(0, name.lastIndexOf("/")))
+    const parent = name === "" ? undefined : this.group(parentName)
+    const group = new MemoryGroup(name, parent, limits, this.machine.nowUs)
+    this.machine.groups.set(name, group)
+    return groupFiles(this.machine, group)
+  }
+
+  /** The fake kernel does not say that a group was removed or its processes killed: look. `renewed` is about to be made again. */
+  private noticeGone(renewed?: string): void {
+    for (const workload of this.running) {
+      const processes = this.kernel.cgroups.groups.get(workload.group.name)?.processes
+      if (processes?.has(workload.pid) !== true) workload.end()
+    }
+    for (const [name, group] of this.machine.groups) {
+      if (name !== renewed && (name === "" || this.kernel.cgroups.groups.has(name))) continue
+      group.parent?.children.delete(group)
+      group.parent?.counters.addAll(group.counters)
+      this.machine.groups.delete(name)
+    }
+  }
+
+  private kill(group: MemoryGroup): boolean {
+    const members = new Set(group.subtree())
+    const candidates = [...this.running].filter((workload) => members.has(workload.group) && !workload.isFreed)
+    const largest = candidates.reduce<RunningWorkload | undefined>((a, b) => (a === undefined || b.pages > a.pages ? b : a), undefined)
+    if (largest === undefined) return false
+    largest.isOomKilled = true
+    largest.group.event("oom_kill")
+    largest.end()
+    return true
+  }
+
+  private zswapSettings(hasZswap: boolean): ZswapSettings {
+    const text = (name: string) => this.kernel.fs.text(`${zswapDirectory}/${name}`).trim()
+    return hasZswap
+      ? {
+          enabled: text("enabled") === "Y",
+          maxPoolPercent: Number(text("max_pool_percent")),
+          acceptThresholdPercent: Number(text("accept_threshold_percent"))
+        }
+      : { enabled: false, maxPoolPercent: 0, acceptThresholdPercent: 0 }
+  }
+
+  /** memory.zswap.writeback is hierarchical: a 0 above counts below. */
+  private mayWriteToDisk(group: MemoryGroup): boolean {
+    for (let g: MemoryGroup | undefined = group; g?.parent !== undefined; g = g.parent) {
+      const file = `/sys/fs/cgroup/${g.name}/memory.zswap.writeback`
+      if (this.kernel.fs.existsSync(file) && this.kernel.fs.text(file).trim() === "0") return false
+    }
+    return true
+  }
+
+  private addFiles(zswap: SimulationOptions["zswap"]): void {
+    const { fs } = this.kernel
+    const { machine } = this
+    const vmstat = () => {
+      const total = new MemoryCounters()
+      for (const group of machine.groups.values()) total.addAll(group.counters)
+      return total.entries().map(([name, events]) => `${name} ${events}\n`)
+    }
+    fs.file("/proc/vmstat", { read: () => vmstat().join("") }, 0o444)
+    fs.watch("/sys/fs/cgroup", {
+      onMkdir: (path) => fs.file(`${path}/memory.zswap.writeback`, { ...switchFile("1") })
+    })
+    if (zswap === false) return
+    fs.file("/sys/kernel/debug/zswap/pool_total_size", { read: () => `${Math.ceil(machine.poolBytes / 4096) * 4096}\n` }, 0o444)
+    fs.file("/sys/kernel/debug/zswap/stored_pages", { read: () => `${machine.storedPages}\n` }, 0o444)
+    if (zswap?.enabled !== undefined) this.write(`${zswapDirectory}/enabled`, zswap.enabled ? "Y" : "N")
+    if (zswap?.maxPoolPercent !== undefined) this.write(`${zswapDirectory}/max_pool_percent`, String(zswap.maxPoolPercent))
+    if (zswap?.acceptThresholdPercent !== undefined) {
+      this.write(`${zswapDirectory}/accept_threshold_percent`, String(zswap.acceptThresholdPercent))
+    }
+  }
+
+  private write(path: string, text: string): void {
+    const fd = this.kernel.fs.openSync(path, constants.O_WRONLY)
+    try {
+      this.kernel.fs.writeSync(fd, new TextEncoder().encode(text))
+    } finally {
+      this.kernel.fs.closeSync(fd)
+    }
+  }
+}
+
+const missingGroup = (name: string): never => {
+  throw new Error(`the simulated kernel has no cgroup "${name}": make it first (Cgroups/KernFs mkdir, or kernel.fs.mkdirSync)`)
+}
+
+/** A file that holds 0 or 1. */
+const switchFile = (initial: "0" | "1") => {
+  let value: string = initial
+  return {
+    read: () => `${value}\n`,
+    write: (text: string) => {
+      if (!/^[01]\n?$/.test(text)) throw new Errno("EINVAL")
+      value = text.trim()
+    }
+  }
+}

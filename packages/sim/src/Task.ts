@@ -1,0 +1,172 @@
+/**
+ * A task: carries out the steps of its program in its own local time and says when it ran, stalled and slept.
+ * Simplified: as many CPUs as tasks; a fault's effect on the machine is immediate, its cost passes afterwards; tasks interleave at the
+ * grain of the scheduler's window (1 ms), not of a single access.
+ */
+import type { Microseconds } from "@wmo/core"
+import { bringIn, chargeBatch, faultTimes, freePages, isOverHigh, makeRoom, payForHigh, setDirty } from "./Fault.ts"
+import type { MachineState } from "./MachineState.ts"
+import type { MemoryGroup } from "./MemoryGroup.ts"
+import { ACCESSED, DIRTY, RESIDENT } from "./PageTable.ts"
+import { IDLE, RUNNING, STALLED } from "./Psi.ts"
+import type { Random } from "./Random.ts"
+import type { RunningWorkload } from "./RunningWorkload.ts"
+import { missed, touchList, touchRandom, touchSequential } from "./TouchLoop.ts"
+import type { Step, Touch, TouchList } from "./Workload.ts"
+
+export class Task {
+  /** Local time; ahead of the machine's when a stall reaches past the window. Infinity: waits for the workload to be loaded. */
+  timeUs: Microseconds
+  isDone = false
+  /** Changes of state not yet handed to PSI: time and new state, in turn. */
+  readonly transitions: Array<number> = []
+  /** How many entries of `transitions` PSI has seen. */
+  consumed = 0
+  /** The state that PSI knows. */
+  psiState = IDLE
+  readonly random: Random
+  private readonly machine: MachineState
+  private readonly group: MemoryGroup
+  private readonly workload: RunningWorkload
+  private readonly steps: Iterator<Step, void>
+  private step: Step | undefined
+  private progress = 0
+  private chargesSinceCheck = 0
+  private touchesInOperation = 0
+  private overheadInOperation = 0
+
+  constructor(workload: RunningWorkload, steps: (task: Task) => Iterator<Step, void>, random: Random, startUs: Microseconds) {
+    this.workload = workload
+    this.machine = workload.machine
+    this.group = workload.group
+    this.random = random
+    this.timeUs = startUs
+    this.steps = steps(this)
+  }
+
+  /** Runs until the local time reaches `horizonUs`, the program ends or the task is killed. */
+  runUntil(horizonUs: Microseconds): void {
+    while (this.timeUs < horizonUs && !this.isDone) {
+      if (this.step === undefined) {
+        const next = this.steps.next()
+        if (next.done === true) return this.end()
+        this.step = next.value
+        this.progress = 0
+      }
+      const { step } = this
+      if (step._tag === "Touch" || step._tag === "TouchList") {
+        this.become(RUNNING)
+        this.touch(step, horizonUs)
+      } else {
+        if (step._tag === "Sleep") {
+          this.become(IDLE)
+          this.timeUs += Math.max(0, step.us)
+        } else {
+          freePages(this.machine, this.group, this.workload.base + step.first, step.pages)
+        }
+        this.step = undefined
+      }
+    }
+  }
+
+  /** The program has ended or the task has been killed. */
+  end(): void {
+    if (this.isDone) return
+    this.isDone = true
+    if (this.timeUs === Infinity) this.timeUs = this.machine.nowUs
+    this.become(IDLE)
+  }
+
+  private become(state: number): void {
+    const { transitions } = this
+    const last = transitions.length > this.consumed ? transitions[transitions.length - 1]! : this.psiState
+    if (last === state) return
+    if (transitions.length > this.consumed && transitions[transitions.length - 2] === this.timeUs) {
+      transitions[transitions.length - 1] = state
+      return
+    }
+    transitions.push(this.timeUs, state)
+  }
+
+  private touch(step: Touch | TouchList, horizonUs: Microseconds): void {
+    const { pages } = this.group
+    const { base } = this.workload
+    const { thinkUs } = step
+    const isWrite = step.isWrite === true
+    const mask = RESIDENT | ACCESSED | (isWrite ? DIRTY : 0)
+    const total = step._tag === "Touch" ? step.count : step.list.length
+    const counted = step.touchesPerOperation ?? 0
+    while (this.progress < total && this.timeUs < horizonUs) {
+      const count = Math.min(total - this.progress, Math.ceil((horizonUs - this.timeUs) / thinkUs))
+      const done =
+        step._tag === "TouchList"
+          ? touchList(pages, base, step.list, this.progress, count, mask)
+          : step.order === "random"
+            ? touchRandom(pages, this.random, base + step.first, step.pages, count, mask)
+            : touchSequential(pages, base + step.first, step.pages, this.progress, count, mask)
+      this.progress += done
+      this.timeUs += done * thinkUs
+      this.workload.touches += done
+      if (counted > 0) this.count(done, counted, thinkUs)
+      if (missed.page < 0) continue
+      const beforeUs = this.timeUs
+      this.miss(missed.page, isWrite)
+      if (this.isDone) return
+      this.timeUs += thinkUs
+      this.progress++
+      this.workload.touches++
+      if (counted > 0) {
+        this.overheadInOperation += this.timeUs - thinkUs - beforeUs
+        this.count(1, counted, thinkUs)
+      }
+    }
+    if (this.progress >= total) this.step = undefined
+  }
+
+  /** `done` more touches: closes the operations that they complete. */
+  private count(done: number, perOperation: number, thinkUs: Microseconds): void {
+    const { workload } = this
+    const closing = perOperation - this.touchesInOperation
+    workload.thinkUs += done * thinkUs
+    if (done < closing) {
+      this.touchesInOperation += done
+      return
+    }
+    workload.latencies.add(perOperation * thinkUs + this.overheadInOperation, 1)
+    workload.overheadUs += this.overheadInOperation
+    this.overheadInOperation = 0
+    const left = done - closing
+    const whole = Math.floor(left / perOperation)
+    workload.latencies.add(perOperation * thinkUs, whole)
+    this.touchesInOperation = left - whole * perOperation
+  }
+
+  private stall(us: Microseconds): void {
+    if (us <= 0) return
+    this.become(STALLED)
+    this.timeUs += us
+    this.workload.stallUs += us
+    this.become(RUNNING)
+  }
+
+  private miss(page: number, isWrite: boolean): void {
+    const { group, machine } = this
+    if ((group.pages.flags[page]! & RESIDENT) !== 0) {
+      // A first write to a clean file page: no more than a protection fault.
+      setDirty(group, page)
+      group.pages.mark(page, 0)
+      this.timeUs += machine.costs.minorFault.draw()
+      return
+    }
+    if (machine.nowUs < this.timeUs) machine.nowUs = this.timeUs
+    this.stall(makeRoom(machine, group))
+    if (this.isDone) return
+    bringIn(machine, group, page, isWrite)
+    const { runUs, stallUs } = faultTimes
+    this.timeUs += runUs
+    this.stall(stallUs)
+    if (++this.chargesSinceCheck < chargeBatch) return
+    if (isOverHigh(group)) this.stall(payForHigh(machine, group, this.chargesSinceCheck))
+    this.chargesSinceCheck = 0
+  }
+}

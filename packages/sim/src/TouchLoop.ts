@@ -1,0 +1,72 @@
+/**
+ * The inner loops of the simulator: touch pages until one is missing. An access to a page that is resident and already marked costs a
+ * random number and one byte read; the first access since the last aging walk also queues the page for the next one.
+ */
+import { DIRTY, FILE, type PageTable, RESIDENT } from "./PageTable.ts"
+import type { Random } from "./Random.ts"
+
+/** The page that stopped the last loop, or -1. */
+export const missed = { page: -1 }
+
+const markSlow = (pages: PageTable, page: number, mask: number): boolean => {
+  const flags = pages.flags[page]!
+  if ((flags & RESIDENT) === 0) return false
+  // A first write to a clean file page is counted by the caller.
+  if ((mask & DIRTY) !== 0 && (flags & (DIRTY | FILE)) === FILE) return false
+  pages.mark(page, 0)
+  return true
+}
+
+/** Touches `count` pages of [first, first + range) at random; returns how many it touched before one needed more than a mark. */
+export const touchRandom = (pages: PageTable, random: Random, first: number, range: number, count: number, mask: number): number => {
+  const { flags } = pages
+  const scale = range / 2 ** 32
+  let x = random.state
+  let done = 0
+  missed.page = -1
+  for (; done < count; done++) {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    const page = first + ((((x >>> 0) * scale) | 0) >>> 0)
+    if ((flags[page]! & mask) === mask) continue
+    if (!markSlow(pages, page, mask)) {
+      missed.page = page
+      break
+    }
+  }
+  random.state = x
+  return done
+}
+
+/** Touches `count` pages of [first, first + range) in order from `offset`, wrapping. */
+export const touchSequential = (pages: PageTable, first: number, range: number, offset: number, count: number, mask: number): number => {
+  const { flags } = pages
+  let at = offset % range
+  let done = 0
+  missed.page = -1
+  for (; done < count; done++) {
+    const page = first + at
+    if ((flags[page]! & mask) !== mask && !markSlow(pages, page, mask)) {
+      missed.page = page
+      break
+    }
+    if (++at === range) at = 0
+  }
+  return done
+}
+
+/** Touches pages `base + list[offset...]`. */
+export const touchList = (pages: PageTable, base: number, list: ArrayLike<number>, offset: number, count: number, mask: number): number => {
+  const { flags } = pages
+  let done = 0
+  missed.page = -1
+  for (; done < count; done++) {
+    const page = base + list[offset + done]!
+    if ((flags[page]! & mask) !== mask && !markSlow(pages, page, mask)) {
+      missed.page = page
+      break
+    }
+  }
+  return done
+}

@@ -1,0 +1,70 @@
+/**
+ * What a workload is: a pure description of its pages and of what its tasks do with them. The plug-in of the simulator.
+ * A task is a generator of steps over virtual time; the simulation carries a step out page by page, in its own tight loop, so that a step
+ * of a million touches costs one `yield`. Closed loop: a task does its next thing when the last one is done, faults included.
+ */
+import type { Microseconds, Milliseconds, Pages } from "@wmo/core"
+import type { Compressibility } from "./Compressibility.ts"
+import type { Random } from "./Random.ts"
+
+/** A range of the workload's pages: anon pages are numbered from 0, file pages follow them. */
+export interface PageRange {
+  readonly first: Pages
+  readonly pages: Pages
+}
+
+/** Touches `count` pages of a range: at random (uniform), or in order, round and round from its first page. */
+export interface Touch extends PageRange {
+  readonly _tag: "Touch"
+  readonly count: number
+  readonly order: "random" | "sequential"
+  /** Think time per touch, above 0. A fault comes on top. */
+  readonly thinkUs: Microseconds
+  readonly isWrite?: boolean
+  /** That many touches make one operation in the workload's outcome; 0 (the default): none is counted. */
+  readonly touchesPerOperation?: number
+}
+
+/** Touches the given pages in order: a recorded or computed access string. */
+export interface TouchList {
+  readonly _tag: "TouchList"
+  readonly list: ArrayLike<number>
+  readonly thinkUs: Microseconds
+  readonly isWrite?: boolean
+  readonly touchesPerOperation?: number
+}
+
+/** Idle until this much time has passed; not a stall. */
+export interface Sleep {
+  readonly _tag: "Sleep"
+  readonly us: Microseconds
+}
+
+/** Gives the range back (munmap, MADV_DONTNEED): its pages are gone until they are touched again. */
+export interface Free extends PageRange {
+  readonly _tag: "Free"
+}
+
+export type Step = Touch | TouchList | Sleep | Free
+
+export interface TaskContext {
+  /** The task's own stream of random numbers. */
+  readonly random: Random
+  /** The task's local time since boot. */
+  readonly nowMs: () => Milliseconds
+}
+
+export type TaskProgram = (context: TaskContext) => Generator<Step, void>
+
+export interface Workload {
+  readonly name: string
+  readonly anonPages: Pages
+  readonly filePages: Pages
+  /** Defaults to `defaultCompressibility`. */
+  readonly compressibility?: Compressibility
+  /** Touched in order by the first task before anything else runs; by default all pages. Not counted as operations. */
+  readonly load?: ReadonlyArray<PageRange>
+  /** Think time per page while loading. */
+  readonly loadUs?: Microseconds
+  readonly tasks: ReadonlyArray<TaskProgram>
+}
