@@ -19,6 +19,7 @@ export interface FsLike {
   mkdirSync(path: string): unknown
   rmdirSync(path: string): void
   existsSync(path: string): boolean
+  statSync(path: string): { readonly mode: number } | undefined
 }
 
 /** What reading a typed file can fail with. */
@@ -56,6 +57,8 @@ export class KernFs extends Context.Service<
     /** Names in a directory. */
     readonly list: (path: string) => Effect.Effect<ReadonlyArray<string>, KernFsError>
     readonly exists: (path: string) => Effect.Effect<boolean>
+    /** The permission bits of a file, `0o644` for example. */
+    readonly mode: (path: string) => Effect.Effect<number, KernFsError>
     readonly mkdir: (path: string) => Effect.Effect<void, KernFsError>
     readonly rmdir: (path: string) => Effect.Effect<void, KernFsError>
   }
@@ -63,7 +66,7 @@ export class KernFs extends Context.Service<
   /** Over any `node:fs`-shaped object. */
   static readonly layerOver = (fs: FsLike): Layer.Layer<KernFs> => Layer.sync(KernFs, () => make(fs))
   /** The running kernel. */
-  static readonly layer: Layer.Layer<KernFs> = KernFs.layerOver(nodeFs)
+  static readonly layer: Layer.Layer<KernFs> = KernFs.layerOver({ ...nodeFs, statSync: (path) => nodeFs.statSync(path) })
 }
 
 const make = (fs: FsLike): KernFs["Service"] => {
@@ -158,6 +161,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
       ).pipe(Effect.uninterruptible),
     list: (path) => attempt("list", path, () => fs.readdirSync(path)),
     exists: (path) => Effect.sync(() => fs.existsSync(path)),
+    mode: (path) => attempt("stat", path, () => (fs.statSync(path)?.mode ?? 0) & 0o7777),
     mkdir: (path) => attempt("mkdir", path, () => void fs.mkdirSync(path)),
     rmdir: (path) => attempt("rmdir", path, () => fs.rmdirSync(path))
   }

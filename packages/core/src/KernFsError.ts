@@ -66,7 +66,7 @@ const explanation: Readonly<Record<KernFsReason["_tag"], string>> = {
   Other: "the kernel refused; see `wmo doctor`"
 }
 
-export type KernFsOperation = "open" | "read" | "write" | "list" | "mkdir" | "rmdir"
+export type KernFsOperation = "open" | "read" | "write" | "list" | "mkdir" | "rmdir" | "stat"
 
 /** A pseudo-file operation that the kernel refused. `written` is what was being written, for writes. */
 export class KernFsError extends Data.TaggedError("KernFsError")<{
@@ -91,6 +91,10 @@ export class KernFsError extends Data.TaggedError("KernFsError")<{
     return this.reason._tag === "NotFound" || this.reason._tag === "NoDevice" || this.reason._tag === "NoProcess"
   }
 }
+
+/** The errno that a reason stands for, as `EINVAL`; the first of its names where it has several. */
+export const errnoOf = (reason: KernFsReason): string =>
+  reason._tag === "Other" ? reason.errno : Object.entries(reasonOfErrno).find(([, tag]) => tag === reason._tag)![0]
 
 /** Turns what a `node:fs`-shaped object threw into a `KernFsError`; anything without an errno code becomes `Other`. */
 export const fromThrown = (operation: KernFsOperation, path: string, thrown: unknown, written?: string): KernFsError => {

@@ -1,7 +1,9 @@
 /**
- * The fake kernel and the conformance suites of `@wmo/core`: for tests of whatever uses the library, without root.
+ * The fake kernel of `@wmo/core`: for tests of whatever uses the library, without root. The conformance suites are `@wmo/core/conformance`, since they need vitest.
  */
 export { Errno, type FakeFile, FakeFs } from "./testing/FakeFs.ts"
 export { type FakeGroup, FakeCgroups } from "./testing/FakeCgroups.ts"
 export { FakeKernel, type FakeKernelOptions } from "./testing/FakeKernel.ts"
 export { makeSimpleMemcg, type MemcgLimits, type MemcgModel, noLimits, type SimpleMemcg } from "./testing/MemcgModel.ts"
+export { codecForPath } from "./testing/codecForPath.ts"
+export { type Fixture, loadFixture } from "./testing/loadFixture.ts"

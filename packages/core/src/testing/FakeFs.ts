@@ -143,6 +143,10 @@ export class FakeFs implements FsLike {
     return this.fs.existsSync(path)
   }
 
+  statSync(path: string): { readonly mode: number } {
+    return { mode: Number(this.fs.statSync(path).mode) }
+  }
+
   private descriptor(fd: number) {
     const file = this.open.get(fd)
     if (file === undefined) throw new Errno("EBADF")

@@ -1,0 +1,66 @@
+/**
+ * What the suites share: groups that are removed again, processes to put into them, and memory to charge them with.
+ * Processes are real in all places; a fake kernel takes their ids for what they are.
+ */
+import { Duration, Effect, Schedule } from "effect"
+import { spawn } from "node:child_process"
+import { Cgroups } from "../Cgroups.ts"
+import { KernFs } from "../KernFs.ts"
+import type { KernFsError } from "../KernFsError.ts"
+import { memoryCurrent } from "../Memcg.ts"
+import type { Bytes } from "../Units.ts"
+
+export interface ConformanceOptions {
+  /** Name of the group below the cgroup mount that the suite creates and removes; by default `wmo-test-<pid>`. */
+  readonly scratch?: string
+}
+
+export const scratchName = (options: ConformanceOptions | undefined, suite: string): string =>
+  `${options?.scratch ?? `wmo-test-${process.pid}`}-${suite}`
+
+/** Tries again for five seconds what may be busy because a process has just died. */
+export const patient = <A, R>(effect: Effect.Effect<A, KernFsError, R>) =>
+  Effect.retry(effect, {
+    while: (error) => error.isRetryable,
+    schedule: Schedule.min([Schedule.spaced("50 millis")]).pipe(Schedule.upTo({ times: 100 }))
+  })
+
+/** A group of that name below the mount, removed with the scope. */
+export const makeGroup = Effect.fnUntraced(function* (name: string) {
+  const fs = yield* KernFs
+  const cgroups = yield* Cgroups
+  yield* Effect.acquireRelease(fs.mkdir(cgroups.path(name)), () => Effect.ignore(patient(fs.rmdir(cgroups.path(name)))))
+  return name
+})
+
+const inGroup = Effect.fnUntraced(function* (group: string, command: string, args: ReadonlyArray<string>) {
+  const fs = yield* KernFs
+  const cgroups = yield* Cgroups
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => spawn(command, args, { stdio: "ignore" })),
+    (child) =>
+      Effect.gen(function* () {
+        // Out of the group first: a fake kernel does not see the process die, a real one sees it late.
+        yield* Effect.ignore(fs.write(cgroups.path("", "cgroup.procs"), String(child.pid)))
+        child.kill("SIGKILL")
+      })
+  )
+  const pid = child.pid ?? 0
+  if (pid > 0) yield* fs.write(cgroups.path(group, "cgroup.procs"), String(pid))
+  return pid
+})
+
+/** A process that sleeps in the group; ends with the scope. */
+export const sleeper = (group: string) => inGroup(group, "sleep", ["60"])
+
+/** Charges the group with at least `bytes` of anonymous memory, held until the scope closes. */
+export const charge = Effect.fnUntraced(function* (group: string, bytes: Bytes) {
+  const cgroups = yield* Cgroups
+  // It allocates after it has been moved into the group: memory stays charged to where it was first touched.
+  const program = `setTimeout(() => { globalThis.held = Buffer.alloc(${bytes}, "wmo") }, 500); setInterval(() => {}, 1000)`
+  yield* inGroup(group, process.execPath, ["-e", program])
+  for (let tries = 0; tries < 600; tries++) {
+    if ((yield* cgroups.read(group, memoryCurrent)) >= bytes) return
+    yield* Effect.sleep(Duration.millis(100))
+  }
+})

@@ -1,0 +1,44 @@
+/** Which codec reads which pseudo-file, by path: for decoding a captured tree whole. */
+import type { Codec } from "../Codec.ts"
+import { lruGen, lruGenEnabled } from "../LruGen.ts"
+import { memoryNumaStat } from "../Memcg.ts"
+import { countersFile, memoryStat } from "../MemoryStat.ts"
+import { pressureStall } from "../PressureStall.ts"
+import { memInfo, mountInfo, processCgroups, processIds, swaps, wordList } from "../Proc.ts"
+import { booleanFile, bytesFile, limitFile, wordFile } from "../Scalars.ts"
+import { memcgPageAge, nodePageAge, pageAgeIntervals, refreshIntervals } from "../WorkingSetReport.ts"
+
+const table: ReadonlyArray<readonly [RegExp, (name: string) => Codec<any>]> = [
+  [/\/memory\.(?:current|peak|swap\.current|swap\.peak|zswap\.current|oom\.group|zswap\.writeback)$/, bytesFile],
+  [/\/memory\.(?:(?:swap|zswap)\.)?(?:min|low|high|max)$/, limitFile],
+  [/\/memory\.stat$/, () => memoryStat],
+  [/\/memory\.numa_stat$/, () => memoryNumaStat],
+  [/\/(?:memory\.(?:swap\.)?events(?:\.local)?|cgroup\.(?:events|stat))$/, countersFile],
+  [/\/(?:cpu|io|irq|memory)\.pressure$|\/pressure\/(?:cpu|io|irq|memory)$/, () => pressureStall],
+  [/\/cgroup\.(?:controllers|subtree_control)$/, wordList],
+  [/\/cgroup\.procs$/, () => processIds],
+  [/\/memory\.workingset\.page_age$/, () => memcgPageAge],
+  [/\/memory\.workingset\.refresh_interval$/, () => refreshIntervals],
+  [/\/workingset_report\/page_age$/, () => nodePageAge],
+  [/\/workingset_report\/page_age_intervals$/, () => pageAgeIntervals],
+  [/\/lru_gen(?:_full)?$/, () => lruGen],
+  [/\/lru_gen\/enabled$/, () => lruGenEnabled],
+  [/\/lru_gen\/min_ttl_ms$/, bytesFile],
+  [
+    /\/zswap\/parameters\/(?:enabled|shrinker_enabled|same_filled_pages_enabled|non_same_filled_pages_enabled|exclusive_loads)$/,
+    booleanFile
+  ],
+  [/\/zswap\/parameters\/(?:compressor|zpool)$/, wordFile],
+  [/\/zswap\/parameters\/(?:max_pool_percent|accept_threshold_percent)$/, bytesFile],
+  [/\/debug\/zswap\/[a-z_]+$/, bytesFile],
+  [/\/meminfo$/, () => memInfo],
+  [/\/vmstat$/, countersFile],
+  [/\/swaps$/, () => swaps],
+  [/\/self\/mountinfo$/, () => mountInfo],
+  [/\/self\/cgroup$/, () => processCgroups],
+  [/\/osrelease$/, wordFile]
+]
+
+/** The codec of the file at `path`; undefined for files that this library does not read. */
+export const codecForPath = (path: string): Codec<any> | undefined =>
+  table.find(([pattern]) => pattern.test(path))?.[1](path.slice(path.lastIndexOf("/") + 1))

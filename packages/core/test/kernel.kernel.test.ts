@@ -1,0 +1,41 @@
+/**
+ * The conformance suites on the kernel that runs: as root in a VM guest (`wmo vm run -- …`), never in the unit run.
+ * Expects cgroup v2 at /sys/fs/cgroup with memory in the root's subtree_control, zswap on with swap behind it, debugfs, Linux 6.12.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { testCgroups, testJournal, testKernFs, testMglru } from "../src/conformance.ts"
+import { Cgroups, findCgroupMount, KernFs, Machine, Mglru, probeCapabilities, Zswap } from "../src/index.ts"
+
+const cgroups = Layer.provideMerge(Cgroups.layer, KernFs.layer)
+const services = Layer.mergeAll(Mglru.layer, Machine.layer, Zswap.layer).pipe(Layer.provideMerge(cgroups))
+
+testKernFs("the running kernel", cgroups)
+testCgroups("the running kernel", cgroups)
+testMglru("the running kernel", services)
+testJournal("the running kernel", cgroups)
+
+describe("the running kernel", () => {
+  it.effect("has what the suites need", () =>
+    Effect.gen(function* () {
+      const found = Object.fromEntries((yield* probeCapabilities).map(({ id, state }) => [id, state]))
+      for (const id of ["cgroup-v2", "memory-controller", "memory-reclaim", "psi", "swap", "zswap", "mglru", "mglru-debugfs"]) {
+        assert.strictEqual(found[id], "yes", id)
+      }
+      assert.strictEqual((yield* findCgroupMount)?.path, "/sys/fs/cgroup")
+    }).pipe(Effect.provide(services))
+  )
+
+  it.effect("its files are understood", () =>
+    Effect.gen(function* () {
+      const machine = yield* Machine
+      const zswap = yield* Zswap
+      assert.isAbove((yield* machine.memInfo)["MemTotal"]!, 0)
+      assert.strictEqual(typeof (yield* machine.vmstat)["pgfault"], "bigint")
+      assert.isAtLeast((yield* machine.swaps).length, 1)
+      assert.isDefined((yield* machine.pressure).some)
+      assert.isTrue((yield* zswap.parameters).enabled)
+      assert.isAtLeast((yield* zswap.pool).totalBytes, 0)
+    }).pipe(Effect.provide(services))
+  )
+})
