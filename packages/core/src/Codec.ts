@@ -21,7 +21,15 @@ export interface Codec<A> {
   readonly file: string
   readonly decode: (bytes: Uint8Array) => Result.Result<A, CodecError>
   readonly encode: (value: A) => string
+  /**
+   * Whether the kernel gives the whole file to one large enough `read(2)`, as it does where one `show` prints it all (fs/seq_file.c).
+   * Files with a record per line or per group come in pieces, and need a second read that finds the end.
+   */
+  readonly isOneRecord?: boolean
 }
+
+/** The codec of a file that the kernel prints with one `show`. */
+export const oneRecord = <A>(codec: Codec<A>): Codec<A> => ({ ...codec, isOneRecord: true })
 
 class Problem {
   readonly line: number

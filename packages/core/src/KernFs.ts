@@ -73,12 +73,13 @@ const make = (fs: FsLike): KernFs["Service"] => {
   let buffer = new Uint8Array(64 * 1024)
 
   /** Fills the shared buffer from the start of the file; the view is valid until the next read. */
-  const readView = (fd: number): Uint8Array => {
+  const readView = (fd: number, isOneRecord: boolean): Uint8Array => {
     let length = 0
     for (;;) {
-      const got = fs.readSync(fd, buffer, length, buffer.length - length, length)
-      if (got === 0) return buffer.subarray(0, length)
+      const room = buffer.length - length
+      const got = fs.readSync(fd, buffer, length, room, length)
       length += got
+      if (got === 0 || (isOneRecord && got < room)) return buffer.subarray(0, length)
       if (length === buffer.length) {
         const larger = new Uint8Array(buffer.length * 2)
         larger.set(buffer)
@@ -96,10 +97,10 @@ const make = (fs: FsLike): KernFs["Service"] => {
       }
     })
 
-  const withView = <A>(path: string, use: (view: Uint8Array) => A): A => {
+  const withView = <A>(path: string, use: (view: Uint8Array) => A, isOneRecord = false): A => {
     const fd = fs.openSync(path, O_RDONLY)
     try {
-      return use(readView(fd))
+      return use(readView(fd, isOneRecord))
     } finally {
       fs.closeSync(fd)
     }
@@ -109,7 +110,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
     read: (path) => attempt("read", path, () => withView(path, (view) => view.slice())),
     decode: (path, codec) =>
       Effect.flatMap(
-        attempt("read", path, () => withView(path, codec.decode)),
+        attempt("read", path, () => withView(path, codec.decode, codec.isOneRecord)),
         Effect.fromResult
       ),
     hold: (path, codec) =>
@@ -121,7 +122,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
           const readResult = (): Result.Result<any, KernelError> => {
             let view: Uint8Array
             try {
-              view = readView(fd)
+              view = readView(fd, codec.isOneRecord ?? false)
             } catch (thrown) {
               return Result.fail(fromThrown("read", path, thrown))
             }

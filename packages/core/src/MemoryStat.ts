@@ -3,7 +3,7 @@
  * Keys carry the kernel's names. A key that this kernel lacks is absent (unknown, not zero); one that we do not know is kept under `unknown`.
  * Source: kernel Documentation/admin-guide/cgroup-v2.rst, "memory.stat" (5.15 to 6.18 and later).
  */
-import { bytesCodec, type Codec, printNumber } from "./Codec.ts"
+import { bytesCodec, type Codec, oneRecord, printNumber } from "./Codec.ts"
 import { makeFlatScanner } from "./FlatKeyed.ts"
 import type { Bytes } from "./Units.ts"
 
@@ -41,7 +41,7 @@ const counters: ReadonlySet<string> = new Set(memoryStatCounters)
 /** `memory.stat`: flat-keyed. */
 export const memoryStat: Codec<MemoryStat> = (() => {
   const scan = makeFlatScanner()
-  return bytesCodec(
+  const codec: Codec<MemoryStat> = bytesCodec(
     "memory.stat",
     (bytes) => {
       const stat: Record<string, number | bigint | Record<string, bigint>> = {}
@@ -60,6 +60,7 @@ export const memoryStat: Codec<MemoryStat> = (() => {
         ...Object.entries(unknown ?? {}).map(([key, value]) => `${key} ${value}\n`)
       ].join("")
   )
+  return oneRecord(codec)
 })()
 
 /** A flat-keyed file of counters only. */
@@ -68,7 +69,7 @@ export type Counters = Readonly<Record<string, bigint>>
 /** A flat-keyed file of counters: `memory.events`, `memory.swap.events`, `/proc/vmstat`, `cpu.stat`. */
 export const countersFile = (file: string): Codec<Counters> => {
   const scan = makeFlatScanner()
-  return bytesCodec(
+  const codec: Codec<Counters> = bytesCodec(
     file,
     (bytes) => {
       const values: Record<string, bigint> = {}
@@ -82,4 +83,6 @@ export const countersFile = (file: string): Codec<Counters> => {
         .map(([key, value]) => `${key} ${value}\n`)
         .join("")
   )
+  // /proc/vmstat has a record a line; files of groups are printed at once.
+  return /^(?:memory|cgroup|cpu)\./.test(file) ? oneRecord(codec) : codec
 }

@@ -2,7 +2,7 @@
  * Codecs of the one-line files: an amount in bytes, a limit, a number, a boolean, a word, a reclaim request.
  * Formats: kernel Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files"; module parameters print `Y`/`N`.
  */
-import { type Codec, exactNumber, printNumber, quote, reject, textCodec } from "./Codec.ts"
+import { type Codec, exactNumber, oneRecord, printNumber, quote, reject, textCodec } from "./Codec.ts"
 import type { Bytes } from "./Units.ts"
 
 /** A limit in bytes, or `max` for none. */
@@ -16,39 +16,47 @@ const oneLine = (lines: ReadonlyArray<string>): string =>
 
 /** A file that holds one amount, as `memory.current` does. */
 export const bytesFile = (file: string): Codec<Bytes> =>
-  textCodec(
-    file,
-    (lines) => exactNumber(oneLine(lines), 1),
-    (value) => `${printNumber(value)}\n`
+  oneRecord(
+    textCodec(
+      file,
+      (lines) => exactNumber(oneLine(lines), 1),
+      (value) => `${printNumber(value)}\n`
+    )
   )
 
 /** A file that holds an amount or `max`, as `memory.high` does. */
 export const limitFile = (file: string): Codec<Limit> =>
-  textCodec(
-    file,
-    (lines) => (oneLine(lines) === "max" ? "max" : exactNumber(lines[0]!, 1)),
-    (value) => `${value === "max" || value === Infinity ? "max" : printNumber(value)}\n`
+  oneRecord(
+    textCodec(
+      file,
+      (lines) => (oneLine(lines) === "max" ? "max" : exactNumber(lines[0]!, 1)),
+      (value) => `${value === "max" || value === Infinity ? "max" : printNumber(value)}\n`
+    )
   )
 
 /** A module parameter or switch: printed `Y`/`N` or `1`/`0`; encoded as `Y`/`N`. */
 export const booleanFile = (file: string): Codec<boolean> =>
-  textCodec(
-    file,
-    (lines) => {
-      const word = oneLine(lines)
-      if (/^[Yy1]$/.test(word)) return true
-      if (/^[Nn0]$/.test(word)) return false
-      return reject(1, `${quote(word)} is neither Y nor N`)
-    },
-    (value) => (value ? "Y\n" : "N\n")
+  oneRecord(
+    textCodec(
+      file,
+      (lines) => {
+        const word = oneLine(lines)
+        if (/^[Yy1]$/.test(word)) return true
+        if (/^[Nn0]$/.test(word)) return false
+        return reject(1, `${quote(word)} is neither Y nor N`)
+      },
+      (value) => (value ? "Y\n" : "N\n")
+    )
   )
 
 /** A file that holds one word, as a zswap compressor. */
 export const wordFile = (file: string): Codec<string> =>
-  textCodec(
-    file,
-    (lines) => (/^\S+$/.test(oneLine(lines)) ? lines[0]! : reject(1, `${quote(lines[0]!)} is not one word`)),
-    (value) => `${value}\n`
+  oneRecord(
+    textCodec(
+      file,
+      (lines) => (/^\S+$/.test(oneLine(lines)) ? lines[0]! : reject(1, `${quote(lines[0]!)} is not one word`)),
+      (value) => `${value}\n`
+    )
   )
 
 /** A write to `memory.reclaim`: how much, and the balance of anon against file for this request only (`max`: anon only, since 6.17). */
