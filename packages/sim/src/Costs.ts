@@ -46,21 +46,22 @@ export const constantCost = (us: Microseconds): Spread => ({ p50Us: us, p98Us: u
 const tableSize = 1024
 const normalAt98 = 2.0537489
 
-/** Quantiles of the standard normal distribution at (i + 1/2)/size, by bisection of a logistic-free approximation of erf. */
+/** Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7. */
+const cumulativeNormal = (x: number): number => {
+  const z = Math.abs(x) / Math.SQRT2
+  const t = 1 / (1 + 0.3275911 * z)
+  const tail = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t * Math.exp(-z * z)
+  return x < 0 ? tail / 2 : 1 - tail / 2
+}
+
+/** Quantiles of the standard normal distribution at (i + 1/2)/size, by bisection. */
 const normalQuantiles: Float64Array = (() => {
-  // Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
-  const cumulative = (x: number): number => {
-    const z = Math.abs(x) / Math.SQRT2
-    const t = 1 / (1 + 0.3275911 * z)
-    const tail = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t * Math.exp(-z * z)
-    return x < 0 ? tail / 2 : 1 - tail / 2
-  }
   return Float64Array.from({ length: tableSize }, (_, i) => {
     let low = -6
     let high = 6
     for (let step = 0; step < 40; step++) {
       const middle = (low + high) / 2
-      if (cumulative(middle) < (i + 0.5) / tableSize) low = middle
+      if (cumulativeNormal(middle) < (i + 0.5) / tableSize) low = middle
       else high = middle
     }
     return low

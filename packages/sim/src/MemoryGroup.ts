@@ -54,8 +54,8 @@ export class MemoryGroup {
   ownPoolBytes: Bytes = 0
   /** CPU spent on reclaim that somebody asked for by a file; no task waited for it. */
   reclaimCpuUs: Microseconds = 0
-  /** Balance of file against anon in reclaim, in 0..200; an error-diffusion accumulator. */
-  swappinessCredit = 0
+  /** What reclaim owes anon for swappiness, in pages times 200: above zero anon's turn has come. */
+  anonCredit = 0
   private readonly limits: MemcgLimits
 
   constructor(name: string, parent: MemoryGroup | undefined, limits: MemcgLimits, nowUs: Microseconds) {
@@ -85,24 +85,22 @@ export class MemoryGroup {
   }
 
   chargeResident(pages: Pages): void {
-    for (let group: MemoryGroup | undefined = this; group !== undefined; group = group.parent) {
-      group.tree.residentPages += pages
-      if (pages > 0 && group.currentBytes() > group.peakBytes) group.peakBytes = group.currentBytes()
-    }
+    chargeUpwards(this, "residentPages", pages)
   }
 
   chargePool(bytes: Bytes): void {
     this.ownPoolBytes += bytes
-    for (let group: MemoryGroup | undefined = this; group !== undefined; group = group.parent) group.tree.poolBytes += bytes
+    chargeUpwards(this, "poolBytes", bytes)
   }
 
   chargeSwap(pages: Pages): void {
-    for (let group: MemoryGroup | undefined = this; group !== undefined; group = group.parent) group.tree.swapPages += pages
+    chargeUpwards(this, "swapPages", pages)
   }
 
   /** Events are hierarchical: they count in the group whose limit it was and in its ancestors. */
   event(name: keyof MemoryEvents): void {
-    for (let group: MemoryGroup | undefined = this; group !== undefined; group = group.parent) group.events[name]++
+    this.events[name]++
+    this.parent?.event(name)
   }
 
   /** The group and everything below it. */
@@ -130,5 +128,13 @@ export class MemoryGroup {
       }
     }
     return census
+  }
+}
+
+/** Charges the group and its ancestors. */
+const chargeUpwards = (from: MemoryGroup, what: keyof Charge, amount: number): void => {
+  for (let group: MemoryGroup | undefined = from; group !== undefined; group = group.parent) {
+    group.tree[what] += amount
+    if (what !== "swapPages" && amount > 0) group.peakBytes = Math.max(group.peakBytes, group.currentBytes())
   }
 }

@@ -31,6 +31,11 @@ const listCount = 9
 export const locationOf = (flags: number): number => flags >>> locationShift
 export const typeOf = (flags: number): number => (flags & FILE) >>> 3
 
+const grown = <A extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(from: A, to: A): A => {
+  to.set(from)
+  return to
+}
+
 export class PageTable {
   flags = new Uint8Array(0)
   /** The list that a resident or zswapped page is on. */
@@ -64,10 +69,6 @@ export class PageTable {
   }
 
   private grow(capacity: number): void {
-    const grown = <A extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(from: A, to: A): A => {
-      to.set(from)
-      return to
-    }
     this.flags = grown(this.flags, new Uint8Array(capacity))
     this.list = grown(this.list, new Uint8Array(capacity))
     this.compressed = grown(this.compressed, new Uint16Array(capacity))

@@ -17,7 +17,12 @@ export type ReclaimKind = "proactive" | "direct"
 
 /** SWAP_CLUSTER_MAX */
 const cluster = 32
-const maxRetries = 16
+/** The kernel tries 16 times more without progress; here nothing changes in between, so that once more settles it. */
+const maxRetries = 1
+/** MAX_RECLAIM_RETRIES: rounds of reclaim in a write to a limit. */
+const maxTriesAtLimit = 16
+/** Bounds what an imbalance can cost later: a few batches. */
+const largestCredit = 200 * 8 * cluster
 /** Walks that one pass may make: enough to turn one young generation into an old one. */
 const maxWalks = 3
 
@@ -35,10 +40,14 @@ const chooseType = (group: MemoryGroup, swappiness: Swappiness, anonAllowed: boo
   if (!anon || !file) return anon ? ANON_TYPE : file ? FILE_TYPE : -1
   const [anonSeq, fileSeq] = generations.minSeq
   if (anonSeq !== fileSeq) return anonSeq! < fileSeq! ? ANON_TYPE : FILE_TYPE
-  group.swappinessCredit += swappiness as number
-  if (group.swappinessCredit < 200) return FILE_TYPE
-  group.swappinessCredit -= 200
-  return ANON_TYPE
+  return swappiness === 200 || group.anonCredit > 0 ? ANON_TYPE : FILE_TYPE
+}
+
+/** Keeps the books of anon against file: over time anon gets swappiness/200 of what is evicted while both could be. */
+const settleCredit = (group: MemoryGroup, type: number, pages: Pages, swappiness: Swappiness): void => {
+  const share = swappiness === "max" ? 200 : swappiness
+  const credit = group.anonCredit + (type === FILE_TYPE ? pages * share : -pages * (200 - share))
+  group.anonCredit = Math.max(-largestCredit, Math.min(largestCredit, credit))
 }
 
 /** Evicts up to `wanted` pages from the type's oldest generation. Negative: no swap slot is left; ~result pages were evicted. */
@@ -103,8 +112,10 @@ const shrinkGroup = (machine: MachineState, group: MemoryGroup, wanted: Pages, s
       continue
     }
     const got = evictBatch(machine, group, type, Math.min(cluster, wanted - evicted), kind)
+    const pages = got < 0 ? ~got : got
     if (got < 0) anonAllowed = false
-    evicted += got < 0 ? ~got : got
+    settleCredit(group, type, pages, swappiness)
+    evicted += pages
   }
   return evicted
 }
@@ -167,15 +178,17 @@ export const evictGenerations = (
     const type = chooseType(group, swappiness, anonAllowed, seq)
     if (type === -1) break
     const got = evictBatch(machine, group, type, Math.min(cluster * 2, limit - evicted), "direct")
+    const pages = got < 0 ? ~got : got
     if (got < 0) anonAllowed = false
-    evicted += got < 0 ? ~got : got
+    settleCredit(group, type, pages, swappiness)
+    evicted += pages
   }
   return evicted
 }
 
 /** Reclaims until the group is at or below `bytes`; returns whether it got there. */
 export const reclaimDownTo = (machine: MachineState, group: MemoryGroup, bytes: number): boolean => {
-  for (let tries = 0; tries < maxRetries && group.currentBytes() > bytes; tries++) {
+  for (let tries = 0; tries < maxTriesAtLimit && group.currentBytes() > bytes; tries++) {
     if (reclaim(machine, group, Math.ceil((group.currentBytes() - bytes) / pageSize), "direct") === 0) break
   }
   return group.currentBytes() <= bytes

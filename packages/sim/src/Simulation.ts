@@ -64,6 +64,8 @@ export class Simulation {
   private readonly machine: MachineState
   private readonly running = new Set<RunningWorkload>()
   private readonly workloads: Array<RunningWorkload> = []
+  /** Groups with 0 in memory.zswap.writeback. */
+  private readonly keptFromDisk = new WeakSet<MemoryGroup>()
   private readonly seed: number
 
   private constructor(options: SimulationOptions) {
@@ -211,11 +213,21 @@ export class Simulation {
 
   /** memory.zswap.writeback is hierarchical: a 0 above counts below. */
   private mayWriteToDisk(group: MemoryGroup): boolean {
-    for (let g: MemoryGroup | undefined = group; g?.parent !== undefined; g = g.parent) {
-      const file = `/sys/fs/cgroup/${g.name}/memory.zswap.writeback`
-      if (this.kernel.fs.existsSync(file) && this.kernel.fs.text(file).trim() === "0") return false
-    }
+    for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) if (this.keptFromDisk.has(g)) return false
     return true
+  }
+
+  /** core's fake has no memory.zswap.writeback. */
+  private addWritebackFile(path: string): void {
+    const group = this.group(path.slice("/sys/fs/cgroup/".length))
+    this.kernel.fs.file(`${path}/memory.zswap.writeback`, {
+      read: () => (this.keptFromDisk.has(group) ? "0\n" : "1\n"),
+      write: (text) => {
+        if (!/^[01]\n?$/.test(text)) throw new Errno("EINVAL")
+        if (text.startsWith("0")) this.keptFromDisk.add(group)
+        else this.keptFromDisk.delete(group)
+      }
+    })
   }
 
   private addFiles(zswap: SimulationOptions["zswap"]): void {
@@ -227,9 +239,7 @@ export class Simulation {
       return total.entries().map(([name, events]) => `${name} ${events}\n`)
     }
     fs.file("/proc/vmstat", { read: () => vmstat().join("") }, 0o444)
-    fs.watch("/sys/fs/cgroup", {
-      onMkdir: (path) => fs.file(`${path}/memory.zswap.writeback`, { ...switchFile("1") })
-    })
+    fs.watch("/sys/fs/cgroup", { onMkdir: (path) => this.addWritebackFile(path) })
     if (zswap === false) return
     fs.file("/sys/kernel/debug/zswap/pool_total_size", { read: () => `${Math.ceil(machine.poolBytes / 4096) * 4096}\n` }, 0o444)
     fs.file("/sys/kernel/debug/zswap/stored_pages", { read: () => `${machine.storedPages}\n` }, 0o444)
@@ -252,16 +262,4 @@ export class Simulation {
 
 const missingGroup = (name: string): never => {
   throw new Error(`the simulated kernel has no cgroup "${name}": make it first (Cgroups/KernFs mkdir, or kernel.fs.mkdirSync)`)
-}
-
-/** A file that holds 0 or 1. */
-const switchFile = (initial: "0" | "1") => {
-  let value: string = initial
-  return {
-    read: () => `${value}\n`,
-    write: (text: string) => {
-      if (!/^[01]\n?$/.test(text)) throw new Errno("EINVAL")
-      value = text.trim()
-    }
-  }
 }

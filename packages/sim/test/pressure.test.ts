@@ -1,0 +1,185 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cgroups, Machine, Memcg } from "@wmo/core"
+import { Effect } from "effect"
+import { type Costs, constantCost, hotcold, type TaskProgram } from "../src/index.ts"
+import { hot, idle, mib, quarter, readGroup, runIn, withGroups, workload } from "./harness.ts"
+
+/** Faults cost nothing but the load, and the load is 1 ms. */
+const simpleCosts: Partial<Costs> = { minorFault: constantCost(0), zswapLoad: constantCost(1000), agePage: constantCost(0) }
+
+describe("pressure and throttling", () => {
+  it.live("some and full of two tasks, computed by hand", () => {
+    const sim = withGroups({ seed: 1, costs: simpleCosts })
+    // Loading takes 100 pages at 1 µs. Then A touches page 0 at 1 s, and B page 1 half a millisecond later, computing until then.
+    const a: TaskProgram = function* () {
+      yield { _tag: "Sleep", us: 999_900 }
+      yield { _tag: "TouchList", list: [0], thinkUs: 1 }
+    }
+    const b: TaskProgram = function* () {
+      yield { _tag: "Sleep", us: 999_900 }
+      yield { _tag: "Touch", first: 50, pages: 1, count: 500, order: "sequential", thinkUs: 1 }
+      yield { _tag: "TouchList", list: [1], thinkUs: 1 }
+      yield { _tag: "Touch", first: 50, pages: 1, count: 10_000, order: "sequential", thinkUs: 1 }
+    }
+    sim.addWorkload("demo", workload(100, [a, b]))
+    return runIn(
+      sim,
+      Effect.gen(function* () {
+        const cgroups = yield* Cgroups
+        yield* Effect.sleep("500 millis")
+        yield* cgroups.reclaim("demo", { bytes: 32 * 4096 })
+        assert.strictEqual((yield* readGroup("demo")).stat.zswapped, 32 * 4096)
+        // A stalls from 1,000,000 to 1,001,000 µs, B from 1,000,500 to 1,001,500.
+        yield* Effect.sleep("1500 millis")
+        const { pressure } = yield* readGroup("demo")
+        assert.strictEqual(pressure.some!.totalUs, 1500n)
+        // Both stall for 500 µs; after A's touch has ended B stalls alone: for A's program ends one µs later and then A is idle.
+        assert.strictEqual(pressure.full!.totalUs, 500n + 499n)
+        // One update at 2 s: 0.075 % of 2 s, weighted 1 - exp(-2/10).
+        assert.strictEqual(pressure.some!.avg10, Math.round(0.075 * (1 - Math.exp(-0.2)) * 100) / 100)
+        assert.strictEqual((yield* Effect.flatMap(Machine, (machine) => machine.pressure)).some!.totalUs, 1500n)
+        assert.strictEqual(sim.outcome("demo").stallUs, 2000)
+      })
+    )
+  })
+
+  it.live("averages rise under steady stalls and decay after them", () => {
+    const sim = withGroups({ seed: 1, costs: simpleCosts })
+    sim.addWorkload("demo", workload(1000, [hot(0, 1000, 1000)]))
+    return runIn(
+      sim,
+      Effect.gen(function* () {
+        const cgroups = yield* Cgroups
+        for (let i = 0; i < 120; i++) {
+          yield* cgroups.reclaim("demo", { bytes: 1000 * 4096 })
+          yield* Effect.sleep("250 millis")
+        }
+        const during = (yield* readGroup("demo")).pressure.some!
+        assert.isAbove(during.avg10, 30)
+        assert.isAbove(during.avg10, during.avg60)
+        assert.isAbove(during.avg60, during.avg300)
+        yield* Effect.sleep("60 seconds")
+        const after = (yield* readGroup("demo")).pressure.some!
+        assert.isBelow(after.avg10, after.avg60)
+        assert.isBelow(after.avg10, 1)
+      })
+    )
+  })
+
+  it.live("hotcold slows down when hot pages are compressed, and hardly when cold ones are", () => {
+    const slowdown = (takeCold: boolean) => {
+      const sim = withGroups({ seed: 3 })
+      // Hot pages are the first that were loaded; without a hot part of its own age, they go first.
+      sim.addWorkload("demo", hotcold({ warmBytes: 0, compressibility: quarter }))
+      return runIn(
+        sim,
+        Effect.gen(function* () {
+          const cgroups = yield* Cgroups
+          const age = () =>
+            Effect.sync(() => {
+              const group = sim.kernel.cgroups.group("demo")
+              group.model.age(0)
+            })
+          yield* Effect.sleep("1 second")
+          for (let i = 0; i < 20; i++) {
+            if (takeCold) yield* age()
+            yield* Effect.sleep("1 second")
+            if (takeCold && i < 1) yield* cgroups.reclaim("demo", { bytes: 200 * mib })
+            if (!takeCold) yield* cgroups.reclaim("demo", { bytes: 400 * mib })
+          }
+          return sim.outcome("demo")
+        })
+      )
+    }
+    return Effect.gen(function* () {
+      const cold = yield* slowdown(true)
+      const all = yield* slowdown(false)
+      assert.isBelow(cold.slowdown, 0.001)
+      assert.isAbove(all.slowdown, 0.02)
+      assert.isAbove(cold.operations, all.operations)
+      assert.isAbove(all.latency.p999Us, cold.latency.p50Us)
+      assert.approximately(all.latency.p50Us, 5, 0.2)
+      assert.isAbove(all.latency.maxUs, 10)
+    })
+  })
+
+  it.live("memory.high reclaims, throttles and counts, but kills nobody", () => {
+    const run = (high: number | "max") => {
+      const sim = withGroups({ seed: 1, swapBytes: 0 })
+      return runIn(
+        sim,
+        Effect.gen(function* () {
+          const cgroups = yield* Cgroups
+          yield* cgroups.write("demo", Memcg.memoryHigh, high)
+          sim.addWorkload("demo", workload(4000, [idle]))
+          yield* Effect.sleep("1 second")
+          return { ...(yield* readGroup("demo")), outcome: sim.outcome("demo") }
+        })
+      )
+    }
+    return Effect.gen(function* () {
+      const free = yield* run("max")
+      assert.strictEqual(free.current, 4000 * 4096)
+      assert.strictEqual(free.pressure.some!.totalUs, 0n)
+      const throttled = yield* run(8 * mib)
+      assert.isBelow(throttled.current, 4000 * 4096)
+      assert.isAbove(throttled.current, 8 * mib)
+      assert.isAbove(Number(throttled.events.high), 0)
+      assert.isAbove(Number(throttled.pressure.full!.totalUs), 500_000)
+      assert.isFalse(throttled.outcome.oomKilled)
+    })
+  })
+
+  it.live("lowering memory.high reclaims in the write; with swap the group fits and is not slowed", () => {
+    const sim = withGroups({ seed: 1 })
+    sim.addWorkload("demo", workload(4000, [hot(0, 100)]))
+    return runIn(
+      sim,
+      Effect.gen(function* () {
+        const cgroups = yield* Cgroups
+        yield* Effect.sleep("1 second")
+        yield* cgroups.write("demo", Memcg.memoryHigh, 10 * mib)
+        const { current, stat } = yield* readGroup("demo")
+        assert.isAtMost(current, 10 * mib)
+        assert.isAbove(Number(stat.pgsteal_direct), 0)
+      })
+    )
+  })
+
+  it.live("memory.max kills when there is nothing to reclaim, and says so", () => {
+    const sim = withGroups({ seed: 1, swapBytes: 0 })
+    return runIn(
+      sim,
+      Effect.gen(function* () {
+        const cgroups = yield* Cgroups
+        yield* cgroups.write("demo", Memcg.memoryMax, 8 * mib)
+        sim.addWorkload("demo", workload(4000, [idle]))
+        yield* Effect.sleep("1 second")
+        const { current, events } = yield* readGroup("demo")
+        assert.strictEqual(current, 0)
+        assert.isAbove(Number(events.max), 0)
+        assert.strictEqual(events.oom_kill, 1n)
+        assert.isTrue(sim.outcome("demo").oomKilled)
+        assert.isTrue(sim.outcome("demo").finished)
+        assert.deepStrictEqual(yield* cgroups.processes("demo"), [])
+        assert.strictEqual(yield* cgroups.read("demo", Memcg.memoryPeak), 8 * mib)
+      })
+    )
+  })
+
+  it.live("a machine too small for its workloads swaps", () => {
+    const sim = withGroups({ seed: 1, memTotalBytes: 16 * mib })
+    sim.addWorkload("demo", workload(6000, [hot(0, 6000)]))
+    return runIn(
+      sim,
+      Effect.gen(function* () {
+        yield* Effect.sleep("5 seconds")
+        const { current, stat } = yield* readGroup("demo")
+        assert.isAtMost(current, 16 * mib)
+        assert.isAbove(Number(stat.pgscan_direct), 0)
+        assert.isAbove(sim.outcome("demo").slowdown, 0.01)
+        assert.strictEqual((yield* Effect.flatMap(Machine, (machine) => machine.memInfo)).MemTotal, 16 * mib)
+      })
+    )
+  })
+})
