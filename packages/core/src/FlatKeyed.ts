@@ -18,7 +18,7 @@ interface KnownKey {
   readonly bytes: Uint8Array
 }
 
-/** Called for each line. `small` is the value when it is below 2^53, else NaN and `large()` gives it exactly. */
+/** Called for each line. `small` is the value when it is below 2^53, else NaN; `large()` gives it exactly, only until the call returns. */
 export type OnFlatKey = (key: string, small: number, large: () => bigint) => void
 
 /**
@@ -32,7 +32,14 @@ export const makeFlatScanner = (): ((bytes: Uint8Array, onKey: OnFlatKey) => voi
     for (let i = 0; i < length; i++) if (key.bytes[i] !== bytes[start + i]) return false
     return true
   }
+  // The line at hand. Outside, so that a line costs no closure of its own.
+  let input: Uint8Array = new Uint8Array()
+  let value = 0
+  let from = 0
+  let end = 0
+  const large = (): bigint => (Number.isSafeInteger(value) ? BigInt(value) : BigInt(utf8.decode(input.subarray(from, end))))
   return (bytes, onKey) => {
+    input = bytes
     let line = 0
     for (let start = 0; start < bytes.length; line++) {
       let gap = start
@@ -44,8 +51,9 @@ export const makeFlatScanner = (): ((bytes: Uint8Array, onKey: OnFlatKey) => voi
         key = { name: utf8.decode(slice), bytes: slice }
         known[line] = key
       }
-      let end = gap + 1
-      let value = 0
+      from = gap + 1
+      end = from
+      value = 0
       for (; end < bytes.length && bytes[end] !== newline; end++) {
         const digit = bytes[end]! - zero
         if (digit < 0 || digit > 9) return reject(line + 1, `the value of ${quote(key.name)} is not a number`)
@@ -53,10 +61,7 @@ export const makeFlatScanner = (): ((bytes: Uint8Array, onKey: OnFlatKey) => voi
       }
       if (end - gap > mostDigits + 1) return reject(line + 1, `the value of ${quote(key.name)} has more than ${mostDigits} digits`)
       if (end === gap + 1) return reject(line + 1, `${quote(key.name)} has no value`)
-      const from = gap + 1
-      onKey(key.name, value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN, () =>
-        Number.isSafeInteger(value) ? BigInt(value) : BigInt(utf8.decode(bytes.subarray(from, end)))
-      )
+      onKey(key.name, value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN, large)
       start = end + 1
     }
   }
