@@ -68,6 +68,12 @@ export class PageTable {
     return first
   }
 
+  /** Forgets all pages; none is resident or swapped. */
+  reset(): void {
+    this.used = 0
+    this.touchedCount = 0
+  }
+
   private grow(capacity: number): void {
     this.flags = grown(this.flags, new Uint8Array(capacity))
     this.list = grown(this.list, new Uint8Array(capacity))

@@ -57,6 +57,22 @@ export class RunningWorkload {
     return this.tasks.every((task) => task.isDone)
   }
 
+  /** Throws when a step leaves the workload's pages or would take no time: a defect of the workload, not a state of the machine. */
+  checkStep(step: Step): void {
+    const refuse = (problem: string): never => {
+      throw new RangeError(`workload ${this.workload.name}: ${step._tag} ${problem}`)
+    }
+    const isOutside = (page: number) => !(page >= 0 && page < this.pages)
+    if ("first" in step && step.pages > 0 && (isOutside(step.first) || isOutside(step.first + step.pages - 1))) {
+      refuse(`of ${step.pages} pages from ${step.first} is outside of its ${this.pages} pages`)
+    }
+    if (step._tag === "TouchList" && Array.prototype.some.call(step.list, isOutside))
+      refuse(`names a page outside of its ${this.pages} pages`)
+    if (step._tag === "Touch" && !(step.pages > 0)) refuse("has an empty range")
+    if ("thinkUs" in step && !(step.thinkUs > 0)) refuse("needs a think time above 0 µs")
+    if (step._tag === "Sleep" && !(step.us > 0)) refuse("needs a time above 0 µs")
+  }
+
   private *program(index: number, task: Task): Generator<Step, void> {
     if (index === 0) {
       const ranges = this.workload.load ?? [{ first: 0, pages: this.pages }]

@@ -10,6 +10,8 @@ import type { Simulation } from "./Simulation.ts"
 interface Sleeper {
   readonly atMs: number
   readonly latch: Latch.Latch
+  /** What the simulation threw on the way to `atMs`: a defect in a workload. */
+  defect?: unknown
 }
 
 /** The part of a simulation that the clock needs. */
@@ -45,9 +47,13 @@ const make = ({ bootMs = 0 }: SimClockOptions, simulation: Timeline, parent: Sch
     ranBefore = ran
     if (quietTurns > 1) {
       quietTurns = 0
-      const { atMs, latch } = sleepers.pop()!
-      simulation.advanceTo(atMs)
-      latch.openUnsafe()
+      const sleeper = sleepers.pop()!
+      try {
+        simulation.advanceTo(sleeper.atMs)
+      } catch (defect) {
+        sleeper.defect = defect
+      }
+      sleeper.latch.openUnsafe()
     }
     arm()
   }
@@ -81,7 +87,7 @@ const make = ({ bootMs = 0 }: SimClockOptions, simulation: Timeline, parent: Sch
           arm()
           return sleeper
         }),
-        ({ latch }) => latch.await,
+        (sleeper) => Effect.flatMap(sleeper.latch.await, () => (sleeper.defect === undefined ? Effect.void : Effect.die(sleeper.defect))),
         (sleeper) =>
           Effect.sync(() => {
             const at = sleepers.indexOf(sleeper)

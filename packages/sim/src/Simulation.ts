@@ -120,6 +120,7 @@ export class Simulation {
     const group = this.group(groupName)
     const pid = firstPid + this.workloads.length
     this.write(`/sys/fs/cgroup/${groupName}/cgroup.procs`, String(pid))
+    if (this.workloads.every((other) => other.group !== group || other.isFreed)) group.pages.reset()
     const random = (name: string) => Random.stream(this.seed, `${groupName} ${workload.name} ${this.workloads.length} ${name}`)
     const started = new RunningWorkload(workload, this.machine, group, pid, random)
     this.running.add(started)

@@ -50,6 +50,7 @@ export class Task {
       if (this.step === undefined) {
         const next = this.steps.next()
         if (next.done === true) return this.end()
+        this.workload.checkStep(next.value)
         this.step = next.value
         this.progress = 0
       }
@@ -60,7 +61,7 @@ export class Task {
       } else {
         if (step._tag === "Sleep") {
           this.become(IDLE)
-          this.timeUs += Math.max(0, step.us)
+          this.timeUs += step.us
         } else {
           freePages(this.machine, this.group, this.workload.base + step.first, step.pages)
         }

@@ -28,7 +28,7 @@ export const touchRandom = (pages: PageTable, random: Random, first: number, ran
     x ^= x << 13
     x ^= x >>> 17
     x ^= x << 5
-    const page = first + ((((x >>> 0) * scale) | 0) >>> 0)
+    const page = first + (((x >>> 0) * scale) | 0)
     if ((flags[page]! & mask) === mask) continue
     if (!markSlow(pages, page, mask)) {
       missed.page = page

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cgroups, Memcg } from "@wmo/core"
-import { Clock, Effect, Fiber, Schedule } from "effect"
+import { Clock, Effect, Exit, Fiber, Schedule } from "effect"
 import { hotcold, SimClock } from "../src/index.ts"
-import { readGroup, runIn, withGroups } from "./harness.ts"
+import { readGroup, runIn, withGroups, workload } from "./harness.ts"
 
 const sample = (seed: number) => {
   const sim = withGroups({ seed })
@@ -131,5 +131,25 @@ describe("SimClock", () => {
         assert.strictEqual(sim.nowMs, 1000)
       })
     )
+  })
+})
+
+describe("a defective workload", () => {
+  it.live("dies in the fiber that let time pass, and says what is wrong", () => {
+    const sim = withGroups({ seed: 1 })
+    sim.addWorkload(
+      "demo",
+      workload(10, [
+        function* () {
+          yield { _tag: "Sleep", us: 1e6 }
+          yield { _tag: "TouchList", list: [10], thinkUs: 1 }
+        }
+      ])
+    )
+    return Effect.gen(function* () {
+      const exit = yield* Effect.exit(runIn(sim, Effect.sleep("2 seconds")))
+      assert.isTrue(Exit.isFailure(exit))
+      assert.include(String(exit), "outside of its 10 pages")
+    })
   })
 })

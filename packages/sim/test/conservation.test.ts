@@ -14,7 +14,7 @@ const chaos: TaskProgram = function* ({ random }) {
       { _tag: "Touch", first, pages, count: pages, order: "sequential", thinkUs: 1, touchesPerOperation: 1 },
       { _tag: "TouchList", list: [first, 2999, first + 1], thinkUs: 1, isWrite: true },
       { _tag: "Free", first, pages },
-      { _tag: "Sleep", us: random.nextBelow(5000) }
+      { _tag: "Sleep", us: 1 + random.nextBelow(5000) }
     ]
     yield steps[random.nextBelow(steps.length)]!
   }
@@ -26,7 +26,7 @@ const verify = (sim: Simulation, group: MemoryGroup): void => {
   const census = group.census()
   const total = Object.values(census).reduce((sum, count) => sum + count, 0)
   assert.strictEqual(total, pages.used, "every page is somewhere")
-  const lists = new Array<number>(9).fill(0)
+  const lists = Array.from({ length: 9 }, () => 0)
   let pool = 0
   let misplaced = 0
   for (let page = 0; page < pages.used; page++) {

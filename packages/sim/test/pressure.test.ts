@@ -7,21 +7,66 @@ import { hot, idle, mib, quarter, readGroup, runIn, withGroups, workload } from 
 /** Faults cost nothing but the load, and the load is 1 ms. */
 const simpleCosts: Partial<Costs> = { minorFault: constantCost(0), zswapLoad: constantCost(1000), agePage: constantCost(0) }
 
+/** Touches page 0 at 1 s. */
+const touchesOnce: TaskProgram = function* () {
+  yield { _tag: "Sleep", us: 999_900 }
+  yield { _tag: "TouchList", list: [0], thinkUs: 1 }
+}
+
+/** Computes until half a millisecond later, touches page 1, and goes on. */
+const computesAndTouches: TaskProgram = function* () {
+  yield { _tag: "Sleep", us: 999_900 }
+  yield { _tag: "Touch", first: 50, pages: 1, count: 500, order: "sequential", thinkUs: 1 }
+  yield { _tag: "TouchList", list: [1], thinkUs: 1 }
+  yield { _tag: "Touch", first: 50, pages: 1, count: 10_000, order: "sequential", thinkUs: 1 }
+}
+
+/** What comes of hotcold when its cold pages, or all of its pages, are compressed again and again. */
+const slowdown = (takeCold: boolean) => {
+  const sim = withGroups({ seed: 3 })
+  // Hot pages are the first that were loaded; without a hot part of its own age, they go first.
+  sim.addWorkload("demo", hotcold({ warmBytes: 0, compressibility: quarter }))
+  return runIn(
+    sim,
+    Effect.gen(function* () {
+      const cgroups = yield* Cgroups
+      const age = () =>
+        Effect.sync(() => {
+          const group = sim.kernel.cgroups.group("demo")
+          group.model.age(0)
+        })
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 20; i++) {
+        if (takeCold) yield* age()
+        yield* Effect.sleep("1 second")
+        if (takeCold && i < 1) yield* cgroups.reclaim("demo", { bytes: 200 * mib })
+        if (!takeCold) yield* cgroups.reclaim("demo", { bytes: 400 * mib })
+      }
+      return sim.outcome("demo")
+    })
+  )
+}
+
+/** Loads 15.6 MiB under a memory.high, without swap. */
+const loadUnder = (high: number | "max") => {
+  const sim = withGroups({ seed: 1, swapBytes: 0 })
+  return runIn(
+    sim,
+    Effect.gen(function* () {
+      const cgroups = yield* Cgroups
+      yield* cgroups.write("demo", Memcg.memoryHigh, high)
+      sim.addWorkload("demo", workload(4000, [idle]))
+      yield* Effect.sleep("1 second")
+      return { ...(yield* readGroup("demo")), outcome: sim.outcome("demo") }
+    })
+  )
+}
+
 describe("pressure and throttling", () => {
   it.live("some and full of two tasks, computed by hand", () => {
     const sim = withGroups({ seed: 1, costs: simpleCosts })
-    // Loading takes 100 pages at 1 µs. Then A touches page 0 at 1 s, and B page 1 half a millisecond later, computing until then.
-    const a: TaskProgram = function* () {
-      yield { _tag: "Sleep", us: 999_900 }
-      yield { _tag: "TouchList", list: [0], thinkUs: 1 }
-    }
-    const b: TaskProgram = function* () {
-      yield { _tag: "Sleep", us: 999_900 }
-      yield { _tag: "Touch", first: 50, pages: 1, count: 500, order: "sequential", thinkUs: 1 }
-      yield { _tag: "TouchList", list: [1], thinkUs: 1 }
-      yield { _tag: "Touch", first: 50, pages: 1, count: 10_000, order: "sequential", thinkUs: 1 }
-    }
-    sim.addWorkload("demo", workload(100, [a, b]))
+    // Loading takes 100 pages at 1 µs; sleeping from there brings both tasks to 1 s. A touches page 0 then, B page 1 half a millisecond later.
+    sim.addWorkload("demo", workload(100, [touchesOnce, computesAndTouches]))
     return runIn(
       sim,
       Effect.gen(function* () {
@@ -67,30 +112,6 @@ describe("pressure and throttling", () => {
   })
 
   it.live("hotcold slows down when hot pages are compressed, and hardly when cold ones are", () => {
-    const slowdown = (takeCold: boolean) => {
-      const sim = withGroups({ seed: 3 })
-      // Hot pages are the first that were loaded; without a hot part of its own age, they go first.
-      sim.addWorkload("demo", hotcold({ warmBytes: 0, compressibility: quarter }))
-      return runIn(
-        sim,
-        Effect.gen(function* () {
-          const cgroups = yield* Cgroups
-          const age = () =>
-            Effect.sync(() => {
-              const group = sim.kernel.cgroups.group("demo")
-              group.model.age(0)
-            })
-          yield* Effect.sleep("1 second")
-          for (let i = 0; i < 20; i++) {
-            if (takeCold) yield* age()
-            yield* Effect.sleep("1 second")
-            if (takeCold && i < 1) yield* cgroups.reclaim("demo", { bytes: 200 * mib })
-            if (!takeCold) yield* cgroups.reclaim("demo", { bytes: 400 * mib })
-          }
-          return sim.outcome("demo")
-        })
-      )
-    }
     return Effect.gen(function* () {
       const cold = yield* slowdown(true)
       const all = yield* slowdown(false)
@@ -104,24 +125,11 @@ describe("pressure and throttling", () => {
   })
 
   it.live("memory.high reclaims, throttles and counts, but kills nobody", () => {
-    const run = (high: number | "max") => {
-      const sim = withGroups({ seed: 1, swapBytes: 0 })
-      return runIn(
-        sim,
-        Effect.gen(function* () {
-          const cgroups = yield* Cgroups
-          yield* cgroups.write("demo", Memcg.memoryHigh, high)
-          sim.addWorkload("demo", workload(4000, [idle]))
-          yield* Effect.sleep("1 second")
-          return { ...(yield* readGroup("demo")), outcome: sim.outcome("demo") }
-        })
-      )
-    }
     return Effect.gen(function* () {
-      const free = yield* run("max")
+      const free = yield* loadUnder("max")
       assert.strictEqual(free.current, 4000 * 4096)
       assert.strictEqual(free.pressure.some!.totalUs, 0n)
-      const throttled = yield* run(8 * mib)
+      const throttled = yield* loadUnder(8 * mib)
       assert.isBelow(throttled.current, 4000 * 4096)
       assert.isAbove(throttled.current, 8 * mib)
       assert.isAbove(Number(throttled.events.high), 0)

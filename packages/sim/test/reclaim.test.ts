@@ -9,6 +9,24 @@ const vmLab = (): Workload => hotcold({ hotBytes: 50 * mib, warmBytes: 0, coldBy
 
 const age = Effect.flatMap(Mglru, (lru) => lru.age("demo", { forceScan: true }))
 
+/** A MiB went; over-reclaim by less than a batch (32 pages) is normal. */
+const took = (before: number, after: number) => assert.isTrue(before - after >= mib && before - after < mib + 32 * 4096)
+
+/** Asks for `bytes` of 1,000 anon pages; gives the answer and the pages left. */
+const attempt = (options: { readonly swapBytes?: number; readonly swapMax?: number }, bytes: number) => {
+  const sim = withGroups({ seed: 1, ...options })
+  sim.addWorkload("demo", workload(1000, [idle]))
+  return runIn(
+    sim,
+    Effect.gen(function* () {
+      const cgroups = yield* Cgroups
+      if (options.swapMax !== undefined) yield* cgroups.write("demo", Memcg.memorySwapMax, options.swapMax)
+      yield* Effect.sleep("1 second")
+      return [yield* cgroups.reclaim("demo", { bytes }), (yield* readGroup("demo")).stat.anon! / 4096]
+    })
+  )
+}
+
 describe("reclaim and generations", () => {
   it.live("memory.reclaim without aging takes hot pages, and they all come back as refaults (seen in the VM)", () => {
     const sim = withGroups({ seed: 1 })
@@ -112,8 +130,6 @@ describe("reclaim and generations", () => {
       Effect.gen(function* () {
         const cgroups = yield* Cgroups
         yield* Effect.sleep("1 second")
-        // Over-reclaim by less than a batch (32 pages) is normal.
-        const took = (before: number, after: number) => assert.isTrue(before - after >= mib && before - after < mib + 32 * 4096)
         yield* cgroups.reclaim("demo", { bytes: mib, swappiness: 0 })
         const first = (yield* readGroup("demo")).stat
         assert.strictEqual(first.anon, 1000 * 4096)
@@ -132,19 +148,6 @@ describe("reclaim and generations", () => {
   })
 
   it.live("EAGAIN when nothing is left, without swap, and at memory.swap.max", () => {
-    const attempt = (options: { readonly swapBytes?: number; readonly swapMax?: number }, bytes: number) => {
-      const sim = withGroups({ seed: 1, ...options })
-      sim.addWorkload("demo", workload(1000, [idle]))
-      return runIn(
-        sim,
-        Effect.gen(function* () {
-          const cgroups = yield* Cgroups
-          if (options.swapMax !== undefined) yield* cgroups.write("demo", Memcg.memorySwapMax, options.swapMax)
-          yield* Effect.sleep("1 second")
-          return [yield* cgroups.reclaim("demo", { bytes }), (yield* readGroup("demo")).stat.anon! / 4096]
-        })
-      )
-    }
     return Effect.gen(function* () {
       assert.deepStrictEqual(yield* attempt({}, 1000 * 4096), ["met", 0])
       assert.deepStrictEqual(yield* attempt({}, 1001 * 4096), ["partial", 0])

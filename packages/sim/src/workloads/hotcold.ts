@@ -25,9 +25,10 @@ export interface HotcoldOptions {
 
 const mib = 2 ** 20
 
+const pages = (bytes: Bytes) => Math.floor(bytes / pageSize)
+
 /** See the module's header. Sizes are rounded down to pages. */
 export const hotcold = (options: HotcoldOptions = {}): Workload => {
-  const pages = (bytes: Bytes) => Math.floor(bytes / pageSize)
   const hot = pages(options.hotBytes ?? 40 * mib)
   const warm = pages(options.warmBytes ?? 60 * mib)
   const cold = pages(options.coldBytes ?? 300 * mib)
