@@ -2,7 +2,7 @@
  * The loop: observe, decide, act, record, once a tick. The same code runs on the real kernel, in virtual time on the simulator, and on
  * the fake. Ticks have fixed times: a late one is taken late, one that was missed altogether is counted, and the rhythm never drifts.
  */
-import type { Cgroups, Journal, KernelError, KernFs, Machine, Mglru, WorkingSet } from "@wmo/core"
+import { type Cgroups, formatDuration, type Journal, type KernelError, type KernFs, type Machine, type Mglru, type WorkingSet } from "@wmo/core"
 import { type CgroupSampler, type GroupGone, makeCgroupSampler, makePageAgeMonitor, type Observation, type PageAgeChoice } from "@wmo/monitors"
 import { type AnyPolicy, type Decision, type SettingValues, type Settings } from "@wmo/policies"
 import type { Outcome, RecordingError, RunRecorder, Tick } from "@wmo/recording"
@@ -19,6 +19,8 @@ export interface LoopOptions {
   readonly everyMs: number
   readonly rails: GuardRails
   readonly dryRun: boolean
+  /** The policy is not asked before this much time has passed, so that a workload can load; observing starts at once. */
+  readonly warmupMs?: number
   readonly pageAge: PageAgeChoice
   /** Called after every tick, with what it saw and did. */
   readonly onTick?: (tick: Tick) => Effect.Effect<void>
@@ -54,7 +56,7 @@ export const makeLoop: (
   Loop,
   GroupGone | KernelError | PolicyCannotRun,
   Cgroups | KernFs | Machine | Mglru | WorkingSet | Journal | Scope.Scope
-> = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pageAge, policy, rails, settings }) {
+> = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pageAge, policy, rails, settings, warmupMs = 0 }) {
   const ages = yield* makePageAgeMonitor(group, pageAge)
   const sampler: CgroupSampler = yield* makeCgroupSampler(group, ages)
   const actuator: Actuator = yield* makeActuator({ rails, dryRun })
@@ -63,9 +65,12 @@ export const makeLoop: (
 
   let state: unknown = policy.initialState
   let missed = 0
+  const start = yield* Clock.currentTimeMillis
 
   const tick = Effect.gen(function* () {
     const observation: Observation = yield* sampler.sample
+    const warmupLeftMs = start + warmupMs - observation.atMs
+    if (warmupLeftMs > 0) return { observation, reason: `warming up for another ${formatDuration(warmupLeftMs)}`, outcomes: [] } satisfies Tick
     const decision = decideSafely(
       policy,
       {
@@ -83,7 +88,6 @@ export const makeLoop: (
   })
 
   const run = Effect.fnUntraced(function* (recorder: RunRecorder) {
-    const start = yield* Clock.currentTimeMillis
     for (let n = 0; ; ) {
       const taken = yield* tick
       yield* recorder.tick(taken)

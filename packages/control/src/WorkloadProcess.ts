@@ -2,7 +2,7 @@
  * A command in its own cgroup: made fresh, started inside it, ended with everything that it left behind.
  * The process joins the group before it runs the command, so that nothing it allocates is charged elsewhere.
  */
-import { Cgroups, Journal, type JournalError, KernFs, type KernelError, KernFsError } from "@wmo/core"
+import { Cgroups, Journal, type JournalError, type KernelError, KernFsError } from "@wmo/core"
 import type { WorkloadResult } from "@wmo/recording"
 import { Data, Deferred, Effect, Schedule, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -47,8 +47,11 @@ export const findCommand = (command: string, path = process.env["PATH"] ?? ""): 
   return found === undefined ? Effect.fail(new CommandError({ command, problem: "not-found" })) : Effect.succeed(found)
 }
 
-/** Makes every group on the way enable the memory controller for its children, and the group itself. All of it is undone later. */
-const makeGroup = Effect.fnUntraced(function* (group: string) {
+/**
+ * Makes a new group, and every group on the way to it, with the memory controller enabled for children. All of it is undone with the
+ * journal; processes that still run in the group when the scope closes are killed first. Fails if the group exists.
+ */
+export const makeGroup: (group: string) => Effect.Effect<void, KernelError | JournalError, Cgroups | Journal | Scope.Scope> = Effect.fnUntraced(function* (group) {
   const cgroups = yield* Cgroups
   const journal = yield* Journal
   const names = cgroups.normalize(group).split("/")
@@ -66,6 +69,7 @@ const makeGroup = Effect.fnUntraced(function* (group: string) {
     }
     yield* journal.mkdir(cgroups.path(child))
   }
+  yield* Effect.addFinalizer(() => Effect.ignore(emptyGroup(group)).pipe(Effect.provideService(Cgroups, cgroups)))
 })
 
 /** Ends whatever still runs in the group, and waits until the kernel has let go of it. */
@@ -78,22 +82,19 @@ const emptyGroup = Effect.fnUntraced(function* (group: string) {
 })
 
 /**
- * Starts a command in a new group. When the scope closes the group's remaining processes are killed; the journal removes the group.
- * Standard streams are inherited.
+ * Starts a command in a group that {@link makeGroup} made. Standard streams are inherited.
  */
 export const startWorkload: (options: {
   readonly group: string
   readonly command: ReadonlyArray<string>
 }) => Effect.Effect<
   WorkloadProcess,
-  KernelError | JournalError | CommandError,
-  Cgroups | KernFs | Journal | Scope.Scope
+  CommandError,
+  Cgroups | Scope.Scope
 > = Effect.fnUntraced(function* ({ command, group }) {
   const cgroups = yield* Cgroups
   const [name = "", ...args] = command
   const file = yield* findCommand(name)
-  yield* makeGroup(group)
-  yield* Effect.addFinalizer(() => Effect.ignore(emptyGroup(group)).pipe(Effect.provideService(Cgroups, cgroups)))
   const scratch = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "wmo-"))),
     (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))

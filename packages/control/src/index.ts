@@ -6,4 +6,4 @@ export { defaultGuardRails, effectiveFloor, type GuardRails, judge, nothingSpent
 export { type Loop, type LoopOptions, makeLoop } from "./Loop.ts"
 export { PolicyCannotRun } from "./PolicyCannotRun.ts"
 export { runSession, type SessionEnd, type SessionOptions } from "./Session.ts"
-export { CommandError, findCommand, startWorkload, type WorkloadProcess } from "./WorkloadProcess.ts"
+export { CommandError, findCommand, makeGroup, startWorkload, type WorkloadProcess } from "./WorkloadProcess.ts"

@@ -5,8 +5,8 @@
 import { limitBytes, memoryStatAmounts, memoryStatCounters } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { existsSync, mkdirSync } from "node:fs"
-import { dirname } from "node:path"
+import { existsSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { RunEnd, RunStart, Tick } from "./Entry.ts"
 import { RecordingError } from "./RecordingError.ts"
@@ -47,7 +47,7 @@ const openNew = (file: string): Effect.Effect<DatabaseSync, RecordingError, Scop
     Effect.try({
       try: () => {
         if (existsSync(file)) throw new Error("the file exists; remove it or choose another name")
-        mkdirSync(dirname(file), { recursive: true })
+        if (!existsSync(dirname(resolve(file)))) throw new Error(`there is no directory ${dirname(file)}; make it first`)
         const database = new DatabaseSync(file)
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
         database.exec(`BEGIN;${createTables}COMMIT`)

@@ -1,0 +1,37 @@
+/**
+ * SIGINT, SIGTERM and SIGHUP: by default they interrupt the running command, whose finalizers restore the machine. A command that has
+ * something better to do (pass them on to a child, end a loop politely) installs a handler for as long as its scope lives.
+ */
+import { Effect, type Scope } from "effect"
+
+export type Signal = "SIGINT" | "SIGTERM" | "SIGHUP"
+
+let handler: ((signal: Signal) => void) | undefined
+let received: Signal | undefined
+
+/** The last signal that arrived, if any. */
+export const lastSignal = (): Signal | undefined => received
+
+/** Handles signals until the scope closes. */
+export const handleSignals = (handle: (signal: Signal) => void): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      handler = handle
+    }),
+    () =>
+      Effect.sync(() => {
+        handler = undefined
+      })
+  )
+
+/** Connects the process's signals to a fiber. */
+export const connectSignals = (interrupt: () => void): void => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      received = signal
+      if (handler === undefined) interrupt()
+      else handler(signal)
+    })
+  }
+}
+

@@ -1,0 +1,51 @@
+/**
+ * The command tree, and how a command's end becomes an exit code and at most one line on stderr.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Effect, Exit, Fiber } from "effect"
+import { CliError, Command } from "effect/cli"
+import { agent } from "./commands/agent.ts"
+import { capture } from "./commands/capture.ts"
+import { demo } from "./commands/demo.ts"
+import { doctor } from "./commands/doctor.ts"
+import { policy } from "./commands/policy.ts"
+import { recording } from "./commands/recording.ts"
+import { run } from "./commands/run.ts"
+import { vm } from "./commands/vm.ts"
+import { workload } from "./commands/workload.ts"
+import { ExitCode, ExitWith, Failure } from "./Exit.ts"
+import { presenter } from "./Presenter.ts"
+import { recoverFromCrash } from "./recovery.ts"
+import { connectSignals, lastSignal } from "./Signals.ts"
+import { version } from "./version.ts"
+
+const wmo = Command.make("wmo").pipe(
+  Command.withDescription("Finds the memory that Linux workloads hold but do not use, and gives it back within a slowdown you allow."),
+  Command.withSubcommands([demo, doctor, run, agent, policy, recording, workload, vm, capture])
+)
+
+/** One line and an exit code for whatever a command failed with. */
+const explain = (error: unknown): { readonly code: number; readonly line: string | undefined } => {
+  if (error instanceof ExitWith) return { code: error.code, line: undefined }
+  if (error instanceof Failure) return { code: error.exitCode, line: error.message }
+  if (CliError.isCliError(error)) return { code: ExitCode.usage, line: error._tag === "ShowHelp" ? undefined : error.message }
+  return { code: ExitCode.failed, line: error instanceof Error ? error.message : String(error) }
+}
+
+const endOf = (exit: Exit.Exit<void, unknown>): { readonly code: number; readonly line: string | undefined } => {
+  if (Exit.isSuccess(exit)) return { code: 0, line: undefined }
+  if (Cause.hasInterruptsOnly(exit.cause)) return { code: ExitCode.interrupted, line: lastSignal() === undefined ? "interrupted" : undefined }
+  const failure = exit.cause.reasons.find(Cause.isFailReason)
+  if (failure !== undefined) return explain(failure.error)
+  return { code: ExitCode.failed, line: `this is a bug in wmo, please report it:\n${Cause.pretty(exit.cause)}` }
+}
+
+/** Runs the command line and ends the process. */
+export const main = async (args: ReadonlyArray<string>): Promise<void> => {
+  const program = Command.runWith(wmo, { version })(args).pipe(Effect.provide([NodeServices.layer, presenter]))
+  const fiber = Effect.runFork(Effect.andThen(recoverFromCrash, program))
+  connectSignals(() => fiber.interruptUnsafe())
+  const { code, line } = endOf(await Effect.runPromise(Fiber.await(fiber)))
+  if (line !== undefined) console.error(`wmo: ${line}`)
+  process.exit(code)
+}

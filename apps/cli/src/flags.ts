@@ -1,0 +1,50 @@
+/** Flags that several commands share, each with the same name, meaning and error everywhere. */
+import { parseBytes, parseDuration } from "@wmo/core"
+import { defaultGuardRails } from "@wmo/control"
+import { Result, Schema, SchemaGetter } from "effect"
+import { Flag } from "effect/cli"
+
+const parsed = (parse: (text: string) => Result.Result<number, string>) =>
+  Schema.String.check(
+    Schema.makeFilter((text: string) => Result.match(parse(text), { onFailure: (why) => why, onSuccess: () => undefined }))
+  ).pipe(
+    Schema.decodeTo(Schema.Number, {
+      decode: SchemaGetter.transform((text: string) => Result.getOrThrow(parse(text))),
+      encode: SchemaGetter.transform(String)
+    })
+  )
+
+/** A size: `64M`, `1.5GiB`. */
+export const size = (name: string): Flag.Flag<number> => Flag.String(name).pipe(Flag.withSchema(parsed(parseBytes)), Flag.withMetavar("SIZE"))
+
+/** A span of time in ms: `500ms`, `10s`, `2m`. */
+export const time = (name: string): Flag.Flag<number> => Flag.String(name).pipe(Flag.withSchema(parsed(parseDuration)), Flag.withMetavar("TIME"))
+
+export const json = Flag.Boolean("json").pipe(Flag.withDescription("print JSON instead of a table"))
+
+/** What `wmo run` and `wmo agent` have in common. */
+export const loopFlags = {
+  policy: Flag.String("policy").pipe(
+    Flag.withAlias("p"),
+    Flag.withDefault("none"),
+    Flag.withMetavar("NAME"),
+    Flag.withDescription("what decides; see `wmo policy list`")
+  ),
+  set: Flag.KeyValuePair("set").pipe(
+    Flag.withDefault({}),
+    Flag.withMetavar("KEY=VALUE"),
+    Flag.withDescription("a setting of the policy; see `wmo policy show NAME`")
+  ),
+  every: time("every").pipe(Flag.withDefault(1000), Flag.withDescription("time between samples (default 1s)")),
+  record: Flag.String("record").pipe(Flag.optional, Flag.withMetavar("FILE"), Flag.withDescription("keep a recording in this new file")),
+  dryRun: Flag.Boolean("dry-run").pipe(Flag.withDescription("decide and record, but change nothing about the group's memory")),
+  pageAge: Flag.Literals("page-age", ["auto", "working-set", "mglru", "none"]).pipe(
+    Flag.withDefault("auto"),
+    Flag.withDescription("where page ages come from (default: the best source there is)")
+  ),
+  floor: size("floor").pipe(Flag.withDefault(defaultGuardRails.floorBytes), Flag.withDescription("leave the group at least this much (default 16M)")),
+  step: size("step").pipe(Flag.withDefault(defaultGuardRails.stepBytes), Flag.withDescription("reclaim at most this much in one tick (default 512M)")),
+  budget: size("budget").pipe(Flag.withDefault(defaultGuardRails.perMinuteBytes), Flag.withDescription("reclaim at most this much a minute (default 8G)")),
+  quiet: Flag.Boolean("quiet").pipe(Flag.withAlias("q"), Flag.withDescription("do not print what the policy does while it runs")),
+  json
+} as const

@@ -1,0 +1,44 @@
+/**
+ * The running kernel behind a command: finds the cgroup v2 mount, checks that the memory controller lives there, opens the journal,
+ * and restores everything when the command ends, however it ends.
+ */
+import { Cgroups, findCgroupMount, Journal, KernelRoots, KernFs, Machine, Mglru, WorkingSet, Zswap } from "@wmo/core"
+import { Console, Effect, Layer } from "effect"
+import { ExitCode, Failure } from "./Exit.ts"
+import { stateDirectory } from "./stateDirectory.ts"
+
+export type Kernel = Cgroups | Journal | KernFs | Machine | Mglru | WorkingSet | Zswap
+
+const unsupported = (message: string) => Effect.fail(new Failure({ message, exitCode: ExitCode.unsupported }))
+
+/** Says what could not be put back, so that the user can. */
+const reportKept = Effect.gen(function* () {
+  const journal = yield* Journal
+  for (const change of yield* journal.restore) {
+    if (change.result === "kept") yield* Console.error(`wmo: could not restore ${change.path}: ${change.why}`)
+  }
+})
+
+/**
+ * Runs an effect on this machine's kernel. Fails, in one line, where there is no cgroup v2 with a memory controller or it is read-only.
+ */
+export const onThisMachine = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const mount = yield* findCgroupMount
+    if (mount === undefined) return yield* unsupported("no cgroup v2 is mounted here; see `wmo doctor`, or try `wmo demo` and `wmo vm run`")
+    if (!mount.memory) {
+      return yield* unsupported(
+        `the memory controller is not on cgroup v2 here (${mount.path} lacks it): boot with cgroup_no_v1=memory, or use \`wmo vm run\``
+      )
+    }
+    if (mount.readOnly) return yield* unsupported(`${mount.path} is mounted read-only: remount it read-write, or run outside the container`)
+    const services = Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer, Zswap.layer).pipe(
+      Layer.provideMerge(Cgroups.layer),
+      Layer.provideMerge(Journal.layer({ directory: stateDirectory(), command: process.argv.slice(2).join(" ") }))
+    )
+    return yield* Effect.scoped(effect).pipe(
+      Effect.ensuring(reportKept),
+      Effect.provide(services),
+      Effect.updateService(KernelRoots, (roots) => ({ ...roots, cgroup: mount.path }))
+    )
+  }).pipe(Effect.provide(KernFs.layer))

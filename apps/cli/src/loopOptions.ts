@@ -1,0 +1,92 @@
+/** Turns the flags of `wmo run` and `wmo agent` into what the loop needs, and prints what the loop does. */
+import { formatBytes, formatDuration } from "@wmo/core"
+import type { SessionOptions } from "@wmo/control"
+import { decodeSettings, describeAction, findPolicy } from "@wmo/policies"
+import { openRecording, type Outcome, Recorder, summarize, type Tick } from "@wmo/recording"
+import { runSummary } from "@wmo/report"
+import { Console, Effect, Option, Result } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { ExitCode, Failure } from "./Exit.ts"
+
+/** The parsed flags of `loopFlags`. */
+export interface LoopFlags {
+  readonly policy: string
+  readonly set: Readonly<Record<string, string>>
+  readonly every: number
+  readonly record: Option.Option<string>
+  readonly dryRun: boolean
+  readonly pageAge: SessionOptions["pageAge"]
+  readonly floor: number
+  readonly step: number
+  readonly budget: number
+  readonly warmup: number
+  readonly quiet: boolean
+  readonly json: boolean
+}
+
+const usage = (message: string) => Effect.fail(new Failure({ message, exitCode: ExitCode.usage }))
+
+const describeOutcome = ({ allowed, asked, detail, reclaimedBytes, status, tookMs }: Outcome): string => {
+  const what = describeAction(allowed ?? asked)
+  const effect = reclaimedBytes === undefined ? "" : `: ${formatBytes(reclaimedBytes)} in ${formatDuration(tookMs)}`
+  return `${what}${effect}${status === "done" ? "" : ` [${status}]`}${detail === undefined ? "" : ` (${detail})`}`
+}
+
+/** One line a tick that acted, on stderr: data and the command's own output stay on stdout. */
+const printTick = (startedMs: number) => (tick: Tick) => {
+  const acted = tick.outcomes.filter(({ asked }) => asked._tag !== "Age")
+  if (acted.length === 0) return Effect.void
+  const at = `${((tick.observation.atMs - startedMs) / 1000).toFixed(0)} s`.padStart(7)
+  return Console.error(`wmo: ${at}  ${formatBytes(tick.observation.usage.currentBytes).padStart(8)}  ${tick.reason} | ${acted.map(describeOutcome).join(", ")}`)
+}
+
+/** Checks policy and settings; fails with one line that names the nearest right word. */
+export const sessionOptions = Effect.fnUntraced(function* (flags: LoopFlags, group: string, command: string | undefined) {
+  const policy = findPolicy(flags.policy)
+  if (Result.isFailure(policy)) return yield* usage(policy.failure.message)
+  const settings = decodeSettings(policy.success.name, policy.success.settings, flags.set)
+  if (Result.isFailure(settings)) return yield* usage(settings.failure.message)
+  if (flags.every < 10) return yield* usage("--every must be at least 10ms")
+  const options: SessionOptions = {
+    group,
+    policy: policy.success,
+    settings: settings.success,
+    everyMs: flags.every,
+    rails: { floorBytes: flags.floor, stepBytes: flags.step, perMinuteBytes: flags.budget },
+    dryRun: flags.dryRun,
+    warmupMs: flags.warmup,
+    pageAge: flags.pageAge,
+    label: policy.success.name,
+    clock: "real",
+    command,
+    ...(flags.quiet ? {} : { onTick: printTick(Date.now()) })
+  }
+  return options
+})
+
+/**
+ * Runs an effect with a recorder (the file of `--record`, or a temporary one), then prints the summary, also when it failed half-way.
+ * The summary goes to stderr, or as JSON to stdout.
+ */
+export const recorded = <A, E, R>(flags: LoopFlags, effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const scratch = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "wmo-"))),
+      (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+    )
+    const file = Option.getOrElse(flags.record, () => join(scratch, "run.wmo"))
+    const print = Effect.scoped(
+      Effect.gen(function* () {
+        const recording = yield* openRecording(file)
+        const run = (yield* recording.runs).at(-1)
+        if (run === undefined) return
+        const summary = summarize(run, yield* recording.observations(run.id), yield* recording.actions(run.id))
+        if (flags.json) return yield* Console.log(JSON.stringify(summary, null, 2))
+        if (summary.samples > 0) yield* Console.error(`\n${runSummary(summary)}`)
+        if (Option.isSome(flags.record)) yield* Console.error(`recording   ${file}; read it with \`wmo recording summary ${file}\``)
+      })
+    )
+    return yield* Effect.scoped(Effect.provide(effect, Recorder.layerFile(file))).pipe(Effect.ensuring(Effect.ignore(print)))
+  }).pipe(Effect.scoped)

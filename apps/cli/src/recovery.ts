@@ -1,0 +1,27 @@
+/** At every start: undo what a killed wmo left behind, and say so on stderr. */
+import { Journal, KernFs, type Recovery, type Undone } from "@wmo/core"
+import { Console, Effect } from "effect"
+import { stateDirectory } from "./stateDirectory.ts"
+
+const describe = (undone: Undone): string => {
+  switch (undone.result) {
+    case "restored":
+      return `restored ${undone.path} to ${undone.was || "empty"}`
+    case "removed":
+      return `removed ${undone.path}`
+    case "gone":
+      return `${undone.path} is gone`
+    case "kept":
+      return `left ${undone.path} as it is: ${undone.why}`
+  }
+}
+
+const lines = ({ command, pid, undone }: Recovery): ReadonlyArray<string> => [
+  `wmo: an earlier run was killed before it could clean up (pid ${pid}: ${command})`,
+  ...undone.map((change) => `wmo:   ${describe(change)}`)
+]
+
+export const recoverFromCrash: Effect.Effect<void> = Journal.recover(stateDirectory()).pipe(
+  Effect.flatMap((recoveries) => Effect.forEach(recoveries.flatMap(lines), (line) => Console.error(line), { discard: true })),
+  Effect.provide(KernFs.layer)
+)

@@ -1,0 +1,46 @@
+import type { Action } from "@wmo/policies"
+import { anObservation } from "@wmo/policies/testing"
+import { describe, expect, it } from "vitest"
+import { type GuardRails, judge, nothingSpent, remainingBudget } from "../src/index.ts"
+
+const mib = 2 ** 20
+const rails: GuardRails = { floorBytes: 100 * mib, stepBytes: 64 * mib, perMinuteBytes: 160 * mib }
+const reclaim = (bytes: number): Action => ({ _tag: "Reclaim", bytes })
+const usage = anObservation().usage
+
+describe("guard rails", () => {
+  it("lets a modest reclaim through as it is", () => {
+    expect(judge(reclaim(10 * mib), anObservation(), rails, nothingSpent)).toEqual({ allowed: reclaim(10 * mib), note: undefined })
+  })
+
+  it("cuts to the step", () => {
+    expect(judge(reclaim(300 * mib), anObservation(), rails, nothingSpent)).toEqual({ allowed: reclaim(64 * mib), note: "cut from 300 MiB to 64.0 MiB" })
+  })
+
+  it("never goes below the floor, nor below what the administrator protects", () => {
+    const near = anObservation({ usage: { ...usage, currentBytes: 110 * mib } })
+    expect(judge(reclaim(64 * mib), near, rails, nothingSpent).allowed).toEqual(reclaim(10 * mib))
+    const protectedGroup = anObservation({ usage: { ...usage, currentBytes: 210 * mib, low: 200 * mib } })
+    expect(judge(reclaim(64 * mib), protectedGroup, rails, nothingSpent).allowed).toEqual(reclaim(10 * mib))
+    const all = anObservation({ usage: { ...usage, min: "max" } })
+    expect(judge(reclaim(64 * mib), all, rails, nothingSpent)).toMatchObject({ allowed: undefined, refusal: expect.stringContaining("floor") })
+  })
+
+  it("spends at most the budget of a minute, and earns it back", () => {
+    const spent = { ...nothingSpent, reclaims: [{ atMs: 1_000_000 - 30_000, bytes: 100 * mib }, { atMs: 1_000_000 - 5_000, bytes: 60 * mib }] }
+    expect(judge(reclaim(64 * mib), anObservation(), rails, spent)).toMatchObject({ allowed: undefined, refusal: expect.stringContaining("minute") })
+    expect(remainingBudget(rails, spent, 1_000_000 + 31_000)).toBe(64 * mib)
+  })
+
+  it("refuses amounts that are not amounts", () => {
+    for (const bytes of [0, -5, Number.NaN, 100]) expect(judge(reclaim(bytes), anObservation(), rails, nothingSpent).allowed).toBeUndefined()
+  })
+
+  it("raises a limit to the floor, and leaves alone a limit that somebody else set", () => {
+    const low: Action = { _tag: "SetHigh", limit: mib }
+    expect(judge(low, anObservation(), rails, nothingSpent)).toMatchObject({ allowed: { _tag: "SetHigh", limit: 100 * mib } })
+    const owned = anObservation({ usage: { ...usage, high: 300 * mib } })
+    expect(judge(low, owned, rails, nothingSpent)).toMatchObject({ allowed: undefined, refusal: expect.stringContaining("somebody else") })
+    expect(judge(low, owned, rails, { ...nothingSpent, ourHigh: 300 * mib }).allowed).toBeDefined()
+  })
+})
