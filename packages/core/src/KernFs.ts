@@ -12,7 +12,7 @@ import { fromThrown, KernFsError } from "./KernFsError.ts"
 export interface FsLike {
   openSync(path: string, flags: number): number
   closeSync(fd: number): void
-  readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number
+  readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number
   writeSync(fd: number, buffer: Uint8Array): number
   write(fd: number, buffer: Uint8Array, callback: (error: unknown, written: number) => void): void
   readdirSync(path: string): ReadonlyArray<string>
@@ -73,11 +73,11 @@ const make = (fs: FsLike): KernFs["Service"] => {
   let buffer = new Uint8Array(64 * 1024)
 
   /** Fills the shared buffer from the start of the file; the view is valid until the next read. */
-  const readView = (fd: number, isOneRecord: boolean): Uint8Array => {
+  const readView = (fd: number, isOneRecord: boolean, isSeekable: boolean): Uint8Array => {
     let length = 0
     for (;;) {
       const room = buffer.length - length
-      const got = fs.readSync(fd, buffer, length, room, length)
+      const got = fs.readSync(fd, buffer, length, room, isSeekable ? length : null)
       length += got
       if (got === 0 || (isOneRecord && got < room)) return buffer.subarray(0, length)
       if (length === buffer.length) {
@@ -100,7 +100,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
   const withView = <A>(path: string, use: (view: Uint8Array) => A, isOneRecord = false): A => {
     const fd = fs.openSync(path, O_RDONLY)
     try {
-      return use(readView(fd, isOneRecord))
+      return use(readView(fd, isOneRecord, false))
     } finally {
       fs.closeSync(fd)
     }
@@ -122,9 +122,16 @@ const make = (fs: FsLike): KernFs["Service"] => {
           const readResult = (): Result.Result<any, KernelError> => {
             let view: Uint8Array
             try {
-              view = readView(fd, codec.isOneRecord ?? false)
+              view = readView(fd, codec.isOneRecord ?? false, true)
             } catch (thrown) {
-              return Result.fail(fromThrown("read", path, thrown))
+              const error = fromThrown("read", path, thrown)
+              if (error.reason._tag !== "Other" || error.reason.errno !== "ESPIPE") return Result.fail(error)
+              // Numbers in debugfs cannot be read a second time: they are opened anew.
+              try {
+                return withView(path, codec.decode)
+              } catch (again) {
+                return Result.fail(fromThrown("read", path, again))
+              }
             }
             return codec.decode(view)
           }

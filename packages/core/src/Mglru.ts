@@ -16,7 +16,7 @@ export class Mglru extends Context.Service<
   {
     /** Whether MGLRU is on (bit 0 of `lru_gen/enabled`); false where the kernel lacks it. */
     readonly enabled: Effect.Effect<boolean, KernelError>
-    /** All memcgs with their generations, oldest first. */
+    /** All memcgs with their generations, oldest first; removed groups that linger are left out. */
     readonly table: Effect.Effect<ReadonlyArray<LruGenMemcg>, KernelError>
     /** The generations of one group (its path below the cgroup mount); `undefined` if the kernel lists none. */
     readonly group: (group: string) => Effect.Effect<LruGenMemcg | undefined, KernelError>
@@ -41,7 +41,8 @@ export class Mglru extends Context.Service<
       const fs = yield* KernFs
       const { debug, sys } = yield* KernelRoots
       const tablePath = `${debug}/lru_gen`
-      const table = fs.decode(tablePath, lruGen)
+      // A removed group whose pages are not all gone yet is listed with id 0, and may have the path of a living one.
+      const table = Effect.map(fs.decode(tablePath, lruGen), (memcgs) => memcgs.filter(({ id, path }) => id !== 0 || path === "/"))
       const group = (name: string) =>
         Effect.map(table, (memcgs) => memcgs.find((memcg) => memcg.path === `/${name.split("/").filter(Boolean).join("/")}`))
       const mustFind = Effect.fnUntraced(function* (name: string) {

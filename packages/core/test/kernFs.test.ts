@@ -140,6 +140,19 @@ describe("reads and writes", () => {
     )
   })
 
+  it.effect("reads numbers of debugfs, which refuse pread (regression: ESPIPE on zswap/pool_total_size of 6.12)", () => {
+    const fs = new FakeFs()
+    fs.file("/debug/stored_pages", { read: () => "42\n", isNotSeekable: true })
+    return run(fs, (kernFs) =>
+      Effect.gen(function* () {
+        const codec = bytesFile("stored_pages")
+        assert.strictEqual(yield* kernFs.decode("/debug/stored_pages", codec), 42)
+        const held = yield* kernFs.hold("/debug/stored_pages", codec)
+        assert.deepStrictEqual([yield* held.read, yield* held.read], [42, 42])
+      })
+    )
+  })
+
   it.effect("closes what it held with the scope", () => {
     const fs = new FakeFs()
     fs.file("/cg/memory.current", "1\n")

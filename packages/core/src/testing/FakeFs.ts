@@ -20,6 +20,8 @@ export interface FakeFile {
   readonly read?: () => string
   /** Answers a write; throws {@link Errno} to refuse it. Without it writes are EINVAL. */
   readonly write?: (text: string) => void
+  /** As numbers in debugfs are: `pread(2)` is ESPIPE. */
+  readonly isNotSeekable?: boolean
 }
 
 export interface FakeDirectoryHooks {
@@ -42,7 +44,7 @@ export class FakeFs implements FsLike {
   private readonly fs = createFsFromVolume(this.volume)
   private readonly files = new Map<string, FakeFile>()
   private readonly hooks: Array<{ readonly root: string; readonly hooks: FakeDirectoryHooks }> = []
-  private readonly open = new Map<number, { readonly path: string; snapshot: Uint8Array | undefined; isDead: boolean }>()
+  private readonly open = new Map<number, { readonly path: string; snapshot: Uint8Array | undefined; position: number; isDead: boolean }>()
   /** Every write in order, for assertions. */
   readonly writes: Array<{ readonly path: string; readonly text: string }> = []
 
@@ -79,7 +81,7 @@ export class FakeFs implements FsLike {
 
   openSync(path: string, flags: number): number {
     const fd = this.fs.openSync(path, flags & ~0o1000)
-    this.open.set(fd, { path, snapshot: undefined, isDead: false })
+    this.open.set(fd, { path, snapshot: undefined, position: 0, isDead: false })
     return fd
   }
 
@@ -88,11 +90,14 @@ export class FakeFs implements FsLike {
     this.fs.closeSync(fd)
   }
 
-  readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+  readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number {
     const file = this.descriptor(fd)
-    if (position === 0 || file.snapshot === undefined) file.snapshot = new TextEncoder().encode(this.text(file.path))
-    const chunk = file.snapshot.subarray(position, position + length)
+    const at = position ?? file.position
+    if (position !== null && this.files.get(file.path)?.isNotSeekable === true) throw new Errno("ESPIPE")
+    if (at === 0 || file.snapshot === undefined) file.snapshot = new TextEncoder().encode(this.text(file.path))
+    const chunk = file.snapshot.subarray(at, at + length)
     buffer.set(chunk, offset)
+    if (position === null) file.position += chunk.length
     return chunk.length
   }
 
