@@ -1,14 +1,15 @@
 /**
  * What happens when a page is not there: charge it (reclaiming, throttling or killing at the limits), then bring it in.
  * memory.high: past it every 64 pages the task reclaims as much, and then sleeps the longer the further the group is above the limit.
- * Simplified: a first read of a file costs a sixteenth of a device read (readahead) and counts as a minor fault; every other load from
- * zswap or the device is a memory stall, whereas the kernel counts only refaults of pages that were active.
- * Source: mm/memcontrol.c (try_charge_memcg, mem_cgroup_handle_over_high, calculate_high_delay), mm/workingset.c.
+ * As under MGLRU in 6.12, a wait for a page counts as pressure only if the refault is recent: the generation that the page was evicted from
+ * is still the oldest one ("hotter pages pushed out hot pages which refaulted immediately"). Eviction by age therefore shows little PSI.
+ * Simplified: a first read of a file costs a sixteenth of a device read (readahead) and counts as a minor fault.
+ * Source: mm/memcontrol.c (try_charge_memcg, mem_cgroup_handle_over_high, calculate_high_delay), mm/workingset.c (lru_gen_refault).
  */
 import { type Microseconds, pageSize } from "@wmo/core"
 import type { MachineState } from "./MachineState.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
-import { ABSENT, ACCESSED, DIRTY, DROPPED, FILE, IN_ZSWAP, locationOf, ON_DISK, QUEUED, RESIDENT, ZERO } from "./PageTable.ts"
+import { ABSENT, ACCESSED, DIRTY, DROPPED, FILE, IN_ZSWAP, locationOf, ON_DISK, QUEUED, RESIDENT, typeOf, ZERO } from "./PageTable.ts"
 import { reclaim } from "./Reclaim.ts"
 import { releaseSlot } from "./Swap.ts"
 
@@ -71,7 +72,7 @@ export const payForHigh = (machine: MachineState, group: MemoryGroup, pages: num
 }
 
 /** The outcome of the last fault: written, not allocated. */
-export const faultTimes = { runUs: 0, stallUs: 0 }
+export const faultTimes = { runUs: 0, waitUs: 0, isRecent: false, isDevice: false }
 
 /** Brings a page in. Room has been made. Writes {@link faultTimes}. */
 export const bringIn = (machine: MachineState, group: MemoryGroup, page: number, isWrite: boolean): void => {
@@ -81,25 +82,31 @@ export const bringIn = (machine: MachineState, group: MemoryGroup, page: number,
   const location = locationOf(before)
   const isFile = (before & FILE) !== 0
   faultTimes.runUs = costs.minorFault.draw()
-  faultTimes.stallUs = 0
+  faultTimes.waitUs = 0
+  faultTimes.isRecent = false
+  faultTimes.isDevice = location === ON_DISK || location === DROPPED
   counters.add("pgfault", 1)
   if (location === ABSENT) {
     if (isFile) faultTimes.runUs += costs.diskRead.draw() / readahead
   } else {
-    const isNear = counters.get("pgsteal") - pages.evictedAt[page]! <= group.ownResident
+    const isRecent = pages.evictedSeq[page] === group.generations.minSeq[typeOf(before)]
+    faultTimes.isRecent = isRecent
     counters.add("pgmajfault", 1)
     counters.add(isFile ? "workingset_refault_file" : "workingset_refault_anon", 1)
-    if (isNear) counters.add(isFile ? "workingset_activate_file" : "workingset_activate_anon", 1)
+    if (isRecent) {
+      counters.add(isFile ? "workingset_activate_file" : "workingset_activate_anon", 1)
+      counters.add(isFile ? "workingset_restore_file" : "workingset_restore_anon", 1)
+    }
     if (location === IN_ZSWAP) {
       counters.add("zswpin", 1)
-      faultTimes.stallUs = costs.zswapLoad.draw()
+      faultTimes.waitUs = costs.zswapLoad.draw()
     } else if (location === ON_DISK) {
       counters.add("pswpin", 1)
-      faultTimes.stallUs = costs.diskRead.draw()
+      faultTimes.waitUs = costs.diskRead.draw()
     } else if (location === ZERO) {
       counters.add("swpin_zero", 1)
     } else if (location === DROPPED) {
-      faultTimes.stallUs = costs.diskRead.draw()
+      faultTimes.waitUs = costs.diskRead.draw()
     }
     if (location !== DROPPED) releaseSlot(machine, group, page, location)
   }

@@ -9,7 +9,7 @@ import type { Generation, Microseconds, Pages } from "@wmo/core"
 import { ACCESSED, ANON_TYPE, FILE_TYPE, maxGenerations, type PageTable, QUEUED, RESIDENT, typeOf } from "./PageTable.ts"
 
 /** MIN_NR_GENS: that many generations are never evicted. */
-export const minGenerations = 2
+const minGenerations = 2
 
 export class Generations {
   maxSeq = minGenerations + 1

@@ -3,11 +3,13 @@
  */
 import type { MemoryStatCounter } from "@wmo/core"
 
-export const counterNames = [
+const counterNames = [
   "workingset_refault_anon",
   "workingset_refault_file",
   "workingset_activate_anon",
   "workingset_activate_file",
+  "workingset_restore_anon",
+  "workingset_restore_file",
   "pswpin",
   "pswpout",
   "pgscan",
@@ -28,7 +30,7 @@ export const counterNames = [
 export type CounterName = (typeof counterNames)[number]
 
 /** The index of each counter in {@link MemoryCounters.values}. */
-export const counterIndex = Object.fromEntries(counterNames.map((name, index) => [name, index])) as { readonly [K in CounterName]: number }
+const counterIndex = Object.fromEntries(counterNames.map((name, index) => [name, index])) as { readonly [K in CounterName]: number }
 
 export class MemoryCounters {
   readonly values = new Float64Array(counterNames.length)

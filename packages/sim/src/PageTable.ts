@@ -42,8 +42,8 @@ export class PageTable {
   list = new Uint8Array(0)
   /** Bytes that the page takes in the pool; 0 a zero page, 4096 incompressible. */
   compressed = new Uint16Array(0)
-  /** The group's eviction count when the page was last evicted: refault distance is counted from it. */
-  evictedAt = new Uint32Array(0)
+  /** The oldest generation of its type when the page was last evicted: a refault is recent while that is the same (the shadow entry). */
+  evictedSeq = new Uint32Array(0)
   /** Pages whose accessed bit was set since the last walk: makes a walk linear in what was touched. */
   touched = new Int32Array(0)
   touchedCount = 0
@@ -78,7 +78,7 @@ export class PageTable {
     this.flags = grown(this.flags, new Uint8Array(capacity))
     this.list = grown(this.list, new Uint8Array(capacity))
     this.compressed = grown(this.compressed, new Uint16Array(capacity))
-    this.evictedAt = grown(this.evictedAt, new Uint32Array(capacity))
+    this.evictedSeq = grown(this.evictedSeq, new Uint32Array(capacity))
     this.touched = grown(this.touched, new Int32Array(capacity))
     this.next = grown(this.next, new Int32Array(capacity + listCount))
     this.prev = grown(this.prev, new Int32Array(capacity + listCount))

@@ -85,7 +85,7 @@ const evictBatch = (machine: MachineState, group: MemoryGroup, type: number, wan
     }
     group.chargeResident(-1)
     evicted++
-    pages.evictedAt[page] = counters.get("pgsteal") + evicted
+    pages.evictedSeq[page] = generations.minSeq[type]!
   }
   machine.spentUs += scanned * machine.costs.reclaimPage.meanUs
   counters.add("pgscan", scanned)

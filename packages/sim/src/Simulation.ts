@@ -44,7 +44,7 @@ export interface Outcome {
   readonly slowdown: number
   /** Page touches, loading and scans included. */
   readonly touches: number
-  /** Time that tasks stood still for memory, summed over tasks. */
+  /** Time that tasks stood still for memory, summed over tasks; more than PSI says, which counts only recent refaults. */
   readonly stallUs: Microseconds
   readonly latency: LatencyPercentiles
   /** CPU time of reclaim and aging that was asked for by this group's files; not part of `stallUs`. */

@@ -142,9 +142,10 @@ export class Task {
     this.touchesInOperation = left - whole * perOperation
   }
 
-  private stall(us: Microseconds): void {
+  /** Waits for memory; `state` is what PSI makes of it. */
+  private stall(us: Microseconds, state: number = STALLED): void {
     if (us <= 0) return
-    this.become(STALLED)
+    this.become(state)
     this.timeUs += us
     this.workload.stallUs += us
     this.become(RUNNING)
@@ -163,9 +164,9 @@ export class Task {
     this.stall(makeRoom(machine, group))
     if (this.isDone) return
     bringIn(machine, group, page, isWrite)
-    const { runUs, stallUs } = faultTimes
+    const { isDevice, isRecent, runUs, waitUs } = faultTimes
     this.timeUs += runUs
-    this.stall(stallUs)
+    this.stall(waitUs, isRecent ? STALLED : isDevice ? IDLE : RUNNING)
     if (++this.chargesSinceCheck < chargeBatch) return
     if (isOverHigh(group)) this.stall(payForHigh(machine, group, this.chargesSinceCheck))
     this.chargesSinceCheck = 0

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cgroups, Machine, Memcg } from "@wmo/core"
+import { Cgroups, Machine, Memcg, Mglru } from "@wmo/core"
 import { Effect } from "effect"
 import { type Costs, constantCost, hotcold, type TaskProgram } from "../src/index.ts"
 import { hot, idle, mib, quarter, readGroup, runIn, withGroups, workload } from "./harness.ts"
@@ -89,20 +89,21 @@ describe("pressure and throttling", () => {
   })
 
   it.live("averages rise under steady stalls and decay after them", () => {
-    const sim = withGroups({ seed: 1, costs: simpleCosts })
+    // A limit below the working set: every miss pays for a reclaim, 1 ms a page.
+    const sim = withGroups({ seed: 1, costs: { ...simpleCosts, zswapStore: constantCost(1000) } })
     sim.addWorkload("demo", workload(1000, [hot(0, 1000, 1000)]))
     return runIn(
       sim,
       Effect.gen(function* () {
         const cgroups = yield* Cgroups
-        for (let i = 0; i < 120; i++) {
-          yield* cgroups.reclaim("demo", { bytes: 1000 * 4096 })
-          yield* Effect.sleep("250 millis")
-        }
+        yield* Effect.sleep("1 second")
+        yield* cgroups.write("demo", Memcg.memoryMax, 2 * mib)
+        yield* Effect.sleep("30 seconds")
         const during = (yield* readGroup("demo")).pressure.some!
         assert.isAbove(during.avg10, 30)
         assert.isAbove(during.avg10, during.avg60)
         assert.isAbove(during.avg60, during.avg300)
+        yield* cgroups.write("demo", Memcg.memoryMax, "max")
         yield* Effect.sleep("60 seconds")
         const after = (yield* readGroup("demo")).pressure.some!
         assert.isBelow(after.avg10, after.avg60)
@@ -187,6 +188,28 @@ describe("pressure and throttling", () => {
         assert.isAbove(Number(stat.pgscan_direct), 0)
         assert.isAbove(sim.outcome("demo").slowdown, 0.01)
         assert.strictEqual((yield* Effect.flatMap(Machine, (machine) => machine.memInfo)).MemTotal, 16 * mib)
+      })
+    )
+  })
+
+  it.live("eviction by age makes tasks wait without pressure: its refaults are not recent (seen in the VM)", () => {
+    const sim = withGroups({ seed: 1 })
+    sim.addWorkload("demo", hotcold({ compressibility: quarter }))
+    return runIn(
+      sim,
+      Effect.gen(function* () {
+        const lru = yield* Mglru
+        // Scanned every 10 s, evicted when 8 s old: the warm part goes and comes.
+        for (let i = 0; i < 15; i++) {
+          yield* Effect.sleep("4 seconds")
+          yield* lru.age("demo")
+          const { generations } = (yield* lru.group("demo"))!.nodes[0]!
+          if (generations[0]!.ageMs > 8000) yield* lru.evict("demo", { seq: generations[0]!.seq, swappiness: 200 })
+        }
+        const { pressure, stat } = yield* readGroup("demo")
+        assert.isAbove(Number(stat.workingset_refault_anon), 10_000)
+        assert.isAbove(sim.outcome("demo").stallUs, 50_000)
+        assert.strictEqual(pressure.some!.totalUs, 0n)
       })
     )
   })

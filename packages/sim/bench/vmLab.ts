@@ -1,0 +1,62 @@
+/**
+ * The VM's experiment in the simulator: the same workload, the same two loops, 60 virtual seconds. Prints what the VM printed, beside it.
+ * VM figures: spec/vm-lab.md, one run each under emulation. The errors are a direction for the model, not a result.
+ */
+import { Cgroups, KernFs, Memcg, Mglru } from "@wmo/core"
+import { Effect, Layer } from "effect"
+import { defaultCosts, hotcold, SimClock, Simulation } from "../src/index.ts"
+
+const mib = 2 ** 20
+
+type Strategy = "nothing" | "reclaim" | "age"
+
+const run = (strategy: Strategy, seconds: number) => {
+  // The VM's swap device is zram: no slower than zswap.
+  const sim = Simulation.make({ seed: 1, memTotalBytes: 2 ** 31, swapBytes: 2 ** 30, costs: { diskRead: defaultCosts.zswapLoad } })
+  const program = Effect.gen(function* () {
+    const fs = yield* KernFs
+    const cgroups = yield* Cgroups
+    const lru = yield* Mglru
+    yield* fs.write(cgroups.path("", "cgroup.subtree_control"), "+memory")
+    yield* fs.mkdir(cgroups.path("wmo"))
+    sim.addWorkload("wmo", hotcold())
+    let at50 = 0
+    for (let second = 1; second <= seconds; second++) {
+      yield* Effect.sleep("1 second")
+      if (strategy === "reclaim" && second % 5 === 0) yield* cgroups.reclaim("wmo", { bytes: 20 * mib })
+      if (strategy === "age" && second % 4 === 0) {
+        yield* lru.age("wmo")
+        const { generations } = (yield* lru.group("wmo"))!.nodes[0]!
+        if (generations[0]!.ageMs > 8000) yield* lru.evict("wmo", { seq: generations[0]!.seq, swappiness: 200 })
+      }
+      if (second === 50) at50 = yield* cgroups.read("wmo", Memcg.memoryCurrent)
+    }
+    const pressure = yield* cgroups.read("wmo", Memcg.memoryPressure)
+    const stat = yield* cgroups.read("wmo", Memcg.memoryStat)
+    return { at50, stallUs: pressure.some!.totalUs, refaults: stat.workingset_refault_anon }
+  })
+  const started = performance.now()
+  return Effect.map(Effect.provide(program, Layer.mergeAll(sim.layer, SimClock.layer(sim))), (files) => ({
+    ...files,
+    outcome: sim.outcome("wmo"),
+    realMs: performance.now() - started
+  }))
+}
+
+const vm: Readonly<Record<Strategy, string>> = {
+  nothing: "420 MiB, PSI 0 ms",
+  reclaim: "345 MiB, PSI 52 ms, throughput 0.971",
+  age: "279 MiB, PSI 0 ms, throughput 0.928 (shell loop on the workload's CPUs)"
+}
+for (const strategy of ["nothing", "reclaim", "age"] as const) {
+  const { at50, outcome, realMs, refaults, stallUs } = await Effect.runPromise(run(strategy, 60))
+  console.log(
+    `${strategy.padEnd(8)} ${(at50 / mib).toFixed(0)} MiB at 50 s, PSI some ${(Number(stallUs) / 1000).toFixed(1)} ms, ${refaults} refaults, ` +
+      `slowdown ${(outcome.slowdown * 100).toFixed(3)} %, p99.9 ${outcome.latency.p999Us.toFixed(1)} µs, ` +
+      `reclaim CPU ${(outcome.reclaimCpuUs / 1000).toFixed(0)} ms, ${realMs.toFixed(0)} ms real   [VM: ${vm[strategy]}]`
+  )
+}
+const long = await Effect.runPromise(run("age", 600))
+console.log(
+  `600 virtual seconds of hotcold under age + evict: ${long.realMs.toFixed(0)} ms real, ${(long.outcome.touches / 1e6).toFixed(0)} M touches`
+)
