@@ -30,7 +30,7 @@ const textsKept = 4
 const filePattern = /^journal-\d+-\d+\.jsonl$/
 
 /** Adds a line to what there is to undo, in place. Changes stand in the order in which their paths were first changed. */
-export const applyLine = (changes: Array<Change>, line: JournalLine): void => {
+const applyLine = (changes: Array<Change>, line: JournalLine): void => {
   const at = changes.findIndex((change) => change.path === line.path && (change.kind === "write") === (line.kind === "write"))
   const known = changes[at]
   if (line.kind === "cancel") {

@@ -19,7 +19,7 @@ export const scratchName = (options: ConformanceOptions | undefined, suite: stri
   `${options?.scratch ?? `wmo-test-${process.pid}`}-${suite}`
 
 /** Tries again for five seconds what may be busy because a process has just died. */
-export const patient = <A, R>(effect: Effect.Effect<A, KernFsError, R>) =>
+const patient = <A, R>(effect: Effect.Effect<A, KernFsError, R>) =>
   Effect.retry(effect, {
     while: (error) => error.isRetryable,
     schedule: Schedule.min([Schedule.spaced("50 millis")]).pipe(Schedule.upTo({ times: 100 }))
