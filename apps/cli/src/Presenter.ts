@@ -1,5 +1,5 @@
 /** How the command line shows help and usage errors: help as the library prints it, an error as one line that says what to do. */
-import { Console, Effect, Layer } from "effect"
+import { Console, type Layer } from "effect"
 import { CliOutput } from "effect/cli"
 
 export const presenter: Layer.Layer<never> = CliOutput.layerPresenter({
