@@ -242,8 +242,12 @@ export class Simulation {
     fs.file("/proc/vmstat", { read: () => vmstat().join("") }, 0o444)
     fs.watch("/sys/fs/cgroup", { onMkdir: (path) => this.addWritebackFile(path) })
     if (zswap === false) return
-    fs.file("/sys/kernel/debug/zswap/pool_total_size", { read: () => `${Math.ceil(machine.poolBytes / 4096) * 4096}\n` }, 0o444)
-    fs.file("/sys/kernel/debug/zswap/stored_pages", { read: () => `${machine.storedPages}\n` }, 0o444)
+    fs.file(
+      "/sys/kernel/debug/zswap/pool_total_size",
+      { read: () => `${Math.ceil(machine.poolBytes / 4096) * 4096}\n`, isNotSeekable: true },
+      0o444
+    )
+    fs.file("/sys/kernel/debug/zswap/stored_pages", { read: () => `${machine.storedPages}\n`, isNotSeekable: true }, 0o444)
     if (zswap?.enabled !== undefined) this.write(`${zswapDirectory}/enabled`, zswap.enabled ? "Y" : "N")
     if (zswap?.maxPoolPercent !== undefined) this.write(`${zswapDirectory}/max_pool_percent`, String(zswap.maxPoolPercent))
     if (zswap?.acceptThresholdPercent !== undefined) {
