@@ -28,7 +28,11 @@ const optionFlags = {
     Flag.withMetavar("SIZE"),
     Flag.withDescription(`memory of the guest (default ${formatBytes(defaultVmOptions.memory)})`)
   ),
-  cpus: Flag.String("cpus").pipe(Flag.optional, Flag.withMetavar("N"), Flag.withDescription(`CPUs of the guest (default ${defaultVmOptions.cpus})`)),
+  cpus: Flag.String("cpus").pipe(
+    Flag.optional,
+    Flag.withMetavar("N"),
+    Flag.withDescription(`CPUs of the guest (default ${defaultVmOptions.cpus})`)
+  ),
   zswap: Flag.String("zswap").pipe(
     Flag.optional,
     Flag.withMetavar("COMPRESSOR"),
@@ -99,21 +103,26 @@ const parsedOptions = (flags: OptionFlags): Effect.Effect<VmOptions, VmError> =>
 const ending = (error: VmError): Effect.Effect<never, Failure | ExitWith> => {
   const code = vmExitCode(error)
   const known = Object.values(ExitCode).find((exitCode) => exitCode === code)
-  if (known !== undefined && error.exitCode === undefined) return Effect.fail(new Failure({ message: renderVmError(error), exitCode: known }))
+  if (known !== undefined && error.exitCode === undefined)
+    return Effect.fail(new Failure({ message: renderVmError(error), exitCode: known }))
   return Effect.andThen(Console.error(`wmo: ${renderVmError(error)}`), Effect.fail(new ExitWith({ code })))
 }
 
-const passOn = (exitCode: number): Effect.Effect<void, ExitWith> => (exitCode === 0 ? Effect.void : Effect.fail(new ExitWith({ code: exitCode })))
+const passOn = (exitCode: number): Effect.Effect<void, ExitWith> =>
+  exitCode === 0 ? Effect.void : Effect.fail(new ExitWith({ code: exitCode }))
 
 const run = Command.make(
   "run",
   { ...optionFlags, command: Argument.String("command").pipe(Argument.variadic(), Argument.withMetavar("-- CMD…")) },
-  Effect.fn("wmo vm run")(function* (flags) {
-    const options = yield* parsedOptions(flags)
-    const stdin = process.stdin.isTTY ? undefined : process.stdin
-    const result = yield* vmRun(flags.command, options, { stdin, stdout: process.stdout, stderr: process.stderr })
-    yield* passOn(result.exitCode)
-  }, Effect.catchTag("VmError", ending))
+  Effect.fn("wmo vm run")(
+    function* (flags) {
+      const options = yield* parsedOptions(flags)
+      const stdin = process.stdin.isTTY ? undefined : process.stdin
+      const result = yield* vmRun(flags.command, options, { stdin, stdout: process.stdout, stderr: process.stderr })
+      yield* passOn(result.exitCode)
+    },
+    Effect.catchTag("VmError", ending)
+  )
 ).pipe(
   Command.withDescription(
     "Runs a command in a fresh guest that has this machine's files (changes to them are thrown away) and ends with its exit code. " +
@@ -124,12 +133,15 @@ const run = Command.make(
 const shell = Command.make(
   "shell",
   { ...optionFlags, command: Argument.String("command").pipe(Argument.variadic(), Argument.withMetavar("-- SHELL…")) },
-  Effect.fn("wmo vm shell")(function* (flags) {
-    const options = yield* parsedOptions(flags)
-    if (process.stdin.isTTY) yield* Console.error("booting; Ctrl+] ends the guest")
-    const result = yield* vmShell(flags.command, options, { stdin: process.stdin, stdout: process.stdout })
-    yield* passOn(result.exitCode)
-  }, Effect.catchTag("VmError", ending))
+  Effect.fn("wmo vm shell")(
+    function* (flags) {
+      const options = yield* parsedOptions(flags)
+      if (process.stdin.isTTY) yield* Console.error("booting; Ctrl+] ends the guest")
+      const result = yield* vmShell(flags.command, options, { stdin: process.stdin, stdout: process.stdout })
+      yield* passOn(result.exitCode)
+    },
+    Effect.catchTag("VmError", ending)
+  )
 ).pipe(Command.withDescription("Opens a shell in a fresh guest, on its console."))
 
 const mark = (part: VmPart): string => (part.found ? "ok     " : part.required ? "MISSING" : "no     ")
@@ -152,14 +164,17 @@ const setup = Command.make(
     ),
     json: json.pipe(Flag.withDefault(false))
   },
-  Effect.fn("wmo vm setup")(function* (flags) {
-    const cache = vmCache()
-    const series = Option.getOrUndefined(flags.kernelSeries)
-    if (flags.install) yield* vmInstall(cache, series ?? defaultSeries, (line) => Console.error(`wmo: ${line}`))
-    const report = yield* vmSetup(cache, series)
-    yield* Console.log(flags.json ? JSON.stringify(report) : table(report))
-    if (!report.ready) yield* new ExitWith({ code: ExitCode.unsupported })
-  }, Effect.catchTag("VmError", ending))
+  Effect.fn("wmo vm setup")(
+    function* (flags) {
+      const cache = vmCache()
+      const series = Option.getOrUndefined(flags.kernelSeries)
+      if (flags.install) yield* vmInstall(cache, series ?? defaultSeries, (line) => Console.error(`wmo: ${line}`))
+      const report = yield* vmSetup(cache, series)
+      yield* Console.log(flags.json ? JSON.stringify(report) : table(report))
+      if (!report.ready) return yield* new ExitWith({ code: ExitCode.unsupported })
+    },
+    Effect.catchTag("VmError", ending)
+  )
 ).pipe(Command.withDescription("Says what the VM needs and what of it is there; with --install, fetches the rest."))
 
 export const vm = Command.make("vm").pipe(

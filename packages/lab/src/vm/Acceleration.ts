@@ -39,6 +39,15 @@ export const rememberKvm = (cache: VmCache, qemu: string, verdict: "works" | "fa
     } catch {}
   })
 
+const deviceOpens = (): boolean => {
+  try {
+    accessSync("/dev/kvm", constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Lets QEMU set up a machine with KVM, without running it: 40 ms. */
 const qemuAccepts = (qemu: string): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
@@ -53,11 +62,7 @@ const qemuAccepts = (qemu: string): Effect.Effect<boolean> =>
 
 /** What is known about KVM here, asking QEMU where nothing is known yet. */
 export const kvmVerdict = Effect.fn("Acceleration.kvmVerdict")(function* (cache: VmCache, qemu: string): Effect.fn.Return<KvmVerdict> {
-  try {
-    accessSync("/dev/kvm", constants.R_OK | constants.W_OK)
-  } catch {
-    return "fails"
-  }
+  if (!deviceOpens()) return "fails"
   const known = kept(cache, qemu)
   if (known !== undefined) return known
   if (yield* qemuAccepts(qemu)) return "untried"

@@ -59,6 +59,8 @@ export class GuestConsole {
   oomKill(): OomKill | undefined {
     const line = this.lines().findLast((line) => /\bOut of memory(?: \(oom_kill_allocating_task\))?: Killed process/.test(line))
     const match = line === undefined ? null : /Killed process (\d+) \((.*?)\)(?: |,|$)/.exec(line)
-    return match === null ? undefined : { pid: Number(match[1]), name: match[2]! }
+    if (match === null) return undefined
+    // Node calls its main thread so, and the kernel knows threads only.
+    return { pid: Number(match[1]), name: match[2] === "MainThread" ? "node" : match[2]! }
   }
 }

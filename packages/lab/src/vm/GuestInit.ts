@@ -22,7 +22,9 @@ export interface GuestJob {
   /** What ends a stream: never part of the output. */
   readonly marker: string
   /** `ports`: output by virtio ports. `console`: on the terminal of the serial console, of that size. */
-  readonly terminal: { readonly kind: "ports"; readonly stdin: boolean } | { readonly kind: "console"; readonly rows: number; readonly columns: number }
+  readonly terminal:
+    | { readonly kind: "ports"; readonly stdin: boolean }
+    | { readonly kind: "console"; readonly rows: number; readonly columns: number }
 }
 
 /** One word for a POSIX shell, whatever is in it. (A NUL cannot be: no argument has one.) */
@@ -100,7 +102,13 @@ $B sync
 $B printf %s ${job.marker} >&7
 $B printf %s ${job.marker} >&8`
 
-const runOnConsole = (job: GuestJob, rows: number, columns: number, words: string): string => `$B stty -F /dev/ttyS0 rows ${rows} cols ${columns} sane
+const runOnConsole = (
+  job: GuestJob,
+  rows: number,
+  columns: number,
+  words: string
+): string => `# Our own terminal turns newlines into carriage return and newline.
+$B stty -F /dev/ttyS0 rows ${rows} cols ${columns} sane -onlcr
 $B printf %s ${job.marker} >/dev/ttyS0
 echo run >&9
 (

@@ -18,7 +18,10 @@ export const ports = {
 export const failPrefix = "wmo-vm: fail: "
 
 /** A line on the control port. */
-export type ControlLine = { readonly kind: "run" } | { readonly kind: "exit"; readonly code: number } | { readonly kind: "unknown"; readonly line: string }
+export type ControlLine =
+  | { readonly kind: "run" }
+  | { readonly kind: "exit"; readonly code: number }
+  | { readonly kind: "unknown"; readonly line: string }
 
 export const parseControlLine = (line: string): ControlLine => {
   if (line === "run") return { kind: "run" }

@@ -113,7 +113,8 @@ export class GuestSession {
     source.on("data", (piece: Buffer) => {
       if (scanner.found) return
       write(scanner.push(piece).before)
-      if (scanner.found) this.#closed()
+      // Whoever ends the process after us must not cut off what its standard output still holds.
+      if (scanner.found) target.write("", () => this.#closed())
     })
     source.once("end", () => write(scanner.flush()))
   }

@@ -20,7 +20,11 @@ export const parseModulesDep = (text: string): ModuleDependencies => {
   const dependencies = new Map<string, ReadonlyArray<string>>()
   for (const line of text.split("\n")) {
     const match = /^(\S+\.ko(?:\.\w+)?):(.*)$/.exec(line)
-    if (match !== null) dependencies.set(match[1]!, match[2]!.split(" ").filter((word) => word !== ""))
+    if (match !== null)
+      dependencies.set(
+        match[1]!,
+        match[2]!.split(" ").filter((word) => word !== "")
+      )
   }
   return dependencies
 }
@@ -72,7 +76,9 @@ export const moduleOrder = (
     const path = paths.get(name)
     if (path !== undefined) visit(path)
     else if (!builtin.has(name)) {
-      return Result.fail(vmError("KernelLacks", `this kernel has no ${name}: take another one with --kernel, or \`wmo vm setup --install\``))
+      return Result.fail(
+        vmError("KernelLacks", `this kernel has no module ${name}: choose another --kernel, or do without it (--zswap, --swap)`)
+      )
     }
   }
   for (const name of wanted.optional) {

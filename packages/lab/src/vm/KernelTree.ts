@@ -67,7 +67,10 @@ export const kernelAt = Effect.fn("KernelTree.kernelAt")(function* (file: string
     join("/lib/modules", version)
   ].find((path) => existsSync(join(path, "modules.builtin")))
   if (modules === undefined) {
-    return yield* vmError("KernelLacks", `no modules of ${version} next to ${image} nor in /lib/modules: unpack them as ../lib/modules/${version}`)
+    return yield* vmError(
+      "KernelLacks",
+      `no modules of ${version} next to ${image} nor in /lib/modules: unpack them as ../lib/modules/${version}`
+    )
   }
   const tree: KernelTree = { image, version, modules: resolve(modules), zswap: zswapOf(image, modules, version) }
   return tree

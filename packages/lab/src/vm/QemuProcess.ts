@@ -3,15 +3,15 @@
  * `setpriv` is there, by the kernel when this process is killed the hard way. The same for its temporary directory.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { findProgram, toolPath } from "./Tools.ts"
 import { vmError, type VmError } from "./VmError.ts"
 
 /** How temporary directories of this module begin. */
-export const temporaryPrefix = "wmo-vm-"
+const temporaryPrefix = "wmo-vm-"
 
 /** A directory that goes away with the scope, or with this process. */
 export const temporaryDirectory: Effect.Effect<string, VmError, Scope.Scope> = Effect.acquireRelease(
@@ -33,11 +33,17 @@ export const temporaryDirectory: Effect.Effect<string, VmError, Scope.Scope> = E
 
 const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null || child.pid === undefined
 
+/** util-linux's setpriv: busybox has one of that name that cannot do it. */
+const guardProgram = (): string | undefined => {
+  const path = findProgram("setpriv", toolPath())
+  return path !== undefined && basename(realpathSync(path)) === "setpriv" ? path : undefined
+}
+
 /** Starts QEMU in a session of its own: a Ctrl+C at the terminal reaches us, and we end it. */
 export const startQemu = (program: string, args: ReadonlyArray<string>): Effect.Effect<ChildProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const guard = findProgram("setpriv", toolPath())
+      const guard = guardProgram()
       const [file, ...words] = guard === undefined ? [program, ...args] : [guard, "--pdeathsig", "KILL", program, ...args]
       const child = spawn(file!, words, { detached: true, stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe"] })
       const kill = () => void child.kill("SIGKILL")

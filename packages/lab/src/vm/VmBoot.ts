@@ -20,7 +20,7 @@ export interface BootPlan {
 export const descriptors = { console: 3, control: 4, stdin: 5, stdout: 6, stderr: 7 } as const
 
 /** What the kernel is told. Spectre mitigations cost a lot under emulation and guard nothing here. */
-export const kernelArguments = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off", "psi=1", "cgroup_no_v1=all"]
+const kernelArguments = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off", "psi=1", "cgroup_no_v1=all"]
 
 /** A value inside a comma-separated QEMU option. */
 const quoted = (value: string): string => value.replaceAll(",", ",,")

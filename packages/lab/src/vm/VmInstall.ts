@@ -59,7 +59,10 @@ const installQemu = Effect.fnUntraced(function* (progress: Progress) {
   const found = findProgram("qemu-system-x86_64", toolPath())
   if (found !== undefined) return yield* progress(`QEMU is there: ${found}`)
   if (!isRoot()) {
-    return yield* vmError("Install", `installing QEMU takes root: run \`apt-get install --no-install-recommends ${qemuPackage}\` as root, then this again`)
+    return yield* vmError(
+      "Install",
+      `installing QEMU takes root: run \`apt-get install --no-install-recommends ${qemuPackage}\` as root, then this again`
+    )
   }
   const install = runTool("apt-get", [...aptOptions(), "install", "--yes", "--no-install-recommends", qemuPackage], { env: noninteractive })
   yield* progress(`installing ${qemuPackage} (apt-get install)`)
@@ -140,12 +143,16 @@ const installKernel = Effect.fnUntraced(function* (cache: VmCache, series: strin
   )
   const fetch = Effect.gen(function* () {
     const name = yield* find
-    if (name === undefined) return yield* vmError("Install", `apt knows no full ${series} kernel: give one with --kernel FILE, or another --kernel-series`)
+    if (name === undefined)
+      return yield* vmError("Install", `apt knows no full ${series} kernel: give one with --kernel FILE, or another --kernel-series`)
     yield* fetchPackage(cache, name, join(cache.kernels, name), progress)
   })
   yield* fetch.pipe(Effect.catch(() => Effect.andThen(refresh(progress), fetch)))
   const tree = yield* ofSeries(cache, series)
-  return tree ?? (yield* vmError("Install", `the ${series} kernel package was unpacked into ${cache.kernels}, but holds no kernel image with modules`))
+  return (
+    tree ??
+    (yield* vmError("Install", `the ${series} kernel package was unpacked into ${cache.kernels}, but holds no kernel image with modules`))
+  )
 })
 
 /** Fetches whatever is missing. Fails with reason `Unsupported` away from Debian, `Install` where a step fails. */

@@ -67,11 +67,13 @@ const usage = (message: string): Result.Result<never, VmError> => Result.fail(vm
 const size = (option: string, text: string, smallest: Bytes, smallestText: string): Result.Result<Bytes, VmError> => {
   const parsed = parseBytes(text)
   if (Result.isFailure(parsed)) return usage(`${option}: ${parsed.failure}`)
-  return parsed.success >= smallest ? Result.succeed(parsed.success) : usage(`${option}: ${text} is too small, give at least ${smallestText}`)
+  return parsed.success >= smallest
+    ? Result.succeed(parsed.success)
+    : usage(`${option}: ${text} is too small, give at least ${smallestText}`)
 }
 
 /** `none`, or `zram:SIZE`. */
-export const parseSwap = (text: string): Result.Result<VmSwap, VmError> => {
+const parseSwap = (text: string): Result.Result<VmSwap, VmError> => {
   if (text === "none") return Result.succeed({ kind: "none" })
   const match = /^zram:(.+)$/.exec(text)
   if (match === null) return usage(`--swap: "${text}" is neither none nor zram:SIZE, for example zram:1G`)
@@ -79,7 +81,7 @@ export const parseSwap = (text: string): Result.Result<VmSwap, VmError> => {
 }
 
 /** `K=V`, where K is a name and V anything, also empty. */
-export const parseEnv = (words: ReadonlyArray<string>): Result.Result<Readonly<Record<string, string>>, VmError> => {
+const parseEnv = (words: ReadonlyArray<string>): Result.Result<Readonly<Record<string, string>>, VmError> => {
   const env: Record<string, string> = {}
   for (const word of words) {
     const match = /^([A-Za-z_][A-Za-z0-9_]*)=([^]*)$/.exec(word)
@@ -92,8 +94,7 @@ export const parseEnv = (words: ReadonlyArray<string>): Result.Result<Readonly<R
 /** Checks every option; fails with the first one that does not hold, reason `Usage`. */
 export const parseVmOptions = (texts: VmOptionTexts): Result.Result<VmOptions, VmError> =>
   Result.gen(function* () {
-    const memory =
-      texts.memory === undefined ? defaultVmOptions.memory : yield* size("--memory", texts.memory, smallestMemory, "256M")
+    const memory = texts.memory === undefined ? defaultVmOptions.memory : yield* size("--memory", texts.memory, smallestMemory, "256M")
     const cpus = texts.cpus === undefined ? defaultVmOptions.cpus : /^\d+$/.test(texts.cpus) ? Number(texts.cpus) : 0
     if (cpus < 1 || cpus > 64) return yield* usage(`--cpus: "${texts.cpus}" is not a number of CPUs, give 1 to 64`)
     if (texts.zswap !== undefined && texts.zswap !== "off" && !compressors.includes(texts.zswap)) {

@@ -59,7 +59,10 @@ const programOf = Effect.fnUntraced(function* (name: string, path: string, cwd: 
   const program = findProgram(name, path, cwd)
   if (program !== undefined) return program
   const where = name.includes("/") ? "" : " on PATH"
-  return yield* vmError("CommandNotFound", `${name}: no such program${where}; the VM runs what this machine has, so install it here or give its full path`)
+  return yield* vmError(
+    "CommandNotFound",
+    `${name}: no such program${where}; the VM runs what this machine has, so install it here or give its full path`
+  )
 })
 
 const outDirectory = (out: string | undefined) =>
@@ -87,13 +90,20 @@ const whyGone = (session: GuestSession, said: string, running: boolean): VmError
     const memory = /deadlocked on memory|out of memory/i.test(panic)
     return new VmError({
       reason: memory ? "OutOfMemory" : "Panic",
-      message: memory ? "the guest ran out of memory and has nothing left to kill; give it more with --memory" : `the guest kernel panicked: ${panic}`,
+      message: memory
+        ? "the guest ran out of memory and has nothing left to kill; give it more with --memory"
+        : `the guest kernel panicked: ${panic}`,
       consoleTail: console.panicLines()
     })
   }
-  if (running) return new VmError({ reason: "GuestDied", message: "the guest went away before the command ended", consoleTail: console.tail() })
+  if (running)
+    return new VmError({ reason: "GuestDied", message: "the guest went away before the command ended", consoleTail: console.tail() })
   const line = said.split("\n").at(-1) ?? ""
-  return new VmError({ reason: "Boot", message: `QEMU did not boot the guest: ${line === "" ? "it ended without a word" : line}`, consoleTail: console.tail() })
+  return new VmError({
+    reason: "Boot",
+    message: `QEMU did not boot the guest: ${line === "" ? "it ended without a word" : line}`,
+    consoleTail: console.tail()
+  })
 }
 
 interface Prepared {

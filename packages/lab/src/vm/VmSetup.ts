@@ -38,7 +38,9 @@ const installHint = "wmo vm setup --install"
 export const requireArchitecture: Effect.Effect<void, VmError> = Effect.suspend(() =>
   process.platform === "linux" && process.arch === "x64"
     ? Effect.void
-    : Effect.fail(vmError("Unsupported", `the VM is not supported here: it needs Linux on x86-64, this is ${process.platform} on ${process.arch}`))
+    : Effect.fail(
+        vmError("Unsupported", `the VM is not supported here: it needs Linux on x86-64, this is ${process.platform} on ${process.arch}`)
+      )
 )
 
 /** A busybox that runs in an empty root: the cache's, or this machine's where it is statically linked. */
@@ -58,10 +60,7 @@ export const requireParts = Effect.fnUntraced(function* (
 })
 
 /** What is there and what is missing. `series` narrows the kernels that count, for example `6.1`. */
-export const vmSetup = Effect.fn("VmSetup.probe")(function* (
-  cache: VmCache,
-  series?: string
-): Effect.fn.Return<VmSetupReport, VmError> {
+export const vmSetup = Effect.fn("VmSetup.probe")(function* (cache: VmCache, series?: string): Effect.fn.Return<VmSetupReport, VmError> {
   yield* requireArchitecture
   const qemu = findProgram(qemuName, toolPath())
   const busybox = findBusybox(cache)

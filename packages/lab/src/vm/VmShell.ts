@@ -35,7 +35,7 @@ const rawMode = (stdin: ReadStream) =>
   )
 
 /** The shell to run where none is asked for: the caller's, else bash, else sh. */
-export const defaultShell = (env: NodeJS.ProcessEnv): string =>
+const defaultShell = (env: NodeJS.ProcessEnv): string =>
   [env["SHELL"], "bash", "sh"].find((name) => name !== undefined && findProgram(name, toolPath()) !== undefined) ?? "sh"
 
 /** Boots a guest and hands its console over. Fails with reason `Usage` where standard input or output is not a terminal. */
