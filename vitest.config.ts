@@ -1,11 +1,20 @@
+/**
+ * Three suites. `unit` runs anywhere, without root. `guest` runs on a real kernel, as root, inside the VM. `vm` runs on the host and boots
+ * VMs. `vitest run` is the first; `tooling/test-kernel.ts` runs the others.
+ */
 import { defineConfig } from "vitest/config"
+
+const tests = (kind: string) => [`packages/*/test/**/*${kind}.test.ts`, `apps/*/test/**/*${kind}.test.ts`]
+const suite = process.env["WMO_TEST_SUITE"] ?? "unit"
 
 export default defineConfig({
   test: {
-    projects: [
-      { extends: true, test: { name: "unit", include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"], exclude: ["**/*.kernel.test.ts"] } }
-    ],
-    testTimeout: 30_000,
+    name: suite,
+    include: suite === "unit" ? tests("") : tests(`.${suite}`),
+    exclude: suite === "unit" ? ["**/*.{guest,vm}.test.ts", "**/node_modules/**"] : ["**/node_modules/**"],
+    fileParallelism: suite === "unit",
+    testTimeout: suite === "unit" ? 30_000 : 180_000,
+    hookTimeout: suite === "unit" ? 30_000 : 180_000,
     reporters: ["default", "./tooling/TallyReporter.ts"]
   }
 })

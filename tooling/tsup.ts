@@ -10,5 +10,7 @@ export const library = () =>
     bundle: true,
     sourcemap: true,
     clean: true,
+    // node:sqlite has no name without the prefix.
+    removeNodeProtocol: false,
     dts: false
   })

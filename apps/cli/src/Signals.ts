@@ -34,4 +34,3 @@ export const connectSignals = (interrupt: () => void): void => {
     })
   }
 }
-

@@ -2,6 +2,7 @@
  * The command tree, and how a command's end becomes an exit code and at most one line on stderr.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { KernFs } from "@wmo/core"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { CliError, Command } from "effect/cli"
 import { agent } from "./commands/agent.ts"
@@ -32,18 +33,23 @@ const explain = (error: unknown): { readonly code: number; readonly line: string
   return { code: ExitCode.failed, line: error instanceof Error ? error.message : String(error) }
 }
 
-const endOf = (exit: Exit.Exit<void, unknown>): { readonly code: number; readonly line: string | undefined } => {
+/** Exit code and last line of a command that ended in this way. */
+export const endOf = (exit: Exit.Exit<void, unknown>): { readonly code: number; readonly line: string | undefined } => {
   if (Exit.isSuccess(exit)) return { code: 0, line: undefined }
-  if (Cause.hasInterruptsOnly(exit.cause)) return { code: ExitCode.interrupted, line: lastSignal() === undefined ? "interrupted" : undefined }
+  if (Cause.hasInterruptsOnly(exit.cause))
+    return { code: ExitCode.interrupted, line: lastSignal() === undefined ? "interrupted" : undefined }
   const failure = exit.cause.reasons.find(Cause.isFailReason)
   if (failure !== undefined) return explain(failure.error)
   return { code: ExitCode.failed, line: `this is a bug in wmo, please report it:\n${Cause.pretty(exit.cause)}` }
 }
 
-/** Runs the command line and ends the process. */
+/** Undoes what a crash left behind, then runs the command line. The kernel is a parameter, so that tests bring their own. */
+export const runCli = (args: ReadonlyArray<string>) =>
+  Effect.andThen(recoverFromCrash, Command.runWith(wmo, { version })(args)).pipe(Effect.provide([NodeServices.layer, presenter]))
+
+/** Runs the command line on this machine's kernel and ends the process. */
 export const main = async (args: ReadonlyArray<string>): Promise<void> => {
-  const program = Command.runWith(wmo, { version })(args).pipe(Effect.provide([NodeServices.layer, presenter]))
-  const fiber = Effect.runFork(Effect.andThen(recoverFromCrash, program))
+  const fiber = Effect.runFork(Effect.provide(runCli(args), KernFs.layer))
   connectSignals(() => fiber.interruptUnsafe())
   const { code, line } = endOf(await Effect.runPromise(Fiber.await(fiber)))
   if (line !== undefined) console.error(`wmo: ${line}`)

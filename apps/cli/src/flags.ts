@@ -15,10 +15,12 @@ const parsed = (parse: (text: string) => Result.Result<number, string>) =>
   )
 
 /** A size: `64M`, `1.5GiB`. */
-export const size = (name: string): Flag.Flag<number> => Flag.String(name).pipe(Flag.withSchema(parsed(parseBytes)), Flag.withMetavar("SIZE"))
+export const size = (name: string): Flag.Flag<number> =>
+  Flag.String(name).pipe(Flag.withSchema(parsed(parseBytes)), Flag.withMetavar("SIZE"))
 
 /** A span of time in ms: `500ms`, `10s`, `2m`. */
-export const time = (name: string): Flag.Flag<number> => Flag.String(name).pipe(Flag.withSchema(parsed(parseDuration)), Flag.withMetavar("TIME"))
+export const time = (name: string): Flag.Flag<number> =>
+  Flag.String(name).pipe(Flag.withSchema(parsed(parseDuration)), Flag.withMetavar("TIME"))
 
 export const json = Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("print JSON instead of a table"))
 
@@ -37,14 +39,30 @@ export const loopFlags = {
   ),
   every: time("every").pipe(Flag.withDefault(1000), Flag.withDescription("time between samples (default 1s)")),
   record: Flag.String("record").pipe(Flag.optional, Flag.withMetavar("FILE"), Flag.withDescription("keep a recording in this new file")),
-  dryRun: Flag.Boolean("dry-run").pipe(Flag.withDefault(false), Flag.withDescription("decide and record, but change nothing about the group's memory")),
+  dryRun: Flag.Boolean("dry-run").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("decide and record, but change nothing about the group's memory")
+  ),
   pageAge: Flag.Literals("page-age", ["auto", "working-set", "mglru", "none"]).pipe(
     Flag.withDefault("auto"),
     Flag.withDescription("where page ages come from (default: the best source there is)")
   ),
-  floor: size("floor").pipe(Flag.withDefault(defaultGuardRails.floorBytes), Flag.withDescription("leave the group at least this much (default 16M)")),
-  step: size("step").pipe(Flag.withDefault(defaultGuardRails.stepBytes), Flag.withDescription("reclaim at most this much in one tick (default 512M)")),
-  budget: size("budget").pipe(Flag.withDefault(defaultGuardRails.perMinuteBytes), Flag.withDescription("reclaim at most this much a minute (default 8G)")),
-  quiet: Flag.Boolean("quiet").pipe(Flag.withDefault(false), Flag.withAlias("q"), Flag.withDescription("do not print what the policy does while it runs")),
+  floor: size("floor").pipe(
+    Flag.withDefault(defaultGuardRails.floorBytes),
+    Flag.withDescription("leave the group at least this much (default 16M)")
+  ),
+  step: size("step").pipe(
+    Flag.withDefault(defaultGuardRails.stepBytes),
+    Flag.withDescription("reclaim at most this much in one tick (default 128M)")
+  ),
+  budget: size("budget").pipe(
+    Flag.withDefault(defaultGuardRails.perMinuteBytes),
+    Flag.withDescription("reclaim at most this much a minute (default 8G)")
+  ),
+  quiet: Flag.Boolean("quiet").pipe(
+    Flag.withDefault(false),
+    Flag.withAlias("q"),
+    Flag.withDescription("do not print what the policy does while it runs")
+  ),
   json
 } as const

@@ -2,12 +2,10 @@
  * The running kernel behind a command: finds the cgroup v2 mount, checks that the memory controller lives there, opens the journal,
  * and restores everything when the command ends, however it ends.
  */
-import { Cgroups, findCgroupMount, Journal, KernelRoots, KernFs, Machine, Mglru, WorkingSet, Zswap } from "@wmo/core"
+import { Cgroups, findCgroupMount, Journal, KernelRoots, Machine, Mglru, WorkingSet, Zswap } from "@wmo/core"
 import { Console, Effect, Layer } from "effect"
 import { ExitCode, Failure } from "./Exit.ts"
 import { stateDirectory } from "./stateDirectory.ts"
-
-export type Kernel = Cgroups | Journal | KernFs | Machine | Mglru | WorkingSet | Zswap
 
 const unsupported = (message: string) => Effect.fail(new Failure({ message, exitCode: ExitCode.unsupported }))
 
@@ -41,4 +39,4 @@ export const onThisMachine = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.provide(services),
       Effect.updateService(KernelRoots, (roots) => ({ ...roots, cgroup: mount.path }))
     )
-  }).pipe(Effect.provide(KernFs.layer))
+  })

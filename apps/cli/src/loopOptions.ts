@@ -39,7 +39,9 @@ const printTick = (startedMs: number) => (tick: Tick) => {
   const acted = tick.outcomes.filter(({ asked }) => asked._tag !== "Age")
   if (acted.length === 0) return Effect.void
   const at = `${((tick.observation.atMs - startedMs) / 1000).toFixed(0)} s`.padStart(7)
-  return Console.error(`wmo: ${at}  ${formatBytes(tick.observation.usage.currentBytes).padStart(8)}  ${tick.reason} | ${acted.map(describeOutcome).join(", ")}`)
+  return Console.error(
+    `wmo: ${at}  ${formatBytes(tick.observation.usage.currentBytes).padStart(8)}  ${tick.reason} | ${acted.map(describeOutcome).join(", ")}`
+  )
 }
 
 /** Checks policy and settings; fails with one line that names the nearest right word. */

@@ -1,5 +1,5 @@
 /** At every start: undo what a killed wmo left behind, and say so on stderr. */
-import { Journal, KernFs, type Recovery, type Undone } from "@wmo/core"
+import { Journal, type KernFs, type Recovery, type Undone } from "@wmo/core"
 import { Console, Effect } from "effect"
 import { stateDirectory } from "./stateDirectory.ts"
 
@@ -21,7 +21,6 @@ const lines = ({ command, pid, undone }: Recovery): ReadonlyArray<string> => [
   ...undone.map((change) => `wmo:   ${describe(change)}`)
 ]
 
-export const recoverFromCrash: Effect.Effect<void> = Journal.recover(stateDirectory()).pipe(
-  Effect.flatMap((recoveries) => Effect.forEach(recoveries.flatMap(lines), (line) => Console.error(line), { discard: true })),
-  Effect.provide(KernFs.layer)
+export const recoverFromCrash: Effect.Effect<void, never, KernFs> = Journal.recover(stateDirectory()).pipe(
+  Effect.flatMap((recoveries) => Effect.forEach(recoveries.flatMap(lines), (line) => Console.error(line), { discard: true }))
 )

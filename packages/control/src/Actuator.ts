@@ -46,7 +46,10 @@ export const makeActuator: (options: {
     return { reclaimedBytes: before - after, gaveUp }
   })
 
-  const carryOut = (action: Action, group: string): Effect.Effect<Pick<Outcome, "status" | "reclaimedBytes" | "detail">, KernelError | JournalError> => {
+  const carryOut = (
+    action: Action,
+    group: string
+  ): Effect.Effect<Pick<Outcome, "status" | "reclaimedBytes" | "detail">, KernelError | JournalError> => {
     switch (action._tag) {
       case "Reclaim":
         return Effect.map(reclaim(group, action), ({ gaveUp, reclaimedBytes }) =>

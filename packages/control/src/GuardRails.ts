@@ -15,7 +15,7 @@ export interface GuardRails {
   readonly perMinuteBytes: Bytes
 }
 
-export const defaultGuardRails: GuardRails = { floorBytes: 16 * 2 ** 20, stepBytes: 512 * 2 ** 20, perMinuteBytes: 8 * 2 ** 30 }
+export const defaultGuardRails: GuardRails = { floorBytes: 16 * 2 ** 20, stepBytes: 128 * 2 ** 20, perMinuteBytes: 8 * 2 ** 30 }
 
 /** What has been reclaimed lately, and what was set by us. */
 export interface Spent {
@@ -68,7 +68,10 @@ export const judge = (action: Action, observation: Observation, rails: GuardRail
         return { allowed: undefined, refusal: `memory.high is ${formatBytes(high)}, set by somebody else; it is left alone` }
       }
       if (action.limit === "max" || action.limit >= floor) return { allowed: action }
-      return { allowed: { _tag: "SetHigh", limit: floor }, note: `raised from ${formatBytes(action.limit)} to the floor of ${formatBytes(floor)}` }
+      return {
+        allowed: { _tag: "SetHigh", limit: floor },
+        note: `raised from ${formatBytes(action.limit)} to the floor of ${formatBytes(floor)}`
+      }
     }
   }
 }

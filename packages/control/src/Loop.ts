@@ -2,8 +2,24 @@
  * The loop: observe, decide, act, record, once a tick. The same code runs on the real kernel, in virtual time on the simulator, and on
  * the fake. Ticks have fixed times: a late one is taken late, one that was missed altogether is counted, and the rhythm never drifts.
  */
-import { type Cgroups, formatDuration, type Journal, type KernelError, type KernFs, type Machine, type Mglru, type WorkingSet } from "@wmo/core"
-import { type CgroupSampler, type GroupGone, makeCgroupSampler, makePageAgeMonitor, type Observation, type PageAgeChoice } from "@wmo/monitors"
+import {
+  type Cgroups,
+  formatDuration,
+  type Journal,
+  type KernelError,
+  type KernFs,
+  type Machine,
+  type Mglru,
+  type WorkingSet
+} from "@wmo/core"
+import {
+  type CgroupSampler,
+  type GroupGone,
+  makeCgroupSampler,
+  makePageAgeMonitor,
+  type Observation,
+  type PageAgeChoice
+} from "@wmo/monitors"
 import { type AnyPolicy, type Decision, type SettingValues, type Settings } from "@wmo/policies"
 import type { Outcome, RecordingError, RunRecorder, Tick } from "@wmo/recording"
 import { Clock, Effect, type Scope } from "effect"
@@ -70,7 +86,8 @@ export const makeLoop: (
   const tick = Effect.gen(function* () {
     const observation: Observation = yield* sampler.sample
     const warmupLeftMs = start + warmupMs - observation.atMs
-    if (warmupLeftMs > 0) return { observation, reason: `warming up for another ${formatDuration(warmupLeftMs)}`, outcomes: [] } satisfies Tick
+    if (warmupLeftMs > 0)
+      return { observation, reason: `warming up for another ${formatDuration(warmupLeftMs)}`, outcomes: [] } satisfies Tick
     const decision = decideSafely(
       policy,
       {
@@ -88,7 +105,7 @@ export const makeLoop: (
   })
 
   const run = Effect.fnUntraced(function* (recorder: RunRecorder) {
-    for (let n = 0; ; ) {
+    for (let n = 0; ;) {
       const taken = yield* tick
       yield* recorder.tick(taken)
       if (onTick !== undefined) yield* onTick(taken)

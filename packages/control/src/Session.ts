@@ -25,7 +25,10 @@ export interface SessionOptions extends LoopOptions {
 /** Settings as a person would write them, for the record. */
 const printSettings = ({ policy, settings }: LoopOptions): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [name, Schema.encodeSync(policy.settings[name]!.schema as Schema.Codec<number, string>)(value)])
+    Object.entries(settings).map(([name, value]) => [
+      name,
+      Schema.encodeSync(policy.settings[name]!.schema as Schema.Codec<number, string>)(value)
+    ])
   )
 
 /**

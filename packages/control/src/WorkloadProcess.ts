@@ -11,7 +11,11 @@ import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 
 /** The command cannot be started. */
-export class CommandError extends Data.TaggedError("CommandError")<{ readonly command: string; readonly problem: "not-found" | "failed"; readonly detail?: string }> {
+export class CommandError extends Data.TaggedError("CommandError")<{
+  readonly command: string
+  readonly problem: "not-found" | "failed"
+  readonly detail?: string
+}> {
   override get message(): string {
     return this.problem === "not-found"
       ? `cannot run "${this.command}": no such command; check its name and your PATH`
@@ -29,7 +33,15 @@ export interface WorkloadProcess {
   readonly result: Effect.Effect<WorkloadResult | undefined>
 }
 
-const signalNumbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 }
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGTERM: 15
+}
 
 const isExecutable = (file: string): boolean => {
   try {
@@ -51,26 +63,27 @@ export const findCommand = (command: string, path = process.env["PATH"] ?? ""): 
  * Makes a new group, and every group on the way to it, with the memory controller enabled for children. All of it is undone with the
  * journal; processes that still run in the group when the scope closes are killed first. Fails if the group exists.
  */
-export const makeGroup: (group: string) => Effect.Effect<void, KernelError | JournalError, Cgroups | Journal | Scope.Scope> = Effect.fnUntraced(function* (group) {
-  const cgroups = yield* Cgroups
-  const journal = yield* Journal
-  const names = cgroups.normalize(group).split("/")
-  for (let depth = 0; depth < names.length; depth++) {
-    const parent = names.slice(0, depth).join("/")
-    const child = names.slice(0, depth + 1).join("/")
-    if (!(yield* cgroups.enabledControllers(parent)).includes("memory")) {
-      yield* journal.set(cgroups.path(parent, "cgroup.subtree_control"), "+memory")
-    }
-    if (yield* cgroups.exists(child)) {
-      if (depth === names.length - 1) {
-        return yield* new KernFsError({ operation: "mkdir", path: cgroups.path(child), reason: { _tag: "Exists" } })
+export const makeGroup: (group: string) => Effect.Effect<void, KernelError | JournalError, Cgroups | Journal | Scope.Scope> =
+  Effect.fnUntraced(function* (group) {
+    const cgroups = yield* Cgroups
+    const journal = yield* Journal
+    const names = cgroups.normalize(group).split("/")
+    for (let depth = 0; depth < names.length; depth++) {
+      const parent = names.slice(0, depth).join("/")
+      const child = names.slice(0, depth + 1).join("/")
+      if (!(yield* cgroups.enabledControllers(parent)).includes("memory")) {
+        yield* journal.set(cgroups.path(parent, "cgroup.subtree_control"), "+memory")
       }
-      continue
+      if (yield* cgroups.exists(child)) {
+        if (depth === names.length - 1) {
+          return yield* new KernFsError({ operation: "mkdir", path: cgroups.path(child), reason: { _tag: "Exists" } })
+        }
+        continue
+      }
+      yield* journal.mkdir(cgroups.path(child))
     }
-    yield* journal.mkdir(cgroups.path(child))
-  }
-  yield* Effect.addFinalizer(() => Effect.ignore(emptyGroup(group)).pipe(Effect.provideService(Cgroups, cgroups)))
-})
+    yield* Effect.addFinalizer(() => Effect.ignore(emptyGroup(group)).pipe(Effect.provideService(Cgroups, cgroups)))
+  })
 
 /** Ends whatever still runs in the group, and waits until the kernel has let go of it. */
 const emptyGroup = Effect.fnUntraced(function* (group: string) {
@@ -78,7 +91,9 @@ const emptyGroup = Effect.fnUntraced(function* (group: string) {
   const isEmpty = Effect.map(cgroups.processes(group), (pids) => pids.length === 0)
   if (yield* isEmpty) return
   yield* cgroups.kill(group)
-  yield* isEmpty.pipe(Effect.repeat({ until: (empty) => empty, schedule: Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(100)]) }))
+  yield* isEmpty.pipe(
+    Effect.repeat({ until: (empty) => empty, schedule: Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(100)]) })
+  )
 })
 
 /**
@@ -87,11 +102,7 @@ const emptyGroup = Effect.fnUntraced(function* (group: string) {
 export const startWorkload: (options: {
   readonly group: string
   readonly command: ReadonlyArray<string>
-}) => Effect.Effect<
-  WorkloadProcess,
-  CommandError,
-  Cgroups | Scope.Scope
-> = Effect.fnUntraced(function* ({ command, group }) {
+}) => Effect.Effect<WorkloadProcess, CommandError, Cgroups | Scope.Scope> = Effect.fnUntraced(function* ({ command, group }) {
   const cgroups = yield* Cgroups
   const [name = "", ...args] = command
   const file = yield* findCommand(name)

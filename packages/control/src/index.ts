@@ -2,7 +2,16 @@
  * `@wmo/control`: observe, decide, act inside guard rails, record.
  */
 export { type Actuator, makeActuator } from "./Actuator.ts"
-export { defaultGuardRails, effectiveFloor, type GuardRails, judge, nothingSpent, remainingBudget, type Spent, type Verdict } from "./GuardRails.ts"
+export {
+  defaultGuardRails,
+  effectiveFloor,
+  type GuardRails,
+  judge,
+  nothingSpent,
+  remainingBudget,
+  type Spent,
+  type Verdict
+} from "./GuardRails.ts"
 export { type Loop, type LoopOptions, makeLoop } from "./Loop.ts"
 export { PolicyCannotRun } from "./PolicyCannotRun.ts"
 export { runSession, type SessionEnd, type SessionOptions } from "./Session.ts"

@@ -14,7 +14,10 @@ describe("guard rails", () => {
   })
 
   it("cuts to the step", () => {
-    expect(judge(reclaim(300 * mib), anObservation(), rails, nothingSpent)).toEqual({ allowed: reclaim(64 * mib), note: "cut from 300 MiB to 64.0 MiB" })
+    expect(judge(reclaim(300 * mib), anObservation(), rails, nothingSpent)).toEqual({
+      allowed: reclaim(64 * mib),
+      note: "cut from 300 MiB to 64.0 MiB"
+    })
   })
 
   it("never goes below the floor, nor below what the administrator protects", () => {
@@ -23,17 +26,30 @@ describe("guard rails", () => {
     const protectedGroup = anObservation({ usage: { ...usage, currentBytes: 210 * mib, low: 200 * mib } })
     expect(judge(reclaim(64 * mib), protectedGroup, rails, nothingSpent).allowed).toEqual(reclaim(10 * mib))
     const all = anObservation({ usage: { ...usage, min: "max" } })
-    expect(judge(reclaim(64 * mib), all, rails, nothingSpent)).toMatchObject({ allowed: undefined, refusal: expect.stringContaining("floor") })
+    expect(judge(reclaim(64 * mib), all, rails, nothingSpent)).toMatchObject({
+      allowed: undefined,
+      refusal: expect.stringContaining("floor")
+    })
   })
 
   it("spends at most the budget of a minute, and earns it back", () => {
-    const spent = { ...nothingSpent, reclaims: [{ atMs: 1_000_000 - 30_000, bytes: 100 * mib }, { atMs: 1_000_000 - 5_000, bytes: 60 * mib }] }
-    expect(judge(reclaim(64 * mib), anObservation(), rails, spent)).toMatchObject({ allowed: undefined, refusal: expect.stringContaining("minute") })
+    const spent = {
+      ...nothingSpent,
+      reclaims: [
+        { atMs: 1_000_000 - 30_000, bytes: 100 * mib },
+        { atMs: 1_000_000 - 5_000, bytes: 60 * mib }
+      ]
+    }
+    expect(judge(reclaim(64 * mib), anObservation(), rails, spent)).toMatchObject({
+      allowed: undefined,
+      refusal: expect.stringContaining("minute")
+    })
     expect(remainingBudget(rails, spent, 1_000_000 + 31_000)).toBe(64 * mib)
   })
 
   it("refuses amounts that are not amounts", () => {
-    for (const bytes of [0, -5, Number.NaN, 100]) expect(judge(reclaim(bytes), anObservation(), rails, nothingSpent).allowed).toBeUndefined()
+    for (const bytes of [0, -5, Number.NaN, 100])
+      expect(judge(reclaim(bytes), anObservation(), rails, nothingSpent).allowed).toBeUndefined()
   })
 
   it("raises a limit to the floor, and leaves alone a limit that somebody else set", () => {

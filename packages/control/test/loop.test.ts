@@ -66,7 +66,14 @@ const session = Effect.fnUntraced(function* (kernel: FakeKernel, options: Sessio
   const run = (yield* recording.runs)[0]!
   const observations = yield* recording.observations(run.id)
   const actions = yield* recording.actions(run.id)
-  return { result, run, observations, actions, decisions: yield* recording.decisions(run.id), summary: summarize(run, observations, actions) }
+  return {
+    result,
+    run,
+    observations,
+    actions,
+    decisions: yield* recording.decisions(run.id),
+    summary: summarize(run, observations, actions)
+  }
 })
 
 describe("the loop on the fake kernel", () => {
@@ -77,7 +84,10 @@ describe("the loop on the fake kernel", () => {
       assert.isAtLeast(observations.length, 12)
       assert.deepStrictEqual(memcg.state.reclaims, [{ bytes: 32 * mib }, { bytes: 32 * mib }])
       const reclaims = actions.filter(({ asked }) => asked.includes("Reclaim"))
-      assert.deepStrictEqual(reclaims.map(({ reclaimedBytes, status }) => [status, reclaimedBytes]), [["done", 64 * mib]])
+      assert.deepStrictEqual(
+        reclaims.map(({ reclaimedBytes, status }) => [status, reclaimedBytes]),
+        [["done", 64 * mib]]
+      )
       assert.include(decisions.find(({ reason }) => reason.includes("→ reclaim"))?.reason ?? "", "64.0 MiB anon")
       assert.deepStrictEqual(run.settings, { cold_age: "10.0 s", interval: "5.00 s", pressure_limit: "10%" })
       assert.strictEqual(summary.memory_current_bytes.peak, 100 * mib)
@@ -113,13 +123,19 @@ describe("the loop on the fake kernel", () => {
     return Effect.gen(function* () {
       const { actions } = yield* session(kernelWith(memcg), optionsFor(periodic), 11)
       const reclaims = actions.filter(({ asked }) => asked.includes("Reclaim"))
-      assert.deepStrictEqual(reclaims.map(({ reclaimedBytes, status }) => [status, reclaimedBytes]), [["partial", 40 * mib]])
+      assert.deepStrictEqual(
+        reclaims.map(({ reclaimedBytes, status }) => [status, reclaimedBytes]),
+        [["partial", 40 * mib]]
+      )
     }).pipe(Effect.scoped)
   })
 
   it.effect("a group that vanishes ends the session with GroupGone, and the record is closed", () => {
     const kernel = kernelWith(makeSimpleMemcg())
-    const vanishing = { ...none, decide: () => (kernel.fs.rmdirSync("/sys/fs/cgroup/app"), { actions: [], reason: "gone", state: undefined }) }
+    const vanishing = {
+      ...none,
+      decide: () => (kernel.fs.rmdirSync("/sys/fs/cgroup/app"), { actions: [], reason: "gone", state: undefined })
+    }
     return Effect.gen(function* () {
       const { observations, result, run } = yield* session(kernel, optionsFor(vanishing), 3)
       assert.instanceOf(Result.isFailure(result) ? result.failure : undefined, GroupGone)
@@ -129,7 +145,13 @@ describe("the loop on the fake kernel", () => {
   })
 
   it.effect("a policy that throws does nothing, and says so", () => {
-    const broken = definePolicy({ ...none, name: "broken", decide: (): never => { throw new Error("oops") } })
+    const broken = definePolicy({
+      ...none,
+      name: "broken",
+      decide: (): never => {
+        throw new Error("oops")
+      }
+    })
     return Effect.gen(function* () {
       const { decisions } = yield* session(kernelWith(makeSimpleMemcg()), optionsFor(broken), 2)
       assert.strictEqual(decisions[0]?.reason, "policy broken failed: oops")
@@ -142,13 +164,15 @@ describe("the loop on the fake kernel", () => {
       const error = yield* Effect.flip(Effect.scoped(makeLoop(optionsFor(periodic))))
       assert.instanceOf(error, PolicyCannotRun)
       assert.include(error.message, "page ages")
-    }).pipe(Effect.provide(environment(kernelWith(makeSimpleMemcg(), { mglru: false })))))
+    }).pipe(Effect.provide(environment(kernelWith(makeSimpleMemcg(), { mglru: false }))))
+  )
 
   it.effect("a group that does not exist is one clear line", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(makeLoop(optionsFor(none, { group: "nowhere" }))))
       assert.include(error.message, "there is no cgroup nowhere")
-    }).pipe(Effect.provide(environment(kernelWith(makeSimpleMemcg())))))
+    }).pipe(Effect.provide(environment(kernelWith(makeSimpleMemcg()))))
+  )
 
   it.effect("during warm-up it observes and does not ask the policy", () => {
     const memcg = withColdMemory()

@@ -59,15 +59,12 @@ export const makeCgroupSampler: (
       optional(Memcg.memoryPressure)
     ])
 
-    const machineUsage = Effect.map(
-      machine.memInfo,
-      (info): MachineUsage => ({
-        memTotalBytes: info["MemTotal"] ?? 0,
-        memAvailableBytes: info["MemAvailable"] ?? info["MemFree"] ?? 0,
-        swapTotalBytes: info["SwapTotal"] ?? 0,
-        swapFreeBytes: info["SwapFree"] ?? 0
-      })
-    )
+    const machineUsage = Effect.map(machine.memInfo, (info): MachineUsage => ({
+      memTotalBytes: info["MemTotal"] ?? 0,
+      memAvailableBytes: info["MemAvailable"] ?? info["MemFree"] ?? 0,
+      swapTotalBytes: info["SwapTotal"] ?? 0,
+      swapFreeBytes: info["SwapFree"] ?? 0
+    }))
 
     const sample = Effect.gen(function* () {
       return {

@@ -69,9 +69,7 @@ const mergeBins = (histograms: ReadonlyArray<ReadonlyArray<PageAgeBin>>): Readon
     const known = byEdges.get(edges)
     byEdges.set(
       edges,
-      known === undefined
-        ? bin
-        : { ...known, anonBytes: known.anonBytes + bin.anonBytes, fileBytes: known.fileBytes + bin.fileBytes }
+      known === undefined ? bin : { ...known, anonBytes: known.anonBytes + bin.anonBytes, fileBytes: known.fileBytes + bin.fileBytes }
     )
   }
   return [...byEdges.values()].toSorted((a, b) => a.lowerMs - b.lowerMs || a.upperMs - b.upperMs)

@@ -35,17 +35,40 @@ describe("page ages", () => {
     const { bins } = fromGenerations({
       id: 1,
       path: "/app",
-      nodes: [{ node: 0, generations: [{ seq: 1, ageMs: 9000, ...pages(4) }, { seq: 2, ageMs: 5000, ...pages(2) }, { seq: 3, ageMs: 1000, ...pages(1) }] }]
+      nodes: [
+        {
+          node: 0,
+          generations: [
+            { seq: 1, ageMs: 9000, ...pages(4) },
+            { seq: 2, ageMs: 5000, ...pages(2) },
+            { seq: 3, ageMs: 1000, ...pages(1) }
+          ]
+        }
+      ]
     })
     assert.deepStrictEqual(
       bins.map(({ anonBytes, lowerMs, upperMs }) => [lowerMs, upperMs, anonBytes / 4096]),
-      [[0, 1000, 1], [1000, 5000, 2], [5000, Infinity, 4]]
+      [
+        [0, 1000, 1],
+        [1000, 5000, 2],
+        [5000, Infinity, 4]
+      ]
     )
   })
 
   it("sums nodes", () => {
-    const generations = (anonPages: number) => [{ seq: 1, ageMs: 9000, anonPages, filePages: 1 }, { seq: 2, ageMs: 100, anonPages, filePages: 1 }]
-    const age = fromGenerations({ id: 1, path: "/", nodes: [{ node: 0, generations: generations(3) }, { node: 1, generations: generations(5) }] })
+    const generations = (anonPages: number) => [
+      { seq: 1, ageMs: 9000, anonPages, filePages: 1 },
+      { seq: 2, ageMs: 100, anonPages, filePages: 1 }
+    ]
+    const age = fromGenerations({
+      id: 1,
+      path: "/",
+      nodes: [
+        { node: 0, generations: generations(3) },
+        { node: 1, generations: generations(5) }
+      ]
+    })
     assert.deepStrictEqual(coldBytes(age, 100), { anonBytes: 8 * 4096, fileBytes: 2 * 4096 })
   })
 })
@@ -61,10 +84,21 @@ describe("page age monitor", () => {
       assert.strictEqual(yield* source({ workingSet: false }), "mglru")
       assert.strictEqual(yield* source({ workingSet: false, mglru: false }), undefined)
       assert.strictEqual(yield* source({ workingSet: true }, "none"), undefined)
-    }))
+    })
+  )
 
   it.effect("sees an aged group's pages as older", () => {
-    const memcg = makeSimpleMemcg({ nodes: [{ node: 0, generations: [{ seq: 1, ageMs: 60_000, anonPages: 256, filePages: 0 }, { seq: 2, ageMs: 30_000, anonPages: 0, filePages: 0 }] }] })
+    const memcg = makeSimpleMemcg({
+      nodes: [
+        {
+          node: 0,
+          generations: [
+            { seq: 1, ageMs: 60_000, anonPages: 256, filePages: 0 },
+            { seq: 2, ageMs: 30_000, anonPages: 0, filePages: 0 }
+          ]
+        }
+      ]
+    })
     return Effect.gen(function* () {
       const monitor = yield* makePageAgeMonitor("app", "auto")
       assert.deepStrictEqual(coldBytes((yield* monitor.read)!, 30_000), { anonBytes: mib, fileBytes: 0 })

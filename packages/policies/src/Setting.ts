@@ -27,7 +27,9 @@ export type Settings = Readonly<Record<string, Setting>>
 export type SettingValues<S extends Settings> = { readonly [K in keyof S]: number }
 
 const fromText = (parse: (text: string) => Result.Result<number, string>, print: (value: number) => string): Schema.Codec<number, string> =>
-  Schema.String.check(Schema.makeFilter((text: string) => Result.match(parse(text), { onFailure: (why) => why, onSuccess: () => undefined }))).pipe(
+  Schema.String.check(
+    Schema.makeFilter((text: string) => Result.match(parse(text), { onFailure: (why) => why, onSuccess: () => undefined }))
+  ).pipe(
     Schema.decodeTo(Schema.Number, {
       decode: SchemaGetter.transform((text: string) => Result.getOrThrow(parse(text))),
       encode: SchemaGetter.transform(print)

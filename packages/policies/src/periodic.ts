@@ -29,7 +29,10 @@ export const periodic = definePolicy({
   settings: {
     cold_age: duration({ default: "10s", doc: "memory idle for at least this long is cold" }),
     interval: duration({ default: "5s", doc: "time from one reclaim to the next; the first comes one cold age after the start" }),
-    pressure_limit: percent({ default: "10%", doc: "skip a reclaim while some task was stalled on memory for more than this share of time" })
+    pressure_limit: percent({
+      default: "10%",
+      doc: "skip a reclaim while some task was stalled on memory for more than this share of time"
+    })
   },
   needs: ["page-age", "memory.reclaim"],
   initialState: { nextReclaimMs: undefined, nextAgeMs: 0, last: undefined } as State,

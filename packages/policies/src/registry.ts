@@ -15,6 +15,8 @@ export const findPolicy = (name: string): Result.Result<AnyPolicy, SettingError>
   const names = policies.map((policy) => policy.name)
   const near = nearest(name, names)
   return Result.fail(
-    new SettingError({ message: `there is no policy "${name}"${near === undefined ? `; there are ${names.join(", ")}` : `; did you mean ${near}?`}` })
+    new SettingError({
+      message: `there is no policy "${name}"${near === undefined ? `; there are ${names.join(", ")}` : `; did you mean ${near}?`}`
+    })
   )
 }

@@ -27,8 +27,18 @@ export const senpai = definePolicy({
     pressure: duration({ default: "10ms", doc: "stall (PSI some) allowed per interval" }),
     max_probe: ratio({ default: "0.01", minimum: 0, maximum: 1, doc: "largest share by which a probe lowers the limit" }),
     max_backoff: ratio({ default: "1", minimum: 0, maximum: 10, doc: "largest share by which a backoff raises the limit" }),
-    coeff_probe: ratio({ default: "10", minimum: 0.1, maximum: 1000, doc: "max_probe is reached when the stall is this many times below what is allowed" }),
-    coeff_backoff: ratio({ default: "20", minimum: 0.1, maximum: 1000, doc: "max_backoff is reached when the stall is this many times above what is allowed" }),
+    coeff_probe: ratio({
+      default: "10",
+      minimum: 0.1,
+      maximum: 1000,
+      doc: "max_probe is reached when the stall is this many times below what is allowed"
+    }),
+    coeff_backoff: ratio({
+      default: "20",
+      minimum: 0.1,
+      maximum: 1000,
+      doc: "max_backoff is reached when the stall is this many times above what is allowed"
+    }),
     min_size: bytes({ default: "100M", doc: "never set the limit below this" }),
     max_size: bytes({ default: "100G", doc: "never set the limit above this" })
   },
@@ -47,7 +57,10 @@ export const senpai = definePolicy({
     })
     if (state === undefined) return set(clamp(usage.currentBytes), `start at the current ${formatBytes(usage.currentBytes)}`)
     if (limitBytes(usage.high) !== state.limit) {
-      return set(clamp(usage.currentBytes), `memory.high is ${usage.high === "max" ? "max" : formatBytes(usage.high)}, not ours: start over`)
+      return set(
+        clamp(usage.currentBytes),
+        `memory.high is ${usage.high === "max" ? "max" : formatBytes(usage.high)}, not ours: start over`
+      )
     }
 
     const allowedUs = settings.pressure * 1000

@@ -52,7 +52,11 @@ interface Drive {
 }
 
 /** Feeds observations to a policy, its own state threaded through; `memory.high` follows what it set. */
-export const drive = (policy: AnyPolicy, observations: ReadonlyArray<Observation>, options: Drive = {}): ReadonlyArray<Decision<unknown>> => {
+export const drive = (
+  policy: AnyPolicy,
+  observations: ReadonlyArray<Observation>,
+  options: Drive = {}
+): ReadonlyArray<Decision<unknown>> => {
   const settings = Result.getOrThrow(decodeSettings(policy.name, policy.settings, options.given ?? {}))
   let state: unknown = policy.initialState
   let high: Observation["usage"]["high"] | undefined
@@ -83,7 +87,10 @@ const oddObservations: ReadonlyArray<readonly [string, Partial<Observation>]> = 
   ["limits of zero", { usage: { currentBytes: 0, min: 0, low: 0, high: 0, max: 0 } }],
   ["a clock that goes backwards", { atMs: 10 }],
   ["counters that restart", { pressure: { some: stall(5n) }, stat: { pgmajfault: 0n } }],
-  ["an age histogram larger than the group", { pageAge: { source: "mglru", bins: [{ lowerMs: 3_600_000, upperMs: Infinity, anonBytes: 2 ** 50, fileBytes: 2 ** 50 }] } }],
+  [
+    "an age histogram larger than the group",
+    { pageAge: { source: "mglru", bins: [{ lowerMs: 3_600_000, upperMs: Infinity, anonBytes: 2 ** 50, fileBytes: 2 ** 50 }] } }
+  ],
   ["an empty age histogram", { pageAge: { source: "working-set", bins: [] } }]
 ]
 
@@ -107,7 +114,10 @@ export const testPolicy = (policy: AnyPolicy): void => {
     })
 
     it("says why, in one line, at every decision", () => {
-      for (const { reason } of drive(policy, everySecond(60, () => ({})))) {
+      for (const { reason } of drive(
+        policy,
+        everySecond(60, () => ({}))
+      )) {
         expect(reason).not.toBe("")
         expect(reason).not.toContain("\n")
         expect(reason).not.toMatch(/NaN|undefined/)
@@ -122,7 +132,8 @@ export const testPolicy = (policy: AnyPolicy): void => {
           expect(reason).not.toBe("")
           for (const action of actions) {
             if (action._tag === "Reclaim") expect(Number.isSafeInteger(action.bytes) && action.bytes > 0).toBe(true)
-            if (action._tag === "SetHigh") expect(action.limit === "max" || (Number.isSafeInteger(action.limit) && action.limit >= 0)).toBe(true)
+            if (action._tag === "SetHigh")
+              expect(action.limit === "max" || (Number.isSafeInteger(action.limit) && action.limit >= 0)).toBe(true)
           }
         }
       }
@@ -130,27 +141,46 @@ export const testPolicy = (policy: AnyPolicy): void => {
 
     it("never asks below the floor", () => {
       const floorBytes = 350 * mib
-      for (const { actions } of drive(policy, everySecond(120, () => ({})), { floorBytes })) {
+      for (const { actions } of drive(
+        policy,
+        everySecond(120, () => ({})),
+        { floorBytes }
+      )) {
         expect(leaves(400 * mib, actions), formatBytes(leaves(400 * mib, actions))).toBeGreaterThanOrEqual(floorBytes)
       }
     })
 
     it("never asks for more than its budget in a step", () => {
       const budgetBytes = 8 * mib
-      for (const { actions } of drive(policy, everySecond(120, () => ({})), { budgetBytes })) {
+      for (const { actions } of drive(
+        policy,
+        everySecond(120, () => ({})),
+        { budgetBytes }
+      )) {
         expect(asked(actions)).toBeLessThanOrEqual(budgetBytes)
       }
     })
 
     it("reclaims nothing from an idle group that is at its floor", () => {
       const usage = { ...anObservation().usage, currentBytes: 16 * mib }
-      for (const { actions } of drive(policy, everySecond(120, () => ({ usage })))) expect(asked(actions)).toBe(0)
+      for (const { actions } of drive(
+        policy,
+        everySecond(120, () => ({ usage }))
+      ))
+        expect(asked(actions)).toBe(0)
     })
 
     it("backs off under pressure: takes no more from a stalled group than from a quiet one, and less if it takes at all", () => {
-      const quiet = drive(policy, everySecond(120, () => ({})))
-      const stalled = drive(policy, everySecond(120, (second) => ({ pressure: { some: stall(BigInt(second * 500_000)), full: stall(0n) } })))
-      const total = (decisions: ReadonlyArray<Decision<unknown>>) => decisions.reduce((sum, { actions }) => sum + 400 * mib - leaves(400 * mib, actions), 0)
+      const quiet = drive(
+        policy,
+        everySecond(120, () => ({}))
+      )
+      const stalled = drive(
+        policy,
+        everySecond(120, (second) => ({ pressure: { some: stall(BigInt(second * 500_000)), full: stall(0n) } }))
+      )
+      const total = (decisions: ReadonlyArray<Decision<unknown>>) =>
+        decisions.reduce((sum, { actions }) => sum + 400 * mib - leaves(400 * mib, actions), 0)
       if (total(quiet) === 0) expect(total(stalled)).toBe(0)
       else expect(total(stalled)).toBeLessThan(total(quiet) / 2)
     })

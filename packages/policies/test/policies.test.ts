@@ -11,12 +11,19 @@ const stall = (totalUs: bigint) => ({ some: { avg10: 0, avg60: 0, avg300: 0, tot
 
 describe("periodic", () => {
   const bytesAsked = (observation: Partial<Observation>, given: Record<string, string> = {}) =>
-    drive(periodic, everySecond(30, () => observation), { given })
+    drive(
+      periodic,
+      everySecond(30, () => observation),
+      { given }
+    )
       .flatMap(({ actions }) => actions)
       .filter((action) => action._tag === "Reclaim")
 
   it("reclaims what is cold, first after one cold age and then every interval", () => {
-    const decisions = drive(periodic, everySecond(30, () => ({})))
+    const decisions = drive(
+      periodic,
+      everySecond(30, () => ({}))
+    )
     const seconds = decisions.flatMap(({ actions }, second) => (actions.some(({ _tag }) => _tag === "Reclaim") ? [second] : []))
     expect(seconds).toEqual([10, 15, 20, 25])
     expect(bytesAsked({})[0]).toEqual({ _tag: "Reclaim", bytes: 300 * mib })
@@ -24,9 +31,10 @@ describe("periodic", () => {
 
   it("ages the generations twice a cold age, after reclaiming, and never with working-set reports", () => {
     const aged = (source: "mglru" | "working-set") =>
-      drive(periodic, everySecond(30, () => ({ pageAge: { ...anObservation().pageAge!, source } }))).flatMap(({ actions }, second) =>
-        actions.some(({ _tag }) => _tag === "Age") ? [second] : []
-      )
+      drive(
+        periodic,
+        everySecond(30, () => ({ pageAge: { ...anObservation().pageAge!, source } }))
+      ).flatMap(({ actions }, second) => (actions.some(({ _tag }) => _tag === "Age") ? [second] : []))
     expect(aged("mglru")).toEqual([0, 5, 10, 15, 20, 25])
     expect(aged("working-set")).toEqual([])
   })
@@ -51,26 +59,55 @@ describe("senpai", () => {
     const start = 400 * mib
     const first = Math.floor((start * 0.99) / 4096) * 4096
     const second = Math.floor((first * 0.99) / 4096) * 4096
-    expect(limits(drive(senpai, everySecond(13, () => ({}))))).toEqual([
-      start, undefined, undefined, undefined, undefined, undefined, first,
-      undefined, undefined, undefined, undefined, undefined, second
+    expect(
+      limits(
+        drive(
+          senpai,
+          everySecond(13, () => ({}))
+        )
+      )
+    ).toEqual([
+      start,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      first,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      second
     ])
   })
 
   it("backs off at once, by the square of how far the stall is above what is allowed", () => {
-    const seen = limits(drive(senpai, everySecond(3, (second) => ({ pressure: stall(second < 2 ? 0n : 100_000n) }))))
+    const seen = limits(
+      drive(
+        senpai,
+        everySecond(3, (second) => ({ pressure: stall(second < 2 ? 0n : 100_000n) }))
+      )
+    )
     // 100 ms of 10 ms allowed: (10 / 20)^2 = 25 % up.
     expect(seen[2]).toBe(Math.floor((400 * mib * 1.25) / 4096) * 4096)
   })
 
   it("at twice the allowed stall raises the limit by 1 %, as the published law does", () => {
-    const seen = limits(drive(senpai, everySecond(2, (second) => ({ pressure: stall(second === 0 ? 0n : 20_001n) }))))
+    const seen = limits(
+      drive(
+        senpai,
+        everySecond(2, (second) => ({ pressure: stall(second === 0 ? 0n : 20_001n) }))
+      )
+    )
     expect(seen[1]! / (400 * mib)).toBeCloseTo(1.01, 3)
   })
 
   it("starts over from the current usage when somebody else changed memory.high", () => {
     const settings = Result.getOrThrow(decodeSettings("senpai", senpai.settings, {}))
-    const decide = (observation: Observation, state: any) => senpai.decide({ observation, settings, floorBytes: 0, budgetBytes: Infinity }, state)
+    const decide = (observation: Observation, state: any) =>
+      senpai.decide({ observation, settings, floorBytes: 0, budgetBytes: Infinity }, state)
     const first = decide(anObservation(), undefined)
     const other = anObservation({ atMs: 1_001_000, usage: { ...anObservation().usage, currentBytes: 200 * mib, high: 123 * 4096 } })
     expect(decide(other, first.state).actions).toEqual([{ _tag: "SetHigh", limit: 200 * mib }])
@@ -78,7 +115,12 @@ describe("senpai", () => {
 
   it("never sets the limit below min_size", () => {
     const usage = { ...anObservation().usage, currentBytes: 101 * mib }
-    const seen = limits(drive(senpai, everySecond(120, () => ({ usage })))).filter((limit) => limit !== undefined)
+    const seen = limits(
+      drive(
+        senpai,
+        everySecond(120, () => ({ usage }))
+      )
+    ).filter((limit) => limit !== undefined)
     expect(Math.min(...seen)).toBe(100 * mib)
   })
 })
@@ -93,7 +135,9 @@ describe("settings", () => {
     expect(problem({ zzz: "1" })).toBe('policy periodic has no setting "zzz"; it has cold_age, interval, pressure_limit')
   })
   it("says in one line what is wrong with a value", () => {
-    expect(problem({ cold_age: "10" })).toBe('setting cold_age of policy periodic: "10" is not a duration: write a number with ms, s, m or h, for example 500ms, 10s or 2m')
+    expect(problem({ cold_age: "10" })).toBe(
+      'setting cold_age of policy periodic: "10" is not a duration: write a number with ms, s, m or h, for example 500ms, 10s or 2m'
+    )
     expect(problem({ cold_age: "0s" })).toContain("not more than zero")
     expect(problem({ pressure_limit: "101%" })).toContain("not between 0 and 100")
   })

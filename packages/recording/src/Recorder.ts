@@ -51,9 +51,7 @@ const openNew = (file: string): Effect.Effect<DatabaseSync, RecordingError, Scop
         const database = new DatabaseSync(file)
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
         database.exec(`BEGIN;${createTables}COMMIT`)
-        database
-          .prepare("INSERT INTO meta VALUES ('schema_version', ?), ('created_by', 'wmo')")
-          .run(String(schemaVersion))
+        database.prepare("INSERT INTO meta VALUES ('schema_version', ?), ('created_by', 'wmo')").run(String(schemaVersion))
         return database
       },
       catch: (cause) => new RecordingError({ file, operation: "create", problem: problemOf(cause) })
@@ -67,8 +65,7 @@ const openNew = (file: string): Effect.Effect<DatabaseSync, RecordingError, Scop
   )
 
 /** `max` and unknown are NULL: neither is an amount. */
-const orNull = (value: number | bigint | undefined): number | bigint | null =>
-  value === undefined || value === Infinity ? null : value
+const orNull = (value: number | bigint | undefined): number | bigint | null => (value === undefined || value === Infinity ? null : value)
 
 const observationRow = ({ events, machine, pressure, stat, usage }: Observation): ReadonlyArray<number | bigint | null> =>
   [
@@ -124,7 +121,9 @@ const startRun = (database: DatabaseSync, file: string, run: RunStart): Effect.E
       const at = Math.round(seen.atMs)
       const unknown = seen.stat.unknown
       const unknownJson =
-        unknown === undefined ? null : JSON.stringify(Object.fromEntries(Object.entries(unknown).map(([key, value]) => [key, String(value)])))
+        unknown === undefined
+          ? null
+          : JSON.stringify(Object.fromEntries(Object.entries(unknown).map(([key, value]) => [key, String(value)])))
       observation.run(id, at, ...observationRow(seen), unknownJson)
       for (const { anonBytes, fileBytes, lowerMs, upperMs } of seen.pageAge?.bins ?? []) {
         bin.run(id, at, lowerMs, upperMs === Infinity ? null : upperMs, seen.pageAge!.source, anonBytes, fileBytes)

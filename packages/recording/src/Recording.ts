@@ -113,25 +113,23 @@ export const openRecording = (file: string): Effect.Effect<Recording, RecordingE
       return {
         file,
         runs: Effect.map(rows("SELECT * FROM run ORDER BY id"), (runs) =>
-          runs.map(
-            (row): RunInfo => ({
-              id: row.id,
-              label: row.label,
-              group: row.group,
-              policy: row.policy,
-              settings: JSON.parse(row.settings),
-              kernel: row.kernel,
-              clock: row.clock,
-              command: row.command ?? undefined,
-              everyMs: row.every_ms,
-              dryRun: row.dry_run === 1,
-              startedMs: row.started_ms,
-              endedMs: row.ended_ms ?? undefined,
-              exitCode: row.exit_code ?? undefined,
-              missedTicks: row.missed_ticks ?? undefined,
-              result: row.result === null ? undefined : JSON.parse(row.result)
-            })
-          )
+          runs.map((row): RunInfo => ({
+            id: row.id,
+            label: row.label,
+            group: row.group,
+            policy: row.policy,
+            settings: JSON.parse(row.settings),
+            kernel: row.kernel,
+            clock: row.clock,
+            command: row.command ?? undefined,
+            everyMs: row.every_ms,
+            dryRun: row.dry_run === 1,
+            startedMs: row.started_ms,
+            endedMs: row.ended_ms ?? undefined,
+            exitCode: row.exit_code ?? undefined,
+            missedTicks: row.missed_ticks ?? undefined,
+            result: row.result === null ? undefined : JSON.parse(row.result)
+          }))
         ),
         observations: (runId) =>
           rows(
@@ -141,17 +139,15 @@ export const openRecording = (file: string): Effect.Effect<Recording, RecordingE
         decisions: (runId) => rows("SELECT at_ms AS atMs, reason FROM decision WHERE run_id = ? ORDER BY at_ms", runId),
         actions: (runId) =>
           Effect.map(rows("SELECT * FROM action WHERE run_id = ? ORDER BY id", runId), (actions) =>
-            actions.map(
-              (row): ActionRow => ({
-                atMs: row.at_ms,
-                asked: row.asked,
-                allowed: row.allowed ?? undefined,
-                status: row.status,
-                reclaimedBytes: row.reclaimed_bytes ?? undefined,
-                tookMs: row.took_ms,
-                detail: row.detail ?? undefined
-              })
-            )
+            actions.map((row): ActionRow => ({
+              atMs: row.at_ms,
+              asked: row.asked,
+              allowed: row.allowed ?? undefined,
+              status: row.status,
+              reclaimedBytes: row.reclaimed_bytes ?? undefined,
+              tookMs: row.took_ms,
+              detail: row.detail ?? undefined
+            }))
           )
       }
     })

@@ -35,9 +35,22 @@ const written = (file: string) =>
     yield* run.tick({
       observation: at(1, 300 * mib, { pgmajfault: 2n ** 60n + 7n, workingset_refault_anon: 8n, unknown: { brand_new: 3n } }),
       reason: "two",
-      outcomes: [{ asked: { _tag: "Reclaim", bytes: 5 }, allowed: undefined, status: "refused", reclaimedBytes: undefined, tookMs: 0, detail: "floor" }]
+      outcomes: [
+        {
+          asked: { _tag: "Reclaim", bytes: 5 },
+          allowed: undefined,
+          status: "refused",
+          reclaimedBytes: undefined,
+          tookMs: 0,
+          detail: "floor"
+        }
+      ]
     })
-    yield* run.tick({ observation: at(3, 300 * mib, { pgmajfault: 2n ** 60n + 9n, workingset_refault_anon: 8n }), reason: "three", outcomes: [] })
+    yield* run.tick({
+      observation: at(3, 300 * mib, { pgmajfault: 2n ** 60n + 9n, workingset_refault_anon: 8n }),
+      reason: "three",
+      outcomes: []
+    })
     yield* run.end({ endedMs: 1_003_000, exitCode: 0, missedTicks: 1, result: { operations_per_second: 50 } })
   }).pipe(Effect.provide(Recorder.layerFile(file)))
 
@@ -53,9 +66,13 @@ describe("recording", () => {
       assert.strictEqual(rows[0]!["memory_stat_pgmajfault"], 2n ** 60n)
       assert.strictEqual(rows[0]!["memory_high_bytes"], null)
       assert.strictEqual(rows[1]!["memory_stat_unknown"], '{"brand_new":"3"}')
-      assert.deepStrictEqual((yield* recording.decisions(run.id)).map(({ reason }) => reason), ["one", "two", "three"])
+      assert.deepStrictEqual(
+        (yield* recording.decisions(run.id)).map(({ reason }) => reason),
+        ["one", "two", "three"]
+      )
       assert.strictEqual((yield* recording.actions(run.id))[0]!.detail, "floor")
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it.effect("means are weighted by time, counters are differences, peaks are peaks", () =>
     Effect.gen(function* () {
@@ -74,7 +91,8 @@ describe("recording", () => {
       assert.deepStrictEqual(whole.actions, { refused: 1 })
       const end = summarize(run, rows, [], { from: 0.3, to: 1 })
       assert.strictEqual(end.memory_current_bytes.mean, 300 * mib)
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped)
+  )
 
   it.effect("refuses, in one line, what it cannot open or would overwrite", () =>
     Effect.gen(function* () {
@@ -88,11 +106,14 @@ describe("recording", () => {
       assert.include(error.message, "exists")
       const nowhere = yield* Effect.flip(Effect.provide(Recorder, Recorder.layerFile(join(scratch, "no/such/place.wmo"))))
       assert.include(nowhere.message, "there is no directory")
-    }))
+    })
+  )
 
   it("survives kill -9: what was ticked is there", async () => {
     const file = join(scratch, "killed.wmo")
-    const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures/write-forever.ts"), file], { stdio: ["ignore", "pipe", "inherit"] })
+    const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures/write-forever.ts"), file], {
+      stdio: ["ignore", "pipe", "inherit"]
+    })
     const ticks = await new Promise<number>((resolve) => {
       let seen = 0
       child.stdout.on("data", (chunk: Buffer) => {
@@ -101,9 +122,7 @@ describe("recording", () => {
       })
       child.on("exit", () => resolve(seen))
     })
-    const rows = await Effect.runPromise(
-      Effect.scoped(Effect.flatMap(openRecording(file), (recording) => recording.observations(1)))
-    )
+    const rows = await Effect.runPromise(Effect.scoped(Effect.flatMap(openRecording(file), (recording) => recording.observations(1))))
     assert.isAtLeast(rows.length, ticks)
   })
 })

@@ -17,10 +17,21 @@ export const table = <Row>(columns: ReadonlyArray<Column<Row>>, rows: ReadonlyAr
     colAligns: columns.map(({ align }) => align ?? "right"),
     style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
     chars: {
-      top: none, "top-mid": none, "top-left": none, "top-right": none,
-      bottom: none, "bottom-mid": none, "bottom-left": none, "bottom-right": none,
-      left: none, "left-mid": none, right: none, "right-mid": none, middle: none,
-      mid: none, "mid-mid": none
+      top: none,
+      "top-mid": none,
+      "top-left": none,
+      "top-right": none,
+      bottom: none,
+      "bottom-mid": none,
+      "bottom-left": none,
+      "bottom-right": none,
+      left: none,
+      "left-mid": none,
+      right: none,
+      "right-mid": none,
+      middle: none,
+      mid: none,
+      "mid-mid": none
     }
   })
   for (const row of rows) grid.push(columns.map(({ cell }) => cell(row)))

@@ -42,5 +42,7 @@ export const agent = Command.make(
   })
 ).pipe(
   Command.withDescription("Run a policy on an existing cgroup until interrupted."),
-  Command.withExamples([{ command: "wmo agent system.slice/redis.service --policy senpai --dry-run", description: "see what senpai would do" }])
+  Command.withExamples([
+    { command: "wmo agent system.slice/redis.service --policy senpai --dry-run", description: "see what senpai would do" }
+  ])
 )

@@ -38,7 +38,13 @@ const runPolicy = Effect.fnUntraced(function* (name: string, seed: number, durat
       const { latency, operations, operationsPerSecond } = simulation.outcome(group)
       return {
         exitCode: 0,
-        result: { operations, operations_per_second: operationsPerSecond, p50_us: latency.p50Us, p99_us: latency.p99Us, p999_us: latency.p999Us }
+        result: {
+          operations,
+          operations_per_second: operationsPerSecond,
+          p50_us: latency.p50Us,
+          p99_us: latency.p99Us,
+          p999_us: latency.p999Us
+        }
       }
     })
   )
@@ -74,7 +80,8 @@ const readSummaries = (file: string) =>
   Effect.gen(function* () {
     const recording = yield* openRecording(file)
     const summaries: Array<Summary> = []
-    for (const run of yield* recording.runs) summaries.push(summarize(run, yield* recording.observations(run.id), yield* recording.actions(run.id)))
+    for (const run of yield* recording.runs)
+      summaries.push(summarize(run, yield* recording.observations(run.id), yield* recording.actions(run.id)))
     return summaries
   }).pipe(Effect.scoped)
 
@@ -92,7 +99,11 @@ export const demo = Command.make(
   {
     duration: time("duration").pipe(Flag.withDefault(600_000), Flag.withDescription("simulated time under each policy (default 10m)")),
     seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("seed of everything random")),
-    record: Flag.String("record").pipe(Flag.withDefault("wmo-demo.wmo"), Flag.withMetavar("FILE"), Flag.withDescription("where the recording goes (replaced)")),
+    record: Flag.String("record").pipe(
+      Flag.withDefault("wmo-demo.wmo"),
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("where the recording goes (replaced)")
+    ),
     json
   },
   Effect.fn("wmo demo")(function* (flags) {

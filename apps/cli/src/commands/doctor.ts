@@ -1,5 +1,5 @@
 /** `wmo doctor`: what this machine offers for memory work, what WMO can do with it, and how to enable what is missing. Reads only. */
-import { type Capability, type CapabilityState, KernFs, probeCapabilities } from "@wmo/core"
+import { type Capability, type CapabilityState, probeCapabilities } from "@wmo/core"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { json } from "../flags.ts"
@@ -12,7 +12,10 @@ const mark = (state: CapabilityState): string =>
 
 const entry = (capability: Capability, titleWidth: number): string => {
   const indent = " ".repeat(4 + 2 + titleWidth + 2)
-  const lines = [`${mark(capability.state)}  ${capability.title.padEnd(titleWidth)}  ${capability.detail}`, `${indent}use: ${capability.use}`]
+  const lines = [
+    `${mark(capability.state)}  ${capability.title.padEnd(titleWidth)}  ${capability.detail}`,
+    `${indent}use: ${capability.use}`
+  ]
   if (capability.enable !== undefined) lines.push(`${indent}enable: ${capability.enable}`)
   return lines.join("\n")
 }
@@ -21,7 +24,7 @@ export const doctor = Command.make(
   "doctor",
   { json },
   Effect.fn("wmo doctor")(function* (flags) {
-    const capabilities = yield* Effect.provide(probeCapabilities, KernFs.layer)
+    const capabilities = yield* probeCapabilities
     if (flags.json) return yield* Console.log(JSON.stringify(capabilities, null, 2))
     const width = Math.max(...capabilities.map(({ title }) => title.length))
     yield* Console.log(capabilities.map((capability) => entry(capability, width)).join("\n"))

@@ -10,7 +10,14 @@ const list = Command.make(
   "list",
   { json },
   Effect.fn("wmo policy list")(function* (flags) {
-    if (flags.json) return yield* Console.log(JSON.stringify(policies.map(({ name, source, summary }) => ({ name, summary, source })), null, 2))
+    if (flags.json)
+      return yield* Console.log(
+        JSON.stringify(
+          policies.map(({ name, source, summary }) => ({ name, summary, source })),
+          null,
+          2
+        )
+      )
     yield* Console.log(
       table(
         [
@@ -54,4 +61,7 @@ const show = Command.make(
   })
 ).pipe(Command.withDescription("Show a policy's settings, units and defaults."))
 
-export const policy = Command.make("policy").pipe(Command.withDescription("What decides when to reclaim, and how much."), Command.withSubcommands([list, show]))
+export const policy = Command.make("policy").pipe(
+  Command.withDescription("What decides when to reclaim, and how much."),
+  Command.withSubcommands([list, show])
+)

@@ -22,14 +22,19 @@ const summaries = Effect.fnUntraced(function* (recording: Recording, window: { r
 const summary = Command.make(
   "summary",
   {
-    files: Argument.String("file").pipe(Argument.variadic({ min: 1 }), Argument.withDescription("recordings; several are compared in one table")),
+    files: Argument.String("file").pipe(
+      Argument.variadic({ min: 1 }),
+      Argument.withDescription("recordings; several are compared in one table")
+    ),
     from: time("from").pipe(Flag.withDefault(0), Flag.withDescription("leave out what came before this time in each run")),
     to: time("to").pipe(Flag.withDefault(Infinity), Flag.withDescription("leave out what came after this time in each run")),
     json
   },
   Effect.fn("wmo recording summary")(function* ({ files, from, json, to }) {
     if (to <= from) return yield* usage("--to must be later than --from")
-    const all = yield* Effect.forEach(files, (file) => Effect.scoped(Effect.flatMap(openRecording(file), (recording) => summaries(recording, { from, to }))))
+    const all = yield* Effect.forEach(files, (file) =>
+      Effect.scoped(Effect.flatMap(openRecording(file), (recording) => summaries(recording, { from, to })))
+    )
     const flat = all.flat()
     if (json) return yield* Console.log(JSON.stringify(flat.length === 1 ? flat[0] : flat, null, 2))
     if (flat.length === 0) return yield* Console.log("The recording holds no runs.")
@@ -87,4 +92,7 @@ const exportCommand = Command.make(
   })
 ).pipe(Command.withDescription("Print the samples of a recording as CSV or JSON lines."))
 
-export const recording = Command.make("recording").pipe(Command.withDescription("Read recordings."), Command.withSubcommands([summary, exportCommand]))
+export const recording = Command.make("recording").pipe(
+  Command.withDescription("Read recordings."),
+  Command.withSubcommands([summary, exportCommand])
+)

@@ -33,7 +33,10 @@ export const run = Command.make(
       Flag.withMetavar("CGROUP"),
       Flag.withDescription("the new cgroup to run in (default wmo/run-PID)")
     ),
-    command: Argument.String("command").pipe(Argument.variadic({ min: 1 }), Argument.withDescription("the command and its arguments, after --"))
+    command: Argument.String("command").pipe(
+      Argument.variadic({ min: 1 }),
+      Argument.withDescription("the command and its arguments, after --")
+    )
   },
   Effect.fn("wmo run")(function* (flags) {
     const command = flags.command

@@ -48,7 +48,8 @@ const hotcold = Command.make(
           () => console.error(`hotcold: ${formatBytes(flags.hot + flags.warm + flags.cold)} loaded`),
           publish
         ),
-      catch: (cause) => new Failure({ message: `hotcold: ${cause instanceof Error ? cause.message : String(cause)}`, exitCode: ExitCode.failed })
+      catch: (cause) =>
+        new Failure({ message: `hotcold: ${cause instanceof Error ? cause.message : String(cause)}`, exitCode: ExitCode.failed })
     })
     publish(result)
     if (flags.json) yield* Console.log(JSON.stringify(result))
@@ -58,8 +59,12 @@ const hotcold = Command.make(
           `${result.warm_scans} warm scans, ${result.wrong_bytes} wrong bytes`
       )
     }
-    if (result.wrong_bytes > 0) return yield* new Failure({ message: `${result.wrong_bytes} bytes came back wrong`, exitCode: ExitCode.failed })
+    if (result.wrong_bytes > 0)
+      return yield* new Failure({ message: `${result.wrong_bytes} bytes came back wrong`, exitCode: ExitCode.failed })
   })
 ).pipe(Command.withDescription("Memory of three temperatures: hot, warm and cold, with real content, verified at the end."))
 
-export const workload = Command.make("workload").pipe(Command.withDescription("Built-in workloads to try policies on."), Command.withSubcommands([hotcold]))
+export const workload = Command.make("workload").pipe(
+  Command.withDescription("Built-in workloads to try policies on."),
+  Command.withSubcommands([hotcold])
+)

@@ -70,7 +70,11 @@ const random = (seed: number): (() => number) => {
 
 /** Runs for `durationMs` after loading, then verifies. Blocks the thread: it is a process of its own. */
 export const runHotCold = (options: HotColdOptions, onLoaded: () => void, onMeasured: (result: HotColdResult) => void): HotColdResult => {
-  const pages = { hot: Math.ceil(options.hotBytes / page), warm: Math.ceil(options.warmBytes / page), cold: Math.ceil(options.coldBytes / page) }
+  const pages = {
+    hot: Math.ceil(options.hotBytes / page),
+    warm: Math.ceil(options.warmBytes / page),
+    cold: Math.ceil(options.coldBytes / page)
+  }
   const total = pages.hot + pages.warm + pages.cold
   const memory = Buffer.allocUnsafeSlow(total * page)
   const words = new Uint32Array(memory.buffer, memory.byteOffset, total * 1024)

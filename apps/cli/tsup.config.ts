@@ -1,0 +1,20 @@
+/** Bundles the command line into `dist/wmo.js` and its chunks: no node_modules needed beside it, and a start that loads only what it uses. */
+import { defineConfig } from "tsup"
+
+export default defineConfig({
+  entry: { wmo: "src/main.ts" },
+  format: ["esm"],
+  target: "node22",
+  bundle: true,
+  splitting: true,
+  clean: true,
+  dts: false,
+  sourcemap: false,
+  minifySyntax: true,
+  // node:sqlite has no name without the prefix.
+  removeNodeProtocol: false,
+  noExternal: [/.*/],
+  // Optional peer of @effect/platform-node that nothing here loads.
+  external: ["redis"],
+  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" }
+})
