@@ -30,7 +30,7 @@ const fromText = (parse: (text: string) => Result.Result<number, string>, print:
   Schema.String.check(
     Schema.makeFilter((text: string) => Result.match(parse(text), { onFailure: (why) => why, onSuccess: () => undefined }))
   ).pipe(
-    Schema.decodeTo(Schema.Number, {
+    Schema.decodeTo(Schema.Finite, {
       decode: SchemaGetter.transform((text: string) => Result.getOrThrow(parse(text))),
       encode: SchemaGetter.transform(print)
     })
@@ -100,7 +100,7 @@ export const decodeSettings = <S extends Settings>(
   }
   const values: Record<string, number> = {}
   for (const [name, setting] of Object.entries(settings)) {
-    const decoded = Schema.decodeUnknownResult(setting.schema)(given[name] ?? setting.default)
+    const decoded = Schema.decodeResult(setting.schema)(given[name] ?? setting.default)
     if (Result.isFailure(decoded)) {
       return Result.fail(new SettingError({ message: `setting ${name} of policy ${policy}: ${decoded.failure.message.split("\n")[0]}` }))
     }
