@@ -6,6 +6,7 @@ import {
   type Cgroups,
   formatDuration,
   type Journal,
+  type JournalError,
   type KernelError,
   type KernFs,
   type Machine,
@@ -27,6 +28,7 @@ import { type Actuator, makeActuator } from "./Actuator.ts"
 import { effectiveFloor, type GuardRails, remainingBudget } from "./GuardRails.ts"
 import { PolicyCannotRun } from "./PolicyCannotRun.ts"
 import { missingNeeds } from "./missingNeeds.ts"
+import { prepareWorkingSet } from "./prepareWorkingSet.ts"
 
 export interface LoopOptions {
   readonly group: string
@@ -70,7 +72,7 @@ export const makeLoop: (
   options: LoopOptions
 ) => Effect.Effect<
   Loop,
-  GroupGone | KernelError | PolicyCannotRun,
+  GroupGone | JournalError | KernelError | PolicyCannotRun,
   Cgroups | KernFs | Machine | Mglru | WorkingSet | Journal | Scope.Scope
 > = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pageAge, policy, rails, settings, warmupMs = 0 }) {
   const ages = yield* makePageAgeMonitor(group, pageAge)
@@ -78,6 +80,8 @@ export const makeLoop: (
   const actuator: Actuator = yield* makeActuator({ rails, dryRun })
   const missing = yield* missingNeeds(group, policy, ages.source)
   if (missing.length > 0) return yield* new PolicyCannotRun({ policy: policy.name, missing })
+  const agesAsked = policy.ages?.(settings) ?? []
+  if (ages.source === "working-set" && agesAsked.length > 0 && !dryRun) yield* prepareWorkingSet(group, agesAsked)
 
   let state: unknown = policy.initialState
   let missed = 0

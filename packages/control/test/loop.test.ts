@@ -95,6 +95,22 @@ describe("the loop on the fake kernel", () => {
     }).pipe(Effect.scoped)
   })
 
+  it.effect("with working-set reports it switches them on, with an edge at the cold age, and off again", () => {
+    const memcg = withColdMemory()
+    const kernel = kernelWith(memcg, { workingSet: true })
+    const files = ["/sys/fs/cgroup/app/memory.workingset.refresh_interval", "/sys/devices/system/node/node0/workingset_report/page_age_intervals"]
+    const before = files.map((file) => kernel.fs.text(file))
+    return Effect.gen(function* () {
+      const { actions, decisions } = yield* session(kernel, optionsFor(periodic), 12)
+      const written = (part: string) => kernel.fs.writes.filter(({ path }) => path.endsWith(part)).map(({ text }) => text)
+      assert.include(written("page_age_intervals")[0]!.split(","), "10000")
+      assert.strictEqual(written("refresh_interval")[0], "N0=3333")
+      assert.include(decisions.find(({ reason }) => reason.includes("→ reclaim"))?.reason ?? "", "64.0 MiB anon")
+      assert.isTrue(actions.every(({ asked }) => asked.includes("Reclaim")))
+      assert.deepStrictEqual(files.map((file) => kernel.fs.text(file)), before)
+    }).pipe(Effect.scoped)
+  })
+
   it.effect("dry run decides and records, and changes nothing", () => {
     const memcg = withColdMemory()
     const kernel = kernelWith(memcg)

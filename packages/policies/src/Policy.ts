@@ -2,7 +2,7 @@
  * The contract of a policy, the plug-in of this system: a value with a pure `decide`. No I/O, no clock, no fibers.
  * Third-party policies implement the same interface and run the same conformance suite (`@wmo/policies/testing`).
  */
-import type { Bytes } from "@wmo/core"
+import type { Bytes, Milliseconds } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
 import type { Settings, SettingValues } from "./Setting.ts"
@@ -34,6 +34,8 @@ export interface Policy<S extends Settings = Settings, State = unknown> {
   readonly source: string
   readonly settings: S
   readonly needs: ReadonlyArray<Need>
+  /** The ages of memory that it asks about: sources that can choose their bins get an edge at each. */
+  readonly ages?: (settings: SettingValues<S>) => ReadonlyArray<Milliseconds>
   readonly initialState: State
   readonly decide: (input: DecideInput<S>, state: State) => Decision<State>
 }

@@ -35,6 +35,7 @@ export const periodic = definePolicy({
     })
   },
   needs: ["page-age", "memory.reclaim"],
+  ages: ({ cold_age }) => [cold_age],
   initialState: { nextReclaimMs: undefined, nextAgeMs: 0, last: undefined } as State,
   decide: ({ budgetBytes, floorBytes, observation, settings }, state) => {
     const { atMs, machine, pageAge, pressure, usage } = observation
