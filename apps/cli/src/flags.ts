@@ -1,26 +1,14 @@
 /** Flags that several commands share, each with the same name, meaning and error everywhere. */
-import { parseBytes, parseDuration } from "@wmo/core"
+import { BytesFromText, MillisecondsFromText } from "@wmo/core"
 import { defaultGuardRails } from "@wmo/control"
-import { Result, Schema, SchemaGetter } from "effect"
 import { Flag } from "effect/cli"
 
-const parsed = (parse: (text: string) => Result.Result<number, string>) =>
-  Schema.String.check(
-    Schema.makeFilter((text: string) => Result.match(parse(text), { onFailure: (why) => why, onSuccess: () => undefined }))
-  ).pipe(
-    Schema.decodeTo(Schema.Number, {
-      decode: SchemaGetter.transform((text: string) => Result.getOrThrow(parse(text))),
-      encode: SchemaGetter.transform(String)
-    })
-  )
-
 /** A size: `64M`, `1.5GiB`. */
-export const size = (name: string): Flag.Flag<number> =>
-  Flag.String(name).pipe(Flag.withSchema(parsed(parseBytes)), Flag.withMetavar("SIZE"))
+export const size = (name: string): Flag.Flag<number> => Flag.String(name).pipe(Flag.withSchema(BytesFromText), Flag.withMetavar("SIZE"))
 
 /** A span of time in ms: `500ms`, `10s`, `2m`. */
 export const time = (name: string): Flag.Flag<number> =>
-  Flag.String(name).pipe(Flag.withSchema(parsed(parseDuration)), Flag.withMetavar("TIME"))
+  Flag.String(name).pipe(Flag.withSchema(MillisecondsFromText), Flag.withMetavar("TIME"))
 
 export const json = Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("print JSON instead of a table"))
 

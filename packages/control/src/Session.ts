@@ -2,7 +2,16 @@
  * One recorded run of the loop: starts the record, runs the loop until its end comes, closes the record with how it ended.
  * Used alike by the command line (real kernel), the demo and the lab (simulator).
  */
-import { type Cgroups, type Journal, type JournalError, type KernelError, type KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
+import {
+  type Cgroups,
+  type Journal,
+  type JournalError,
+  type KernelError,
+  type KernFs,
+  Machine,
+  type Mglru,
+  type WorkingSet
+} from "@wmo/core"
 import type { GroupGone } from "@wmo/monitors"
 import { Recorder, type RecordingError, type WorkloadResult } from "@wmo/recording"
 import { Clock, Effect, Schema, type Scope } from "effect"

@@ -2,7 +2,16 @@
  * Switches on working-set reports for a group (out-of-tree kernels, see core's WorkingSetReport), with bins at the ages that the policy asks
  * about. Goes through the journal. Intervals that somebody has set for a node are shared by all its groups: they are left as they are.
  */
-import { Cgroups, Journal, type JournalError, type KernelError, memcgPageAge, type Milliseconds, refreshIntervals, WorkingSet } from "@wmo/core"
+import {
+  Cgroups,
+  Journal,
+  type JournalError,
+  type KernelError,
+  memcgPageAge,
+  type Milliseconds,
+  refreshIntervals,
+  WorkingSet
+} from "@wmo/core"
 import { Effect } from "effect"
 
 /** Edges beside the policy's own, so that recordings show the shape of the histogram. */

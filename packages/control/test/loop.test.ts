@@ -89,7 +89,7 @@ describe("the loop on the fake kernel", () => {
         [["done", 64 * mib]]
       )
       assert.include(decisions.find(({ reason }) => reason.includes("→ reclaim"))?.reason ?? "", "64.0 MiB anon")
-      assert.deepStrictEqual(run.settings, { cold_age: "10.0 s", interval: "5.00 s", pressure_limit: "10%" })
+      assert.deepStrictEqual(run.settings, { cold_age: "10s", interval: "5s", pressure_limit: "10%" })
       assert.strictEqual(summary.memory_current_bytes.peak, 100 * mib)
       assert.strictEqual(run.exitCode, 0)
     }).pipe(Effect.scoped)
@@ -98,7 +98,10 @@ describe("the loop on the fake kernel", () => {
   it.effect("with working-set reports it switches them on, with an edge at the cold age, and off again", () => {
     const memcg = withColdMemory()
     const kernel = kernelWith(memcg, { workingSet: true })
-    const files = ["/sys/fs/cgroup/app/memory.workingset.refresh_interval", "/sys/devices/system/node/node0/workingset_report/page_age_intervals"]
+    const files = [
+      "/sys/fs/cgroup/app/memory.workingset.refresh_interval",
+      "/sys/devices/system/node/node0/workingset_report/page_age_intervals"
+    ]
     const before = files.map((file) => kernel.fs.text(file))
     return Effect.gen(function* () {
       const { actions, decisions } = yield* session(kernel, optionsFor(periodic), 12)
@@ -107,7 +110,10 @@ describe("the loop on the fake kernel", () => {
       assert.strictEqual(written("refresh_interval")[0], "N0=3333")
       assert.include(decisions.find(({ reason }) => reason.includes("→ reclaim"))?.reason ?? "", "64.0 MiB anon")
       assert.isTrue(actions.every(({ asked }) => asked.includes("Reclaim")))
-      assert.deepStrictEqual(files.map((file) => kernel.fs.text(file)), before)
+      assert.deepStrictEqual(
+        files.map((file) => kernel.fs.text(file)),
+        before
+      )
     }).pipe(Effect.scoped)
   })
 

@@ -29,6 +29,12 @@ export const parseBytes = (text: string): Result.Result<Bytes, string> => {
   return Number.isSafeInteger(bytes) ? Result.succeed(bytes) : Result.fail(`"${text}" is more memory than a machine can hold`)
 }
 
+/** Prints a size so that `parseBytes` reads the same number: `64M`, `4097`. For configuration and records; `formatBytes` is for people. */
+export const printBytes = (bytes: Bytes): string => {
+  const unit = ["P", "T", "G", "M", "K"].find((name) => bytes !== 0 && bytes % sizeUnits[name.toLowerCase()]! === 0)
+  return unit === undefined ? String(bytes) : `${bytes / sizeUnits[unit.toLowerCase()]!}${unit}`
+}
+
 /** Prints a size for people: `0 B`, `12.0 KiB`, `419 MiB`, `1.50 GiB`. Three significant digits, never scientific. */
 export const formatBytes = (bytes: Bytes): string => {
   if (!Number.isFinite(bytes)) return String(bytes)
@@ -65,6 +71,12 @@ export const parseDuration = (text: string): Result.Result<Milliseconds, string>
     total += Number(amount) * durationUnits[unit!.toLowerCase()]!
   }
   return Result.succeed(total)
+}
+
+/** Prints a duration so that `parseDuration` reads the same number: `10s`, `1500ms`. `formatDuration` is for people. */
+export const printDuration = (ms: Milliseconds): string => {
+  const unit = ["h", "m", "s"].find((name) => ms !== 0 && ms % durationUnits[name]! === 0)
+  return unit === undefined ? `${ms}ms` : `${ms / durationUnits[unit]!}${unit}`
 }
 
 /** Prints a duration for people: `250 µs`, `12.0 ms`, `4.50 s`, `2 m 30 s`. */

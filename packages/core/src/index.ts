@@ -2,6 +2,7 @@
  * `@wmo/core`: every kernel memory interface as a typed Effect service. Files, formats and units; no policy.
  */
 export * from "./Units.ts"
+export { BytesFromText, MillisecondsFromText, numberFromText } from "./UnitSchema.ts"
 export { type Codec, CodecError } from "./Codec.ts"
 export { errnoOf, type KernFsOperation, KernFsError, type KernFsReason } from "./KernFsError.ts"
 export { type FsLike, type Held, type KernelError, KernFs } from "./KernFs.ts"

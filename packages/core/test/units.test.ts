@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import fc from "fast-check"
-import { formatBytes, formatDuration, parseBytes, parseDuration } from "../src/index.ts"
+import { formatBytes, formatDuration, parseBytes, parseDuration, printBytes, printDuration } from "../src/index.ts"
 
 const seed = 20261121
 
@@ -75,5 +75,21 @@ describe("durations", () => {
       [Infinity, "∞"]
     ]
     for (const [ms, text] of cases) assert.strictEqual(formatDuration(ms), text)
+  })
+})
+
+describe("printing for records", () => {
+  it("is what the parsers read back, exactly", () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 2 ** 40 }), fc.integer({ min: 0, max: 4 }), (amount, unit) => {
+        const bytes = Math.min(amount * 1024 ** unit, Number.MAX_SAFE_INTEGER)
+        assert.strictEqual(Result.getOrThrow(parseBytes(printBytes(bytes))), bytes)
+        assert.strictEqual(Result.getOrThrow(parseDuration(printDuration(amount))), amount)
+      }),
+      { seed: 1, numRuns: 2000 }
+    )
+    assert.strictEqual(printBytes(64 * 2 ** 20), "64M")
+    assert.strictEqual(printDuration(90_000), "90s")
+    assert.strictEqual(printDuration(120_000), "2m")
   })
 })

@@ -2,9 +2,9 @@
  * Settings of policies: each a Schema from what people write (`10s`, `64M`, `0.5%`) to a number, with its default, unit and one line of
  * documentation, so that `wmo policy show`, `--set` and configuration files all come from the same place.
  */
-import { formatBytes, formatDuration, parseBytes, parseDuration } from "@wmo/core"
+import { BytesFromText, printDuration, numberFromText, parseDuration } from "@wmo/core"
 import { distance } from "fastest-levenshtein"
-import { Data, Result, Schema, SchemaGetter } from "effect"
+import { Data, Result, Schema } from "effect"
 
 export type SettingUnit = "bytes" | "milliseconds" | "percent" | "ratio"
 
@@ -26,16 +26,6 @@ export type Settings = Readonly<Record<string, Setting>>
 /** Decoded settings: every one a number of its unit. */
 export type SettingValues<S extends Settings> = { readonly [K in keyof S]: number }
 
-const fromText = (parse: (text: string) => Result.Result<number, string>, print: (value: number) => string): Schema.Codec<number, string> =>
-  Schema.String.check(
-    Schema.makeFilter((text: string) => Result.match(parse(text), { onFailure: (why) => why, onSuccess: () => undefined }))
-  ).pipe(
-    Schema.decodeTo(Schema.Finite, {
-      decode: SchemaGetter.transform((text: string) => Result.getOrThrow(parse(text))),
-      encode: SchemaGetter.transform(print)
-    })
-  )
-
 const parseNumber =
   (what: string, suffix: RegExp, minimum: number, maximum: number) =>
   (text: string): Result.Result<number, string> => {
@@ -46,15 +36,15 @@ const parseNumber =
   }
 
 /** An amount of memory: `64M`, `1.5GiB`. */
-export const bytes = (doc: SettingDoc): Setting => ({ ...doc, unit: "bytes", schema: fromText(parseBytes, formatBytes) })
+export const bytes = (doc: SettingDoc): Setting => ({ ...doc, unit: "bytes", schema: BytesFromText })
 
 /** A span of time: `500ms`, `10s`, `2m`. Milliseconds; more than zero. */
 export const duration = (doc: SettingDoc): Setting => ({
   ...doc,
   unit: "milliseconds",
-  schema: fromText(
+  schema: numberFromText(
     (text) => Result.flatMap(parseDuration(text), (ms) => (ms > 0 ? Result.succeed(ms) : Result.fail(`${text} is not more than zero`))),
-    formatDuration
+    printDuration
   )
 })
 
@@ -62,14 +52,14 @@ export const duration = (doc: SettingDoc): Setting => ({
 export const percent = (doc: SettingDoc): Setting => ({
   ...doc,
   unit: "percent",
-  schema: fromText(parseNumber("a percentage: write 0.1% for example", /\s*%$/, 0, 100), (value) => `${value}%`)
+  schema: numberFromText(parseNumber("a percentage: write 0.1% for example", /\s*%$/, 0, 100), (value) => `${value}%`)
 })
 
 /** A plain number between the two bounds. */
 export const ratio = (doc: SettingDoc & { readonly minimum: number; readonly maximum: number }): Setting => ({
   ...doc,
   unit: "ratio",
-  schema: fromText(parseNumber("a number", /$/, doc.minimum, doc.maximum), String)
+  schema: numberFromText(parseNumber("a number", /$/, doc.minimum, doc.maximum), String)
 })
 
 /** A setting that does not exist, or a value that it cannot have. */
