@@ -4,7 +4,7 @@
  */
 import { defineConfig } from "vitest/config"
 
-const tests = (kind: string) => [`packages/*/test/**/*${kind}.test.ts`, `apps/*/test/**/*${kind}.test.ts`]
+const tests = (kind: string) => [`packages/*/test/**/*${kind}.test.ts`, `apps/*/test/**/*${kind}.test.ts`, `tooling/test/*${kind}.test.ts`]
 const suite = process.env["WMO_TEST_SUITE"] ?? "unit"
 
 export default defineConfig({
