@@ -8,6 +8,7 @@ import { probeCgroups } from "./capabilities/cgroups.ts"
 import { probeHost } from "./capabilities/host.ts"
 import { probePageAges } from "./capabilities/pageAges.ts"
 import { probeSwap } from "./capabilities/swap.ts"
+import { probeThp } from "./capabilities/thp.ts"
 import type { KernFs } from "./KernFs.ts"
 
 /** `yes`: can be used; `no`: this kernel lacks it; `off`: it is there, and something must be done first; `busy`: somebody else uses it. */
@@ -28,6 +29,6 @@ export interface Capability {
 
 /** Probes this machine, in the order in which a person reads it. Never fails: what cannot be read is said in `detail`. */
 export const probeCapabilities: Effect.Effect<ReadonlyArray<Capability>, never, KernFs> = Effect.map(
-  Effect.all([probeHost, probeCgroups, probeSwap, probePageAges]),
+  Effect.all([probeHost, probeCgroups, probeSwap, Effect.map(probeThp, (thp) => [thp]), probePageAges]),
   (groups) => groups.flat()
 )

@@ -31,8 +31,8 @@ export const parseBytes = (text: string): Result.Result<Bytes, string> => {
 
 /** Prints a size so that `parseBytes` reads the same number: `64M`, `4097`. For configuration and records; `formatBytes` is for people. */
 export const printBytes = (bytes: Bytes): string => {
-  const unit = ["P", "T", "G", "M", "K"].find((name) => bytes !== 0 && bytes % sizeUnits[name.toLowerCase()]! === 0)
-  return unit === undefined ? String(bytes) : `${bytes / sizeUnits[unit.toLowerCase()]!}${unit}`
+  const whole = Object.entries(sizeUnits).findLast(([, size]) => bytes % size === 0)
+  return whole === undefined || bytes === 0 ? String(bytes) : `${bytes / whole[1]}${whole[0].toUpperCase().replace("B", "")}`
 }
 
 /** Prints a size for people: `0 B`, `12.0 KiB`, `419 MiB`, `1.50 GiB`. Three significant digits, never scientific. */
@@ -75,8 +75,8 @@ export const parseDuration = (text: string): Result.Result<Milliseconds, string>
 
 /** Prints a duration so that `parseDuration` reads the same number: `10s`, `1500ms`. `formatDuration` is for people. */
 export const printDuration = (ms: Milliseconds): string => {
-  const unit = ["h", "m", "s"].find((name) => ms !== 0 && ms % durationUnits[name]! === 0)
-  return unit === undefined ? `${ms}ms` : `${ms / durationUnits[unit]!}${unit}`
+  const whole = [["h", 3_600_000] as const, ["m", 60_000] as const, ["s", 1000] as const].find(([, size]) => ms !== 0 && ms % size === 0)
+  return whole === undefined ? `${ms}ms` : `${ms / whole[1]}${whole[0]}`
 }
 
 /** Prints a duration for people: `250 µs`, `12.0 ms`, `4.50 s`, `2 m 30 s`. */

@@ -166,6 +166,31 @@ describe("probeCapabilities", () => {
     })
   )
 
+  it.effect("warns of huge pages that pass zswap by, before 6.13 only and with zswap only", () =>
+    Effect.gen(function* () {
+      const kernel = new FakeKernel({ release: "6.12.38-fake" })
+      const thp = "/sys/kernel/mm/transparent_hugepage"
+      const found = Effect.map(probe(kernel.fs), (list) => list["thp"]!)
+      assert.strictEqual((yield* found).state, "no")
+      kernel.fs.file(`${thp}/enabled`, "[always] madvise never\n")
+      const warned = yield* found
+      isWellFormed([warned])
+      assert.include(warned.detail, "pass it by")
+      assert.strictEqual(warned.enable, `echo madvise > ${thp}/enabled`)
+      kernel.fs.file(`${thp}/hugepages-2048kB/enabled`, "always [inherit] madvise never\n")
+      assert.include((yield* found).detail, "pass it by")
+      kernel.fs.file(`${thp}/enabled`, "always [madvise] never\n")
+      assert.deepStrictEqual([(yield* found).detail, (yield* found).enable], ["madvise", undefined])
+      kernel.fs.file(`${thp}/hugepages-64kB/enabled`, "[always] inherit madvise never\n")
+      assert.strictEqual((yield* found).enable, `echo madvise > ${thp}/hugepages-SIZEkB/enabled`)
+      kernel.fs.file("/sys/module/zswap/parameters/enabled", "N\n")
+      assert.deepStrictEqual([(yield* found).detail, (yield* found).enable], ["madvise, but always for some sizes", undefined])
+      kernel.fs.file("/sys/module/zswap/parameters/enabled", "Y\n")
+      kernel.fs.file("/proc/sys/kernel/osrelease", "6.13.0\n")
+      assert.isUndefined((yield* found).enable)
+    })
+  )
+
   it.effect("names missing capabilities and what they are for", () =>
     Effect.gen(function* () {
       const kernel = new FakeKernel()

@@ -14,6 +14,7 @@ const job: GuestJob = {
   env: { A: "b" },
   zswap: "lz4",
   swap: { kind: "zram", size: 2 ** 30 },
+  thp: "madvise",
   out: undefined,
   marker: "MARK",
   terminal: { kind: "ports", stdin: true }
@@ -59,6 +60,12 @@ describe("the guest's scripts", () => {
   it("turn zswap on with the compressor, or off", () => {
     assert.include(stageTwo(job), "echo lz4 >$Z/compressor")
     assert.include(stageTwo({ ...job, zswap: undefined }), "echo N >$Z/enabled")
+  })
+
+  it("set when there are huge pages, before the command runs", () => {
+    const script = stageTwo({ ...job, thp: "never" })
+    assert.include(script, "echo never >$T")
+    assert.isBelow(script.indexOf("transparent_hugepage"), script.indexOf("echo run"))
   })
 
   it("make the swap device that was asked for, or none", () => {

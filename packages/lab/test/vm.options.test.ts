@@ -12,6 +12,7 @@ const bad: ReadonlyArray<readonly [VmOptionTexts, RegExp]> = [
   [{ swap: "disk:1G" }, /--swap.*zram:SIZE/],
   [{ swap: "zram:much" }, /--swap.*is not a size/],
   [{ swap: "zram:1K" }, /--swap.*at least 1M/],
+  [{ thp: "sometimes" }, /--thp.*always, madvise, never/],
   [{ timeout: "10" }, /--timeout.*is not a duration/],
   [{ timeout: "0s" }, /--timeout.*more than nothing/],
   [{ kernelSeries: "new" }, /--kernel-series.*6\.12/],
@@ -26,12 +27,13 @@ describe("the options of a VM", () => {
 
   it("read as people write them", () => {
     const options = Result.getOrThrow(
-      parseVmOptions({ memory: "1.5GiB", cpus: "4", zswap: "off", swap: "zram:512M", timeout: "5m", env: ["A=", "B=x=\ny"] })
+      parseVmOptions({ memory: "1.5GiB", cpus: "4", zswap: "off", swap: "zram:512M", thp: "never", timeout: "5m", env: ["A=", "B=x=\ny"] })
     )
     assert.strictEqual(options.memory, 1.5 * 2 ** 30)
     assert.strictEqual(options.cpus, 4)
     assert.isUndefined(options.zswap)
     assert.deepStrictEqual(options.swap, { kind: "zram", size: 512 * 2 ** 20 })
+    assert.strictEqual(options.thp, "never")
     assert.strictEqual(options.timeout, 300_000)
     assert.deepStrictEqual(options.env, { A: "", B: "x=\ny" })
   })

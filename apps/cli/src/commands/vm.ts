@@ -43,6 +43,11 @@ const optionFlags = {
     Flag.withMetavar("SWAP"),
     Flag.withDescription("zram:SIZE (default zram:1G), or none; zswap needs some swap behind it")
   ),
+  thp: Flag.String("thp").pipe(
+    Flag.optional,
+    Flag.withMetavar("MODE"),
+    Flag.withDescription("transparent huge pages: always, madvise (default) or never; before 6.13 zswap does not store them")
+  ),
   kernel: Flag.String("kernel").pipe(
     Flag.optional,
     Flag.withMetavar("FILE"),
@@ -77,6 +82,7 @@ interface OptionFlags {
   readonly cpus: Option.Option<string>
   readonly zswap: Option.Option<string>
   readonly swap: Option.Option<string>
+  readonly thp: Option.Option<string>
   readonly kernel: Option.Option<string>
   readonly kernelSeries: Option.Option<string>
   readonly timeout: Option.Option<string>
@@ -91,6 +97,7 @@ const parsedOptions = (flags: OptionFlags): Effect.Effect<VmOptions, VmError> =>
       cpus: Option.getOrUndefined(flags.cpus),
       zswap: Option.getOrUndefined(flags.zswap),
       swap: Option.getOrUndefined(flags.swap),
+      thp: Option.getOrUndefined(flags.thp),
       kernel: Option.getOrUndefined(flags.kernel),
       kernelSeries: Option.getOrUndefined(flags.kernelSeries),
       timeout: Option.getOrUndefined(flags.timeout),

@@ -4,7 +4,7 @@
  * under the host's shell. Nothing here starts or parses anything; the words it says on the ports are `GuestProtocol`'s.
  */
 import type { Bytes } from "@wmo/core"
-import type { VmSwap } from "./VmOptions.ts"
+import type { VmSwap, VmThp } from "./VmOptions.ts"
 import { failPrefix, ports } from "./GuestProtocol.ts"
 
 /** Where the scripts live once the host's file system is the root. */
@@ -17,6 +17,7 @@ export interface GuestJob {
   readonly env: Readonly<Record<string, string>>
   readonly zswap: string | undefined
   readonly swap: VmSwap
+  readonly thp: VmThp
   /** The directory shared for writing, as an absolute path. */
   readonly out: string | undefined
   /** What ends a stream: never part of the output. */
@@ -68,6 +69,9 @@ echo Y >$Z/enabled
 const swapLines = (size: Bytes): string => `[ -e /sys/block/zram0 ] || fail "no zram device in this kernel"
 echo ${size} >/sys/block/zram0/disksize || fail "zram does not take a size of ${size} bytes"
 $B mkswap /dev/zram0 >/dev/null && $B swapon /dev/zram0 || fail "cannot swap to zram"`
+
+const thpLines = (mode: VmThp): string => `T=/sys/kernel/mm/transparent_hugepage/enabled
+[ -e $T ] && { echo ${mode} >$T || fail "this kernel does not take transparent huge pages ${mode}"; }`
 
 const outLines = (out: string): string => `OUT=${shellQuote(out)}
 $B mkdir -p "$OUT" && $B mount -t 9p -o rw,trans=virtio,version=9p2000.L,msize=512000,cache=mmap ${ports.out} "$OUT" || fail "cannot mount $OUT"`
@@ -152,6 +156,7 @@ for controller in memory cpu io pids; do
 done
 $B hostname wmo-vm
 $B ip link set lo up
+${thpLines(job.thp)}
 ${zswapLines(job.zswap)}
 ${job.swap.kind === "zram" ? swapLines(job.swap.size) : ""}
 ${job.out === undefined ? "" : outLines(job.out)}

@@ -143,6 +143,7 @@ const prepare = Effect.fnUntraced(function* (
     env,
     zswap: options.zswap,
     swap: options.swap,
+    thp: options.thp,
     out,
     marker: `\u0001wmo-end-${randomBytes(16).toString("hex")}\u0002`,
     terminal: terminal === undefined ? { kind: "ports", stdin: streams.stdin !== undefined } : { kind: "console", ...terminal }
