@@ -120,6 +120,9 @@ export const capture: (options: {
     const mounts = mountInfo.decode(new TextEncoder().encode(text))
     return Result.isFailure(mounts) ? "" : mountInfo.encode(mounts.success.filter(({ fsType }) => /^(?:cgroup2?|debugfs)$/.test(fsType)))
   })
+  const thp = `${sys}/kernel/mm/transparent_hugepage`
+  yield* copy(`${thp}/enabled`)
+  for (const size of (yield* list(thp)).filter((name) => /^hugepages-\d+kB$/.test(name)).toSorted()) yield* copy(`${thp}/${size}/enabled`)
   for (const name of ["lru_gen", "lru_gen_full"]) yield* copy(`${debug}/${name}`, (text) => lruGenOf(text, paths))
   for (const tree of [`${debug}/zswap`, `${sys}/module/zswap/parameters`, `${sys}/kernel/mm/lru_gen`, `${sys}/kernel/mm/damon/admin`]) {
     yield* copyTree(tree, 0)
