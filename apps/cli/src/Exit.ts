@@ -12,5 +12,11 @@ export class Failure extends Data.TaggedError("Failure")<{
   readonly exitCode: (typeof ExitCode)[keyof typeof ExitCode]
 }> {}
 
+/** What was typed cannot be done: exit code 2. */
+export const usageError = (message: string): Failure => new Failure({ message, exitCode: ExitCode.usage })
+
+/** This machine cannot do it: exit code 3. */
+export const unsupported = (message: string): Failure => new Failure({ message, exitCode: ExitCode.unsupported })
+
 /** End with this exit code, silently: everything worth saying has been said. */
 export class ExitWith extends Data.TaggedError("ExitWith")<{ readonly code: number }> {}

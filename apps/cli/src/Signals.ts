@@ -3,6 +3,7 @@
  * something better to do (pass them on to a child, end a loop politely) installs a handler for as long as its scope lives.
  */
 import { Effect, type Scope } from "effect"
+import { readFileSync } from "node:fs"
 
 export type Signal = "SIGINT" | "SIGTERM" | "SIGHUP"
 
@@ -32,5 +33,15 @@ export const connectSignals = (interrupt: () => void): void => {
       if (handler === undefined) interrupt()
       else handler(signal)
     })
+  }
+}
+
+/** Whether a terminal delivers Ctrl+C to this process, and then to its children too: it is in the foreground of one. */
+export const isForeground = (): boolean => {
+  try {
+    const [, , group, , , foreground] = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)!.split(" ")
+    return group === foreground
+  } catch {
+    return false
   }
 }

@@ -2,7 +2,8 @@
  * The command tree, and how a command's end becomes an exit code and at most one line on stderr.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { KernFs } from "@wmo/core"
+import { PolicyCannotRun } from "@wmo/control"
+import { KernFs, KernFsError } from "@wmo/core"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { CliError, Command } from "effect/cli"
 import { agent } from "./commands/agent.ts"
@@ -19,17 +20,24 @@ import { presenter } from "./Presenter.ts"
 import { recoverFromCrash } from "./recovery.ts"
 import { connectSignals, lastSignal } from "./Signals.ts"
 import { version } from "./version.ts"
+import { standWhereTheUserStands } from "./workingDirectory.ts"
 
 const wmo = Command.make("wmo").pipe(
   Command.withDescription("Finds the memory that Linux workloads hold but do not use, and gives it back within a slowdown you allow."),
   Command.withSubcommands([demo, doctor, run, agent, policy, recording, workload, vm, capture])
 )
 
+/** Whether it is this machine that cannot do what was asked. */
+const isUnsupported = (error: unknown): boolean =>
+  error instanceof PolicyCannotRun ||
+  (error instanceof KernFsError && (error.reason._tag === "ReadOnly" || error.reason._tag === "NotSupported"))
+
 /** One line and an exit code for whatever a command failed with. */
 const explain = (error: unknown): { readonly code: number; readonly line: string | undefined } => {
   if (error instanceof ExitWith) return { code: error.code, line: undefined }
   if (error instanceof Failure) return { code: error.exitCode, line: error.message }
   if (CliError.isCliError(error)) return { code: ExitCode.usage, line: error._tag === "ShowHelp" ? undefined : error.message }
+  if (isUnsupported(error)) return { code: ExitCode.unsupported, line: (error as Error).message }
   return { code: ExitCode.failed, line: error instanceof Error ? error.message : String(error) }
 }
 
@@ -47,11 +55,25 @@ export const endOf = (exit: Exit.Exit<void, unknown>): { readonly code: number; 
 export const runCli = (args: ReadonlyArray<string>) =>
   Effect.andThen(recoverFromCrash, Command.runWith(wmo, { version })(args)).pipe(Effect.provide([NodeServices.layer, presenter]))
 
+/**
+ * A reader that went away (`| head`, a closed terminal) must not end a run before it has put the machine back: what cannot be written is
+ * dropped. Anything else that stops the output (a full disk) is an error.
+ */
+const surviveClosedStreams = (): void => {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code !== "EPIPE" && code !== "EIO") process.exitCode = ExitCode.failed
+    })
+  }
+}
+
 /** Runs the command line on this machine's kernel and ends the process. */
 export const main = async (args: ReadonlyArray<string>): Promise<void> => {
+  standWhereTheUserStands()
+  surviveClosedStreams()
   const fiber = Effect.runFork(Effect.provide(runCli(args), KernFs.layer))
   connectSignals(() => fiber.interruptUnsafe())
   const { code, line } = endOf(await Effect.runPromise(Fiber.await(fiber)))
   if (line !== undefined) console.error(`wmo: ${line}`)
-  process.exit(code)
+  process.exit(code === 0 ? process.exitCode : code)
 }

@@ -4,10 +4,8 @@
  */
 import { Cgroups, findCgroupMount, Journal, KernelRoots, Machine, Mglru, WorkingSet, Zswap } from "@wmo/core"
 import { Console, Effect, Layer } from "effect"
-import { ExitCode, Failure } from "./Exit.ts"
+import { unsupported } from "./Exit.ts"
 import { stateDirectory } from "./stateDirectory.ts"
-
-const unsupported = (message: string) => Effect.fail(new Failure({ message, exitCode: ExitCode.unsupported }))
 
 /** Says what could not be put back, so that the user can. */
 const reportKept = Effect.gen(function* () {

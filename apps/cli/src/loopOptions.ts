@@ -8,7 +8,7 @@ import { Console, Effect, Option, Result } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { ExitCode, Failure } from "./Exit.ts"
+import { usageError } from "./Exit.ts"
 
 /** The parsed flags of `loopFlags`. */
 export interface LoopFlags {
@@ -25,8 +25,6 @@ export interface LoopFlags {
   readonly quiet: boolean
   readonly json: boolean
 }
-
-const usage = (message: string) => Effect.fail(new Failure({ message, exitCode: ExitCode.usage }))
 
 const describeOutcome = ({ allowed, asked, detail, reclaimedBytes, status, tookMs }: Outcome): string => {
   const what = describeAction(allowed ?? asked)
@@ -47,10 +45,10 @@ const printTick = (startedMs: number) => (tick: Tick) => {
 /** Checks policy and settings; fails with one line that names the nearest right word. */
 export const sessionOptions = Effect.fnUntraced(function* (flags: LoopFlags, group: string, command: string | undefined) {
   const policy = findPolicy(flags.policy)
-  if (Result.isFailure(policy)) return yield* usage(policy.failure.message)
+  if (Result.isFailure(policy)) return yield* usageError(policy.failure.message)
   const settings = decodeSettings(policy.success.name, policy.success.settings, flags.set)
-  if (Result.isFailure(settings)) return yield* usage(settings.failure.message)
-  if (flags.every < 10) return yield* usage("--every must be at least 10ms")
+  if (Result.isFailure(settings)) return yield* usageError(settings.failure.message)
+  if (flags.every < 10) return yield* usageError("--every must be at least 10ms")
   const options: SessionOptions = {
     group,
     policy: policy.success,
@@ -79,16 +77,26 @@ export const recorded = <A, E, R>(flags: LoopFlags, effect: Effect.Effect<A, E, 
       (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
     )
     const file = Option.getOrElse(flags.record, () => join(scratch, "run.wmo"))
+    let isOurs = false
     const print = Effect.scoped(
       Effect.gen(function* () {
         const recording = yield* openRecording(file)
         const run = (yield* recording.runs).at(-1)
-        if (run === undefined) return
+        // It ended before it began: an empty file would be in the way of the next attempt.
+        if (run === undefined) return rmSync(file, { force: true })
         const summary = summarize(run, yield* recording.observations(run.id), yield* recording.actions(run.id))
         if (flags.json) return yield* Console.log(JSON.stringify(summary, null, 2))
         if (summary.samples > 0) yield* Console.error(`\n${runSummary(summary)}`)
         if (Option.isSome(flags.record)) yield* Console.error(`recording   ${file}; read it with \`wmo recording summary ${file}\``)
       })
     )
-    return yield* Effect.scoped(Effect.provide(effect, Recorder.layerFile(file))).pipe(Effect.ensuring(Effect.ignore(print)))
+    const recording = Effect.andThen(
+      Effect.sync(() => {
+        isOurs = true
+      }),
+      effect
+    )
+    return yield* Effect.scoped(Effect.provide(recording, Recorder.layerFile(file))).pipe(
+      Effect.ensuring(Effect.suspend(() => (isOurs ? Effect.ignore(print) : Effect.void)))
+    )
   }).pipe(Effect.scoped)

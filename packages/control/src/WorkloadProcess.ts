@@ -5,10 +5,11 @@
 import { Cgroups, Journal, type JournalError, type KernelError, KernFsError } from "@wmo/core"
 import type { WorkloadResult } from "@wmo/recording"
 import { Data, Deferred, Effect, Schedule, type Scope } from "effect"
-import { type ChildProcess, spawn } from "node:child_process"
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { accessSync, constants, mkdtempSync, rmSync, statSync } from "node:fs"
+import { constants as constantsOfOs, tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
+import { WorkloadSpawner } from "./spawnInGroup.ts"
+import { readWorkloadResult } from "./workloadResult.ts"
 
 /** The command cannot be started. */
 export class CommandError extends Data.TaggedError("CommandError")<{
@@ -26,21 +27,11 @@ export class CommandError extends Data.TaggedError("CommandError")<{
 export interface WorkloadProcess {
   readonly group: string
   /** Resolves with the exit code: 128 + signal for a process that a signal ended. */
-  readonly exitCode: Effect.Effect<number>
+  readonly exitCode: Effect.Effect<number, CommandError>
   /** Passes a signal on to the command. */
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   /** What the command wrote as JSON to the file named by `WMO_RESULT`, once it has ended. */
   readonly result: Effect.Effect<WorkloadResult | undefined>
-}
-
-const signalNumbers: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGABRT: 6,
-  SIGKILL: 9,
-  SIGSEGV: 11,
-  SIGTERM: 15
 }
 
 const isExecutable = (file: string): boolean => {
@@ -111,29 +102,32 @@ export const startWorkload: (options: {
     (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
   )
   const resultFile = join(scratch, "result.json")
-  const exited = yield* Deferred.make<number>()
-  const child: ChildProcess = yield* Effect.try({
-    try: () =>
-      spawn("/bin/sh", ["-c", `echo 0 > "$0" && exec "$@"`, cgroups.path(group, "cgroup.procs"), file, ...args], {
-        stdio: "inherit",
-        env: { ...process.env, WMO_RESULT: resultFile }
-      }),
-    catch: (cause) => new CommandError({ command: name, problem: "failed", detail: cause instanceof Error ? cause.message : String(cause) })
+  const exited = yield* Deferred.make<number, CommandError>()
+  const failed = (detail: string) => new CommandError({ command: name, problem: "failed", detail })
+  const spawn = yield* WorkloadSpawner
+  const child = yield* Effect.try({
+    try: () => spawn({ procsFile: cgroups.path(group, "cgroup.procs"), file, args, env: { ...process.env, WMO_RESULT: resultFile } }),
+    catch: (cause) => failed(cause instanceof Error ? cause.message : String(cause))
   })
-  child.once("exit", (code, signal) => {
-    Deferred.doneUnsafe(exited, Effect.succeed(code ?? 128 + (signalNumbers[signal ?? ""] ?? 0)))
+  let trouble = ""
+  child.stdio[3]?.on("data", (chunk: Buffer) => {
+    trouble += chunk.toString()
   })
-  child.once("error", () => Deferred.doneUnsafe(exited, Effect.succeed(126)))
+  child.once("close", (code, signal) => {
+    const end =
+      trouble === ""
+        ? Effect.succeed(code ?? 128 + (constantsOfOs.signals[signal ?? "SIGKILL"] ?? 0))
+        : Effect.fail(failed(`it could not join the group: ${trouble.trim()}`))
+    Deferred.doneUnsafe(exited, end)
+  })
+  // A signal that cannot be sent is an error event too: the command still runs then.
+  child.on("error", (error) => {
+    if (child.pid === undefined) Deferred.doneUnsafe(exited, Effect.fail(failed(error.message)))
+  })
   return {
     group,
     exitCode: Deferred.await(exited),
     signal: (signal) => Effect.sync(() => void child.kill(signal)),
-    result: Effect.sync(() => {
-      try {
-        return JSON.parse(readFileSync(resultFile, "utf8")) as WorkloadResult
-      } catch {
-        return undefined
-      }
-    })
+    result: Effect.sync(() => readWorkloadResult(resultFile))
   }
 })

@@ -59,7 +59,11 @@ const openNew = (file: string): Effect.Effect<DatabaseSync, RecordingError, Scop
     (database) =>
       Effect.sync(() => {
         // Folds the log in, so that what is left is one file that opens anywhere, read-only places included.
-        database.exec("PRAGMA journal_mode = DELETE")
+        try {
+          database.exec("PRAGMA journal_mode = DELETE")
+        } catch {
+          // Somebody reads it at this moment: the log stays beside the file until the next one opens it.
+        }
         database.close()
       })
   )

@@ -1,32 +1,13 @@
 /** `wmo doctor`: what this machine offers for memory work, what WMO can do with it, and how to enable what is missing. Reads only. */
-import { type Capability, type CapabilityState, probeCapabilities } from "@wmo/core"
-import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { json } from "../flags.ts"
+import { lazily } from "../lazily.ts"
 
-const marks: Readonly<Record<CapabilityState, string>> = { yes: "yes ", no: "no  ", off: "off ", busy: "busy" }
-const colours: Readonly<Record<CapabilityState, number>> = { yes: 32, no: 31, off: 33, busy: 35 }
-
-const mark = (state: CapabilityState): string =>
-  process.stdout.isTTY && !process.env["NO_COLOR"] ? `\x1b[${colours[state]}m${marks[state]}\x1b[0m` : marks[state]
-
-const entry = (capability: Capability, titleWidth: number): string => {
-  const indent = " ".repeat(4 + 2 + titleWidth + 2)
-  const lines = [
-    `${mark(capability.state)}  ${capability.title.padEnd(titleWidth)}  ${capability.detail}`,
-    `${indent}use: ${capability.use}`
-  ]
-  if (capability.enable !== undefined) lines.push(`${indent}enable: ${capability.enable}`)
-  return lines.join("\n")
-}
+const flags = { json }
+export type DoctorFlags = Command.Command.Config.Infer<typeof flags>
 
 export const doctor = Command.make(
   "doctor",
-  { json },
-  Effect.fn("wmo doctor")(function* (flags) {
-    const capabilities = yield* probeCapabilities
-    if (flags.json) return yield* Console.log(JSON.stringify(capabilities, null, 2))
-    const width = Math.max(...capabilities.map(({ title }) => title.length))
-    yield* Console.log(capabilities.map((capability) => entry(capability, width)).join("\n"))
-  })
+  flags,
+  lazily(async () => (await import("../actions/doctor.ts")).doctor)
 ).pipe(Command.withDescription("Show what this machine offers, what WMO can do with it, and how to enable the rest."))

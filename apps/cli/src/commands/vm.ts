@@ -1,25 +1,9 @@
 /** `wmo vm`: a stock kernel in a virtual machine, to try things on for real. What it takes, running a command, a shell. */
-import {
-  defaultSeries,
-  defaultVmOptions,
-  parseVmOptions,
-  renderVmError,
-  vmCache,
-  type VmError,
-  vmExitCode,
-  vmInstall,
-  type VmOptions,
-  type VmPart,
-  vmRun,
-  vmSetup,
-  type VmSetupReport,
-  vmShell
-} from "@wmo/lab"
 import { formatBytes } from "@wmo/core"
-import { Console, Effect, Option } from "effect"
+import { defaultSeries, defaultVmOptions } from "@wmo/lab"
 import { Argument, Command, Flag } from "effect/cli"
-import { ExitCode, ExitWith, Failure } from "../Exit.ts"
 import { json } from "../flags.ts"
+import { lazily } from "../lazily.ts"
 
 const optionFlags = {
   memory: Flag.String("memory").pipe(
@@ -77,59 +61,13 @@ const optionFlags = {
   )
 } as const
 
-interface OptionFlags {
-  readonly memory: Option.Option<string>
-  readonly cpus: Option.Option<string>
-  readonly zswap: Option.Option<string>
-  readonly swap: Option.Option<string>
-  readonly thp: Option.Option<string>
-  readonly kernel: Option.Option<string>
-  readonly kernelSeries: Option.Option<string>
-  readonly timeout: Option.Option<string>
-  readonly out: Option.Option<string>
-  readonly env: ReadonlyArray<string>
-}
-
-const parsedOptions = (flags: OptionFlags): Effect.Effect<VmOptions, VmError> =>
-  Effect.fromResult(
-    parseVmOptions({
-      memory: Option.getOrUndefined(flags.memory),
-      cpus: Option.getOrUndefined(flags.cpus),
-      zswap: Option.getOrUndefined(flags.zswap),
-      swap: Option.getOrUndefined(flags.swap),
-      thp: Option.getOrUndefined(flags.thp),
-      kernel: Option.getOrUndefined(flags.kernel),
-      kernelSeries: Option.getOrUndefined(flags.kernelSeries),
-      timeout: Option.getOrUndefined(flags.timeout),
-      out: Option.getOrUndefined(flags.out),
-      env: flags.env
-    })
-  )
-
-/** An error of the VM as an end of this command: the codes of `ExitCode` by `Failure`, a code of the guest's command after its line. */
-const ending = (error: VmError): Effect.Effect<never, Failure | ExitWith> => {
-  const code = vmExitCode(error)
-  const known = Object.values(ExitCode).find((exitCode) => exitCode === code)
-  if (known !== undefined && error.exitCode === undefined)
-    return Effect.fail(new Failure({ message: renderVmError(error), exitCode: known }))
-  return Effect.andThen(Console.error(`wmo: ${renderVmError(error)}`), Effect.fail(new ExitWith({ code })))
-}
-
-const passOn = (exitCode: number): Effect.Effect<void, ExitWith> =>
-  exitCode === 0 ? Effect.void : Effect.fail(new ExitWith({ code: exitCode }))
+const runFlags = { ...optionFlags, command: Argument.String("command").pipe(Argument.variadic(), Argument.withMetavar("-- CMD…")) }
+export type VmRunFlags = Command.Command.Config.Infer<typeof runFlags>
 
 const run = Command.make(
   "run",
-  { ...optionFlags, command: Argument.String("command").pipe(Argument.variadic(), Argument.withMetavar("-- CMD…")) },
-  Effect.fn("wmo vm run")(
-    function* (flags) {
-      const options = yield* parsedOptions(flags)
-      const stdin = process.stdin.isTTY ? undefined : process.stdin
-      const result = yield* vmRun(flags.command, options, { stdin, stdout: process.stdout, stderr: process.stderr })
-      yield* passOn(result.exitCode)
-    },
-    Effect.catchTag("VmError", ending)
-  )
+  runFlags,
+  lazily(async () => (await import("../actions/vm.ts")).vmRunAction)
 ).pipe(
   Command.withDescription(
     "Runs a command in a fresh guest that has this machine's files (changes to them are thrown away) and ends with its exit code. " +
@@ -137,51 +75,29 @@ const run = Command.make(
   )
 )
 
+const shellFlags = { ...optionFlags, command: Argument.String("command").pipe(Argument.variadic(), Argument.withMetavar("-- SHELL…")) }
+export type VmShellFlags = Command.Command.Config.Infer<typeof shellFlags>
+
 const shell = Command.make(
   "shell",
-  { ...optionFlags, command: Argument.String("command").pipe(Argument.variadic(), Argument.withMetavar("-- SHELL…")) },
-  Effect.fn("wmo vm shell")(
-    function* (flags) {
-      const options = yield* parsedOptions(flags)
-      if (process.stdin.isTTY) yield* Console.error("booting; Ctrl+] ends the guest")
-      const result = yield* vmShell(flags.command, options, { stdin: process.stdin, stdout: process.stdout })
-      yield* passOn(result.exitCode)
-    },
-    Effect.catchTag("VmError", ending)
-  )
+  shellFlags,
+  lazily(async () => (await import("../actions/vm.ts")).vmShellAction)
 ).pipe(Command.withDescription("Opens a shell in a fresh guest, on its console."))
 
-const mark = (part: VmPart): string => (part.found ? "ok     " : part.required ? "MISSING" : "no     ")
-
-const table = (report: VmSetupReport): string =>
-  report.parts
-    .flatMap((part) => [
-      `${mark(part)}  ${part.name.padEnd(12)}  ${part.detail}`,
-      ...(part.how === undefined ? [] : [`${" ".repeat(23)}to get it: ${part.how}`])
-    ])
-    .join("\n")
+const setupFlags = {
+  install: Flag.Boolean("install").pipe(Flag.withDefault(false), Flag.withDescription("fetch what is missing (Debian)")),
+  kernelSeries: Flag.Literals("kernel-series", ["6.12", "6.1"]).pipe(
+    Flag.optional,
+    Flag.withDescription(`which kernel to look for and to fetch (default ${defaultSeries})`)
+  ),
+  json: json.pipe(Flag.withDefault(false))
+}
+export type VmSetupFlags = Command.Command.Config.Infer<typeof setupFlags>
 
 const setup = Command.make(
   "setup",
-  {
-    install: Flag.Boolean("install").pipe(Flag.withDefault(false), Flag.withDescription("fetch what is missing (Debian)")),
-    kernelSeries: Flag.Literals("kernel-series", ["6.12", "6.1"]).pipe(
-      Flag.optional,
-      Flag.withDescription(`which kernel to look for and to fetch (default ${defaultSeries})`)
-    ),
-    json: json.pipe(Flag.withDefault(false))
-  },
-  Effect.fn("wmo vm setup")(
-    function* (flags) {
-      const cache = vmCache()
-      const series = Option.getOrUndefined(flags.kernelSeries)
-      if (flags.install) yield* vmInstall(cache, series ?? defaultSeries, (line) => Console.error(`wmo: ${line}`))
-      const report = yield* vmSetup(cache, series)
-      yield* Console.log(flags.json ? JSON.stringify(report) : table(report))
-      if (!report.ready) return yield* new ExitWith({ code: ExitCode.unsupported })
-    },
-    Effect.catchTag("VmError", ending)
-  )
+  setupFlags,
+  lazily(async () => (await import("../actions/vm.ts")).vmSetupAction)
 ).pipe(Command.withDescription("Says what the VM needs and what of it is there; with --install, fetches the rest."))
 
 export const vm = Command.make("vm").pipe(

@@ -1,0 +1,131 @@
+/** What `wmo demo` does: one workload under several policies on the simulated kernel, a table, and what it means. */
+import { formatBytes, Journal } from "@wmo/core"
+import { defaultGuardRails, runSession, type SessionEnd } from "@wmo/control"
+import { decodeSettings, findPolicy } from "@wmo/policies"
+import { openRecording, Recorder, summarize, type Summary } from "@wmo/recording"
+import { summarySentence, summaryTable } from "@wmo/report"
+import { hotcold, SimClock, Simulation } from "@wmo/sim"
+import { Clock, Console, Effect, Layer, Result } from "effect"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import type { DemoFlags } from "../commands/demo.ts"
+import { usageError } from "../Exit.ts"
+import { makeProgress } from "../progress.ts"
+
+const mib = 2 ** 20
+const workload = { hotBytes: 40 * mib, warmBytes: 60 * mib, coldBytes: 300 * mib }
+const group = "wmo/demo"
+const loadMs = 10_000
+const lineup = ["none", "periodic", "senpai"]
+
+/** The workload under one policy, on a simulated machine of its own, in virtual time. */
+const runPolicy = Effect.fnUntraced(function* (name: string, seed: number, durationMs: number, onProgress: (share: number) => void) {
+  const policy = Result.getOrThrow(findPolicy(name))
+  const settings = Result.getOrThrow(decodeSettings(name, policy.settings, {}))
+  const simulation = Simulation.make({ seed, workingSet: false })
+  for (const path of ["/sys/fs/cgroup/cgroup.subtree_control", "/sys/fs/cgroup/wmo/cgroup.subtree_control"]) {
+    const fd = simulation.kernel.fs.openSync(path, 1)
+    simulation.kernel.fs.writeSync(fd, new TextEncoder().encode("+memory"))
+    simulation.kernel.fs.closeSync(fd)
+    simulation.kernel.fs.mkdirSync(path.includes("/wmo/") ? "/sys/fs/cgroup/wmo/demo" : "/sys/fs/cgroup/wmo")
+  }
+  simulation.addWorkload(group, hotcold(workload))
+
+  const end = Effect.sleep(durationMs).pipe(
+    Effect.map((): SessionEnd => {
+      const { latency, operations, operationsPerSecond } = simulation.outcome(group)
+      return {
+        exitCode: 0,
+        result: {
+          operations,
+          operations_per_second: operationsPerSecond,
+          p50_us: latency.p50Us,
+          p99_us: latency.p99Us,
+          p999_us: latency.p999Us
+        }
+      }
+    })
+  )
+  const session = Effect.gen(function* () {
+    const startMs = yield* Clock.currentTimeMillis
+    return yield* runSession(
+      {
+        group,
+        policy,
+        settings,
+        everyMs: 1000,
+        rails: defaultGuardRails,
+        dryRun: false,
+        warmupMs: loadMs,
+        pageAge: "auto",
+        label: name,
+        clock: "simulated",
+        command: `hotcold, ${formatBytes(workload.hotBytes)} hot, ${formatBytes(workload.warmBytes)} warm, ${formatBytes(workload.coldBytes)} cold`,
+        onTick: ({ observation }) => Effect.sync(() => onProgress((observation.atMs - startMs) / durationMs))
+      },
+      end
+    )
+  })
+  const state = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "wmo-demo-"))),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+  )
+  const kernel = Layer.provideMerge(Journal.layer({ directory: state, command: "demo" }), simulation.layer)
+  yield* Effect.scoped(session).pipe(Effect.provide(kernel), Effect.provide(SimClock.layer(simulation, { bootMs: Date.now() })))
+}, Effect.scoped)
+
+const readSummaries = (file: string) =>
+  Effect.gen(function* () {
+    const recording = yield* openRecording(file)
+    const summaries: Array<Summary> = []
+    for (const run of yield* recording.runs)
+      summaries.push(summarize(run, yield* recording.observations(run.id), yield* recording.actions(run.id)))
+    return summaries
+  }).pipe(Effect.scoped)
+
+/** The last demo's recording is replaced; anything else is not ours to delete. */
+const checkReplaceable = Effect.fnUntraced(function* (file: string) {
+  if (!existsSync(file)) return
+  const isDemo = yield* openRecording(file).pipe(
+    Effect.flatMap(({ runs }) => runs),
+    Effect.map((runs) => runs.every((run) => run.group === group && run.clock === "simulated")),
+    Effect.scoped,
+    Effect.orElseSucceed(() => false)
+  )
+  if (!isDemo) return yield* usageError(`${file} exists and is not a recording of the demo; choose another with --record`)
+})
+
+const nextSteps = (file: string): string => `
+What to try next
+  wmo doctor                                    what this machine offers
+  wmo recording summary ${file}    this table again, or as JSON with --json
+  wmo policy show periodic                      the settings behind it
+  sudo wmo run --policy periodic -- CMD         the same on a real cgroup v2 machine
+  wmo vm setup --install && wmo vm run -- CMD   a real kernel in a VM, without touching this one
+From a checkout, \`wmo\` is \`npx -y pnpm@12 wmo\`.`
+
+export const demo = Effect.fn("wmo demo")(function* (flags: DemoFlags) {
+  if (flags.duration < 2 * loadMs) return yield* usageError("--duration must be at least 20s")
+  const file = resolve(flags.record)
+  yield* checkReplaceable(file)
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true })
+  const total = formatBytes(workload.hotBytes + workload.warmBytes + workload.coldBytes)
+  yield* Console.error(
+    `A workload of ${total} (40 MiB hot, 60 MiB used every 10 s, 300 MiB cold) on the simulated kernel, ${flags.duration / 1000} s under each policy:`
+  )
+  const progress = makeProgress(lineup.length)
+  yield* Effect.forEach(
+    lineup,
+    (name, i) =>
+      Effect.andThen(
+        runPolicy(name, flags.seed, flags.duration, (share) => progress.show(i, share, name)),
+        Effect.sync(() => progress.finish(i, name))
+      ),
+    { discard: true }
+  ).pipe(Effect.provide(Recorder.layerFile(file)), Effect.ensuring(Effect.sync(progress.clear)))
+  const summaries = yield* readSummaries(file)
+  if (flags.json) return yield* Console.log(JSON.stringify(summaries, null, 2))
+  yield* Console.log(`\n${summaryTable(summaries)}\n\n${summarySentence(summaries, 0.05) ?? ""}\nThe recording is ${file}`)
+  yield* Console.log(nextSteps(flags.record))
+})
