@@ -21,6 +21,8 @@ export interface MachineOptions {
   readonly zswapSettings: () => ZswapSettings
   /** Whether the group's pages may go to the swap device (memory.zswap.writeback). */
   readonly mayWriteToDisk: (group: MemoryGroup) => boolean
+  /** Lets the workloads run for this long while somebody who wrote to a file waits for it. */
+  readonly runFor: (us: Microseconds) => void
   /** Kills the largest workload of the subtree; returns whether there was one. */
   readonly kill: (group: MemoryGroup) => boolean
 }
@@ -44,6 +46,8 @@ export class MachineState {
   zswap: ZswapSettings
   /** Time spent by the memory management since somebody last set it to zero. */
   spentUs: Microseconds = 0
+  /** The group that somebody reclaims or ages by a file right now. */
+  asked: MemoryGroup | undefined = undefined
 
   constructor(options: MachineOptions) {
     this.options = options
@@ -51,6 +55,17 @@ export class MachineState {
     this.swapPages = Math.floor(options.swapBytes / pageSize)
     this.costs = options.costs
     this.zswap = { enabled: true, maxPoolPercent: 20, acceptThresholdPercent: 90 }
+  }
+
+  /** Time passes for what asked-for work has spent so far: the workloads run on, on other CPUs. Not inside a task's own reclaim. */
+  passTime(): void {
+    const { asked, spentUs } = this
+    if (asked === undefined) return
+    asked.reclaimCpuUs += spentUs
+    this.asked = undefined
+    this.options.runFor(spentUs)
+    this.asked = asked
+    this.spentUs = 0
   }
 
   get poolLimitBytes(): Bytes {

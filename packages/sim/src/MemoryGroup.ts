@@ -1,7 +1,7 @@
 /**
  * A memory cgroup: its pages, what is charged to it and to its descendants, its limits and its counters.
  * Charges are kept for the whole subtree, so that a limit is one comparison; counters are kept per group and summed when read.
- * Simplified: no kernel memory (page tables, slab, sockets); the pool is charged at class sizes, rounded up to pages in memory.current.
+ * Simplified: no kernel memory (page tables, slab, sockets); the pool is charged by the length of its entries, rounded up to pages in memory.current.
  */
 import { type Bytes, type Limit, limitBytes, type Microseconds, pageSize, type Pages } from "@wmo/core"
 import type { MemcgLimits } from "@wmo/core/testing"

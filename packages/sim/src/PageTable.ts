@@ -40,7 +40,7 @@ export class PageTable {
   flags = new Uint8Array(0)
   /** The list that a resident or zswapped page is on. */
   list = new Uint8Array(0)
-  /** Bytes that the page takes in the pool; 0 a zero page, 4096 incompressible. */
+  /** Compressed length in bytes; 0 a zero page, 4096 incompressible. */
   compressed = new Uint16Array(0)
   /** The oldest generation of its type when the page was last evicted: a refault is recent while that is the same (the shadow entry). */
   evictedSeq = new Uint32Array(0)

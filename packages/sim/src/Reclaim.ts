@@ -30,6 +30,7 @@ const maxWalks = 3
 export const ageGroup = (machine: MachineState, group: MemoryGroup): void => {
   machine.spentUs += group.ownResident * machine.costs.agePage.meanUs
   group.generations.age(machine.nowUs)
+  machine.passTime()
 }
 
 /** Which type to evict from, or -1. The older generation first; among equals by swappiness. */
@@ -116,6 +117,7 @@ const shrinkGroup = (machine: MachineState, group: MemoryGroup, wanted: Pages, s
     if (got < 0) anonAllowed = false
     settleCredit(group, type, pages, swappiness)
     evicted += pages
+    machine.passTime()
   }
   return evicted
 }
@@ -182,6 +184,7 @@ export const evictGenerations = (
     if (got < 0) anonAllowed = false
     settleCredit(group, type, pages, swappiness)
     evicted += pages
+    machine.passTime()
   }
   return evicted
 }

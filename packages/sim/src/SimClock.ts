@@ -1,7 +1,7 @@
 /**
  * Effect's clock in virtual time: `Effect.sleep`, `Schedule`, timeouts and `Clock.currentTimeMillis` run on a simulation's time.
  * When no fiber has anything to do but sleep, the simulation is advanced to the earliest wake-up and that one sleeper goes on. Work between
- * sleeps takes no virtual time; nothing waits in real time.
+ * sleeps takes no virtual time, but for writes that make the kernel work (memory.reclaim, lru_gen, limits); nothing waits in real time.
  * Does not see real I/O: time goes on while a fiber waits for a socket or a thread pool, unless it does so inside `SimClock.pausing`.
  */
 import { Clock, Context, Duration, Effect, Latch, Layer, Scheduler } from "effect"

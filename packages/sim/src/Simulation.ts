@@ -2,7 +2,7 @@
  * A kernel that fits in a process: core's fake kernel, animated by a page-level machine in virtual time. Same seed, same run.
  * Time passes only in `advance` (or under `SimClock`); files read in between say what is so at that moment.
  * Simplified: see the headers of Generations, Reclaim, Swap, Fault, Task and Psi. Work asked for by a file (memory.reclaim, lru_gen, limits)
- * is done at once and takes no virtual time; what it would have cost a CPU is in the outcome.
+ * takes virtual time by its costs, in which the workloads run on: the write returns later than it was made. It has a CPU of its own.
  */
 import { type Bytes, type Cgroups, type KernFs, type Machine, type Mglru, type Microseconds, type Milliseconds } from "@wmo/core"
 import type { WorkingSet, Zswap } from "@wmo/core"
@@ -33,6 +33,8 @@ export interface SimulationOptions {
   readonly costs?: Partial<Costs>
   /** Whether the kernel has the working-set reporting series. Default true. */
   readonly workingSet?: boolean
+  /** Whether a write that reclaims or ages takes virtual time. Default true; false: all of it happens in one moment, for hand-computed cases. */
+  readonly writesTakeTime?: boolean
 }
 
 /** What has come of the workloads of a group. */
@@ -40,7 +42,10 @@ export interface Outcome {
   readonly operations: number
   /** Since the end of loading. */
   readonly operationsPerSecond: number
-  /** Time that operations took beyond think time, as a share of think time: 0.01 is a slowdown by 1 %. */
+  /**
+   * Time that touches took beyond think time since the end of loading, operations and scans between them alike, as a share of that think
+   * time: 0.01 is a slowdown by 1 %.
+   */
   readonly slowdown: number
   /** Page touches, loading and scans included. */
   readonly touches: number
@@ -79,6 +84,9 @@ export class Simulation {
       costs: costSamplers({ ...defaultCosts, ...options.costs }, (name) => Random.stream(this.seed, name)),
       zswapSettings: () => this.zswapSettings(hasZswap),
       mayWriteToDisk: (group) => this.mayWriteToDisk(group),
+      runFor: (us) => {
+        if (options.writesTakeTime !== false) runTo(this.machine, this.running, this.machine.nowUs + us)
+      },
       kill: (group) => this.kill(group)
     })
     const { machine } = this

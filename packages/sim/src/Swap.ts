@@ -5,7 +5,7 @@
  * Simplified: no swap readahead, no swap cache, `shrinker_enabled` has no effect. Source: mm/zswap.c (6.12).
  */
 import { pageSize } from "@wmo/core"
-import { incompressible } from "./Compressibility.ts"
+import { incompressible, sizeClass } from "./Compressibility.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
 import { IN_ZSWAP, ON_DISK, ZERO, zswapList } from "./PageTable.ts"
@@ -31,7 +31,7 @@ const dropFromPool = (machine: MachineState, group: MemoryGroup, page: number): 
   const size = group.pages.compressed[page]!
   group.pages.remove(page)
   group.chargePool(-size)
-  machine.poolBytes -= size
+  machine.poolBytes -= sizeClass(size)
   machine.storedPages--
 }
 
@@ -62,7 +62,7 @@ const mayStore = (machine: MachineState, group: MemoryGroup, size: number): bool
   if (!machine.zswap.enabled || size >= incompressible) return false
   if (machine.isPoolFull && machine.poolBytes > (machine.poolLimitBytes * machine.zswap.acceptThresholdPercent) / 100) return false
   machine.isPoolFull = false
-  if (machine.poolBytes + size > machine.poolLimitBytes) {
+  if (machine.poolBytes + sizeClass(size) > machine.poolLimitBytes) {
     machine.isPoolFull = true
     shrinkPool(machine)
     return false
@@ -90,7 +90,7 @@ export const swapOut = (machine: MachineState, group: MemoryGroup, page: number)
       location = IN_ZSWAP
       pages.push(zswapList, page)
       group.chargePool(size)
-      machine.poolBytes += size
+      machine.poolBytes += sizeClass(size)
       machine.storedPages++
       group.counters.add("zswpout", 1)
     } else {

@@ -97,8 +97,12 @@ export class Task {
     const mask = RESIDENT | ACCESSED | (isWrite ? DIRTY : 0)
     const total = step._tag === "Touch" ? step.count : step.list.length
     const counted = step.touchesPerOperation ?? 0
-    while (this.progress < total && this.timeUs < horizonUs) {
-      const count = Math.min(total - this.progress, Math.ceil((horizonUs - this.timeUs) / thinkUs))
+    const untilUs = step._tag === "Touch" && step.untilMs !== undefined ? step.untilMs * 1000 : Infinity
+    const isPast = () => this.timeUs >= untilUs && (counted === 0 || this.touchesInOperation === 0)
+    const isLoaded = !Number.isNaN(this.workload.loadedUs)
+    while (this.progress < total && this.timeUs < horizonUs && !isPast()) {
+      const untilStop = this.timeUs < untilUs ? Math.ceil((untilUs - this.timeUs) / thinkUs) : counted - this.touchesInOperation
+      const count = Math.min(total - this.progress, Math.ceil((horizonUs - this.timeUs) / thinkUs), untilStop)
       const done =
         step._tag === "TouchList"
           ? touchList(pages, base, step.list, this.progress, count, mask)
@@ -108,33 +112,37 @@ export class Task {
       this.progress += done
       this.timeUs += done * thinkUs
       this.workload.touches += done
+      if (isLoaded) this.workload.thinkUs += done * thinkUs
       if (counted > 0) this.count(done, counted, thinkUs)
       if (missed.page < 0) continue
       const beforeUs = this.timeUs
       this.miss(missed.page, isWrite)
       if (this.isDone) return
+      const overheadUs = this.timeUs - beforeUs
       this.timeUs += thinkUs
       this.progress++
       this.workload.touches++
+      if (isLoaded) {
+        this.workload.thinkUs += thinkUs
+        this.workload.overheadUs += overheadUs
+      }
       if (counted > 0) {
-        this.overheadInOperation += this.timeUs - thinkUs - beforeUs
+        this.overheadInOperation += overheadUs
         this.count(1, counted, thinkUs)
       }
     }
-    if (this.progress >= total) this.step = undefined
+    if (this.progress >= total || isPast()) this.step = undefined
   }
 
   /** `done` more touches: closes the operations that they complete. */
   private count(done: number, perOperation: number, thinkUs: Microseconds): void {
     const { workload } = this
     const closing = perOperation - this.touchesInOperation
-    workload.thinkUs += done * thinkUs
     if (done < closing) {
       this.touchesInOperation += done
       return
     }
     workload.latencies.add(perOperation * thinkUs + this.overheadInOperation, 1)
-    workload.overheadUs += this.overheadInOperation
     this.overheadInOperation = 0
     const left = done - closing
     const whole = Math.floor(left / perOperation)

@@ -1,6 +1,7 @@
 /**
  * The inner loops of the simulator: touch pages until one is missing. An access to a page that is resident and already marked costs a
- * random number and one byte read; the first access since the last aging walk also queues the page for the next one.
+ * random number and one byte read; the first access since the last aging walk also queues the page for the next one. Random accesses to a
+ * range whose pages are all resident and marked change nothing: they are skipped over at once, also in the stream of random numbers.
  */
 import { DIRTY, FILE, type PageTable, RESIDENT } from "./PageTable.ts"
 import type { Random } from "./Random.ts"
@@ -17,8 +18,29 @@ const markSlow = (pages: PageTable, page: number, mask: number): boolean => {
   return true
 }
 
+/** How many touches a page of a random range gets between two looks at whether there is anything left to mark. */
+const touchesBetweenLooks = 8
+
+const isAllMarked = (flags: Uint8Array, first: number, range: number, mask: number): boolean => {
+  for (let page = first; page < first + range; page++) if ((flags[page]! & mask) !== mask) return false
+  return true
+}
+
 /** Touches `count` pages of [first, first + range) at random; returns how many it touched before one needed more than a mark. */
 export const touchRandom = (pages: PageTable, random: Random, first: number, range: number, count: number, mask: number): number => {
+  let done = 0
+  while (done < count) {
+    if (count - done >= range && isAllMarked(pages.flags, first, range, mask)) {
+      missed.page = -1
+      return count
+    }
+    done += touchSome(pages, random, first, range, Math.min(count - done, touchesBetweenLooks * range), mask)
+    if (missed.page >= 0) break
+  }
+  return done
+}
+
+const touchSome = (pages: PageTable, random: Random, first: number, range: number, count: number, mask: number): number => {
   const { flags } = pages
   const scale = range / 2 ** 32
   let x = random.state

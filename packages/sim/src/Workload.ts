@@ -21,6 +21,8 @@ export interface Touch extends PageRange {
   /** Think time per touch, above 0. A fault comes on top. */
   readonly thinkUs: Microseconds
   readonly isWrite?: boolean
+  /** Ends the step early, with the first operation that ends at or after this local time. */
+  readonly untilMs?: Milliseconds
   /** That many touches make one operation in the workload's outcome; 0 (the default): none is counted. */
   readonly touchesPerOperation?: number
 }

@@ -42,12 +42,17 @@ const stat = (group: MemoryGroup): MemoryStat => {
 }
 
 export const groupFiles = (machine: MachineState, group: MemoryGroup): MemcgModel => {
-  /** Runs what somebody asked for by a file: it takes CPU time, but no task of the group waits for it. */
+  /** Runs what somebody asked for by a file: it takes a CPU and time of whoever writes, but no task of the group waits for it. */
   const asked = <A>(work: () => A): A => {
     machine.spentUs = 0
-    const result = work()
-    group.reclaimCpuUs += machine.spentUs
-    return result
+    machine.asked = group
+    try {
+      const result = work()
+      machine.passTime()
+      return result
+    } finally {
+      machine.asked = undefined
+    }
   }
   return {
     current: () => group.currentBytes(),

@@ -10,7 +10,7 @@ export const quarter: Compressibility = { zeroShare: 0, incompressibleShare: 0, 
 
 /** A simulation with the given groups, parents first; the memory controller is on everywhere above them. */
 export const withGroups = (options: SimulationOptions, groups: ReadonlyArray<string> = ["demo"]): Simulation => {
-  const sim = Simulation.make(options)
+  const sim = Simulation.make({ writesTakeTime: false, ...options })
   const { fs } = sim.kernel
   for (const group of groups) {
     const parent = group.slice(0, Math.max(0, group.lastIndexOf("/")))

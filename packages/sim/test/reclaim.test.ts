@@ -5,7 +5,8 @@ import { hotcold, type Workload } from "../src/index.ts"
 import { hot, idle, mib, quarter, readGroup, runIn, withGroups, workload } from "./harness.ts"
 
 /** As in the VM: 200 MiB of anon, 50 MiB of it in use all the time. */
-const vmLab = (): Workload => hotcold({ hotBytes: 50 * mib, warmBytes: 0, coldBytes: 150 * mib, thinkUs: 10, compressibility: quarter })
+const vmLab = (): Workload =>
+  hotcold({ hotBytes: 50 * mib, warmBytes: 0, coldBytes: 150 * mib, processBytes: 0, loadUs: 0.1, thinkUs: 160, compressibility: quarter })
 
 const age = Effect.flatMap(Mglru, (lru) => lru.age("demo", { forceScan: true }))
 
@@ -82,7 +83,7 @@ describe("reclaim and generations", () => {
 
   it.live("eviction by generation takes what is old and leaves the two youngest generations", () => {
     const sim = withGroups({ seed: 1 })
-    sim.addWorkload("demo", hotcold())
+    sim.addWorkload("demo", hotcold({ processBytes: 0, compressibility: quarter }))
     return runIn(
       sim,
       Effect.gen(function* () {

@@ -1,29 +1,42 @@
 /**
- * hotcold: the experiments' workload. A part that is hot at random all the time, a part that is scanned every so often, and a part that is
- * loaded and never touched again; optionally cold file pages that were read once.
- * One operation is one touch of a hot page. Defaults as in the VM experiments: 40 MiB hot, 60 MiB scanned every 10 s, 300 MiB cold.
+ * hotcold: the lab's workload of that name, page for page. One task: an operation touches 16 hot pages at random, and once a period the
+ * warm pages are scanned between two operations, so that a slow scan slows the workload; cold pages are loaded and never touched again.
+ * Beside them the process's own memory (Node's heap, the corpus) and, optionally, file pages that were read once: also cold.
+ * Scans are due at multiples of the period plus seeded jitter: in exact virtual time, aging every 5 s and scans every 10 s would meet in one
+ * and the same phase for ever, and a result would hang on it. Real phases differ from run to run, and barely within one.
  */
 import { type Bytes, type Microseconds, type Milliseconds, pageSize } from "@wmo/core"
-import type { Compressibility } from "../Compressibility.ts"
+import { type Compressibility, programContent } from "../Compressibility.ts"
 import type { Step, Workload } from "../Workload.ts"
 
+/** Defaults are those of `wmo workload hotcold` in the VM, thinkUs too: 110,000 operations a second. */
 export interface HotcoldOptions {
+  /** Default 40 MiB. */
   readonly hotBytes?: Bytes
+  /** Default 60 MiB. */
   readonly warmBytes?: Bytes
+  /** Default 300 MiB. */
   readonly coldBytes?: Bytes
-  /** Cold file pages: read once while loading. */
+  /** The process beside its data; loaded first. Default 60 MiB, as Node 24 has it in the VM. */
+  readonly processBytes?: Bytes
+  /** Cold file pages: read once while loading. Default none. */
   readonly fileBytes?: Bytes
-  /** Think time per hot touch; 5 µs makes 200,000 operations a second. */
+  /** Think time per operation of 16 touches. Default 9 µs. */
   readonly thinkUs?: Microseconds
+  /** Default 10 s. */
   readonly scanEveryMs?: Milliseconds
-  /** Think time per page of a scan. */
+  /** A scan comes up to this much before or after its time. Default 200 ms. */
+  readonly scanJitterMs?: Milliseconds
+  /** Think time per page of a scan. Default 0.3 µs. */
   readonly scanUs?: Microseconds
-  /** Tasks that touch hot pages. */
-  readonly tasks?: number
+  /** Think time per page of loading. Default 10 µs. */
+  readonly loadUs?: Microseconds
+  /** Default: what a program file is like under lz4. */
   readonly compressibility?: Compressibility
 }
 
 const mib = 2 ** 20
+const touchesPerOperation = 16
 
 const pages = (bytes: Bytes) => Math.floor(bytes / pageSize)
 
@@ -31,36 +44,45 @@ const pages = (bytes: Bytes) => Math.floor(bytes / pageSize)
 export const hotcold = (options: HotcoldOptions = {}): Workload => {
   const hot = pages(options.hotBytes ?? 40 * mib)
   const warm = pages(options.warmBytes ?? 60 * mib)
-  const cold = pages(options.coldBytes ?? 300 * mib)
-  const scanUs = options.scanUs ?? 0.5
-  const touchHot: Step = {
-    _tag: "Touch",
-    first: 0,
-    pages: hot,
-    count: 1_000_000,
-    order: "random",
-    thinkUs: options.thinkUs ?? 5,
-    isWrite: true,
-    touchesPerOperation: 1
-  }
-  const pause: Step = { _tag: "Sleep", us: (options.scanEveryMs ?? 10_000) * 1000 }
-  const scan: Step = { _tag: "Touch", first: hot, pages: warm, count: warm, order: "sequential", thinkUs: scanUs }
+  const data = hot + warm + pages(options.coldBytes ?? 300 * mib)
+  const process = pages(options.processBytes ?? 60 * mib)
+  const file = pages(options.fileBytes ?? 0)
+  const thinkUs = (options.thinkUs ?? 9) / touchesPerOperation
+  const everyMs = options.scanEveryMs ?? 10_000
+  const jitterMs = options.scanJitterMs ?? 200
+  const scan: Step = { _tag: "Touch", first: hot, pages: warm, count: warm, order: "sequential", thinkUs: options.scanUs ?? 0.3 }
   return {
     name: "hotcold",
-    anonPages: hot + warm + cold,
-    filePages: pages(options.fileBytes ?? 0),
-    ...(options.compressibility === undefined ? {} : { compressibility: options.compressibility }),
+    anonPages: data + process,
+    filePages: file,
+    load: [
+      { first: data + process, pages: file },
+      { first: data, pages: process },
+      { first: 0, pages: data }
+    ],
+    loadUs: options.loadUs ?? 10,
+    compressibility: options.compressibility ?? programContent,
     tasks: [
-      ...Array.from(
-        { length: options.tasks ?? 1 },
-        () =>
-          function* (): Generator<Step, void> {
-            for (;;) yield hot === 0 ? pause : touchHot
+      function* ({ nowMs, random }): Generator<Step, void> {
+        const startMs = nowMs()
+        for (let n = 1; ; n++) {
+          const dueMs = startMs + n * everyMs + (2 * random.nextFraction() - 1) * jitterMs
+          while (nowMs() < dueMs) {
+            if (hot === 0) yield { _tag: "Sleep", us: (dueMs - nowMs()) * 1000 }
+            else {
+              yield {
+                _tag: "Touch",
+                first: 0,
+                pages: hot,
+                count: touchesPerOperation * 1_000_000,
+                order: "random",
+                thinkUs,
+                isWrite: true,
+                untilMs: dueMs,
+                touchesPerOperation
+              }
+            }
           }
-      ),
-      function* (): Generator<Step, void> {
-        for (;;) {
-          yield pause
           if (warm > 0) yield scan
         }
       }
