@@ -4,7 +4,7 @@ import type { SessionOptions } from "@wmo/control"
 import { decodeSettings, describeAction, findPolicy } from "@wmo/policies"
 import { openRecording, type Outcome, Recorder, summarize, type Tick } from "@wmo/recording"
 import { runSummary } from "@wmo/report"
-import { Console, Effect, Option, Result } from "effect"
+import { Clock, Console, Effect, Option, Result } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -61,7 +61,7 @@ export const sessionOptions = Effect.fnUntraced(function* (flags: LoopFlags, gro
     label: policy.success.name,
     clock: "real",
     command,
-    ...(flags.quiet ? {} : { onTick: printTick(Date.now()) })
+    ...(flags.quiet ? {} : { onTick: printTick(yield* Clock.currentTimeMillis) })
   }
   return options
 })

@@ -17,10 +17,10 @@ const describe = (undone: Undone): string => {
 }
 
 const lines = ({ command, pid, undone }: Recovery): ReadonlyArray<string> => [
-  `wmo: an earlier run was killed before it could clean up (pid ${pid}: ${command})`,
+  `wmo: an earlier run could not clean up behind itself (pid ${pid}: ${command})`,
   ...undone.map((change) => `wmo:   ${describe(change)}`)
 ]
 
-export const recoverFromCrash: Effect.Effect<void, never, KernFs> = Journal.recover(stateDirectory()).pipe(
+export const recoverFromCrash: Effect.Effect<void, never, KernFs> = Effect.suspend(() => Journal.recover(stateDirectory())).pipe(
   Effect.flatMap((recoveries) => Effect.forEach(recoveries.flatMap(lines), (line) => Console.error(line), { discard: true }))
 )

@@ -14,7 +14,7 @@ const parse = (text: string): unknown => {
 }
 
 /** A JSON object, without those of the known keys whose value is not a number; undefined for everything else. */
-export const parseWorkloadResult = (text: string): WorkloadResult | undefined => {
+const parseWorkloadResult = (text: string): WorkloadResult | undefined => {
   const value = parse(text)
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
   return Object.fromEntries(Object.entries(value).filter(([key, entry]) => !numbers.includes(key) || typeof entry === "number"))

@@ -20,6 +20,7 @@ export interface Undone {
 type Setting = Extract<Change, { kind: "write" }>
 
 const utf8 = new TextDecoder()
+const controlFile = "/cgroup.subtree_control"
 
 const undoSetting = Effect.fnUntraced(function* (fs: KernFs["Service"], { ours, path, was }: Setting) {
   const now = utf8.decode(yield* fs.read(path)).trim()
@@ -59,15 +60,25 @@ export const undoChanges = Effect.fnUntraced(function* (fs: KernFs["Service"], c
     return !again.has(change)
   })
 
+  /** Controllers that a group which stays needs: without them it would lose its limits and its accounts while it is in use. */
+  const isNeeded = ({ path }: Setting): boolean =>
+    path.endsWith(controlFile) &&
+    [...again].some((kept) => kept.kind === "mkdir" && `${kept.path}/`.startsWith(path.slice(0, -controlFile.length + 1)))
+  const undo = Effect.fnUntraced(function* (setting: Setting) {
+    if (!isNeeded(setting)) return yield* run(setting, undoSetting(fs, setting))
+    undone.push({ path: setting.path, result: "kept", why: "groups that are still there need it" })
+    again.add(setting)
+  })
+
   for (const change of changes.toReversed()) {
     if (change.kind === "write") {
-      if (homeOf(change.path) === undefined) yield* run(change, undoSetting(fs, change))
+      if (homeOf(change.path) === undefined) yield* undo(change)
       continue
     }
     const isRemoved = yield* run(change, Effect.as(fs.rmdir(change.path), { path: change.path, result: "removed" }))
     for (const setting of inside.get(change.path)!) {
       if (isRemoved) undone.push({ path: setting.path, result: "gone" })
-      else yield* run(setting, undoSetting(fs, setting))
+      else yield* undo(setting)
     }
   }
   return { undone, again: changes.filter((change) => again.has(change)) }

@@ -156,6 +156,25 @@ describe("Journal", () => {
     })
   )
 
+  it.effect("a busy group keeps its controllers (regression: its limits and its accounts vanished with them)", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const kernel = makeKernel()
+      yield* withJournal(kernel, directory, (journal) =>
+        Effect.gen(function* () {
+          yield* journal.mkdir("/sys/fs/cgroup/wmo")
+          yield* journal.set("/sys/fs/cgroup/wmo/cgroup.subtree_control", "+memory")
+          yield* journal.mkdir("/sys/fs/cgroup/wmo/run")
+          write(kernel, "/sys/fs/cgroup/wmo/run/cgroup.procs", "77")
+        })
+      )
+      assert.strictEqual(kernel.fs.text("/sys/fs/cgroup/wmo/cgroup.subtree_control"), "memory\n")
+      kernel.cgroups.group("wmo/run").processes.clear()
+      yield* withJournal(kernel, directory, () => Effect.void)
+      assert.strictEqual(readdirSync(directory).length, 1)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("leaves alone, and reports, what somebody else has changed since", () =>
     Effect.gen(function* () {
       const directory = yield* temporary

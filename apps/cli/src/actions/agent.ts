@@ -7,7 +7,7 @@ import type { AgentFlags } from "../commands/agent.ts"
 import { ExitCode, ExitWith } from "../Exit.ts"
 import { onThisMachine } from "../live.ts"
 import { recorded, sessionOptions } from "../loopOptions.ts"
-import { noteSwap } from "../noteSwap.ts"
+import { printNotes } from "../notes.ts"
 import { handleSignals } from "../Signals.ts"
 
 export const agent = Effect.fn("wmo agent")(function* (flags: AgentFlags) {
@@ -16,7 +16,7 @@ export const agent = Effect.fn("wmo agent")(function* (flags: AgentFlags) {
     Effect.gen(function* () {
       const cgroups = yield* Cgroups
       if (!(yield* cgroups.exists(flags.group))) return yield* new GroupGone({ group: flags.group })
-      yield* noteSwap(flags.group, options.policy)
+      yield* printNotes(options)
       const stop = yield* Deferred.make<boolean>()
       yield* handleSignals(() => Deferred.doneUnsafe(stop, Effect.succeed(true)))
       const waited = flags.duration === Infinity ? Effect.never : Effect.as(Effect.sleep(flags.duration), false)

@@ -6,7 +6,7 @@ import type { RunFlags } from "../commands/run.ts"
 import { ExitWith } from "../Exit.ts"
 import { onThisMachine } from "../live.ts"
 import { recorded, sessionOptions } from "../loopOptions.ts"
-import { noteSwap } from "../noteSwap.ts"
+import { printNotes } from "../notes.ts"
 import { handleSignals, isForeground, type Signal } from "../Signals.ts"
 
 /**
@@ -31,7 +31,7 @@ export const run = Effect.fn("wmo run")(function* (flags: RunFlags) {
     Effect.gen(function* () {
       const cgroups = yield* Cgroups
       yield* makeGroup(flags.group)
-      yield* noteSwap(flags.group, options.policy)
+      yield* printNotes(options)
       const untilDone = Effect.gen(function* () {
         const workload = yield* startWorkload({ group: flags.group, command })
         yield* handleSignals(passOn(workload, cgroups))
