@@ -97,7 +97,7 @@ const spawnInto =
     return child
   }
 
-export interface Ended {
+interface Ended {
   readonly code: number
   readonly stdout: string
   /** With the last line that `main` prints. */

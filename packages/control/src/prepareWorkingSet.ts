@@ -20,7 +20,7 @@ const ladder: ReadonlyArray<Milliseconds> = [1, 2, 5, 10, 20, 30, 60, 120, 300, 
 const edgesAtMost = 31
 
 /** Edges in increasing order: the asked ones, and the ladder as far as there is room. */
-export const pageAgeEdges = (ages: ReadonlyArray<Milliseconds>): ReadonlyArray<Milliseconds> => {
+const pageAgeEdges = (ages: ReadonlyArray<Milliseconds>): ReadonlyArray<Milliseconds> => {
   const asked = [...new Set(ages.map((age) => Math.max(1, Math.round(age))))].slice(0, edgesAtMost)
   const others = ladder.filter((edge) => !asked.includes(edge)).slice(0, edgesAtMost - asked.length)
   return [...asked, ...others].toSorted((a, b) => a - b)

@@ -152,6 +152,28 @@ describe("the loop on the fake kernel", () => {
     }).pipe(Effect.scoped)
   })
 
+  it.live("the end of the workload waits for the write that is under way, and for no other", () => {
+    const memcg = makeSimpleMemcg({ current: 1024 * mib, reclaimable: 1024 * mib })
+    const kernel = kernelWith(memcg)
+    const stop = Deferred.makeUnsafe<{ exitCode: number }>()
+    const write = kernel.fs.write.bind(kernel.fs)
+    kernel.fs.write = (fd, buffer, callback) => {
+      const isReclaim = new TextDecoder().decode(buffer) === String(32 * mib)
+      if (isReclaim) Deferred.doneUnsafe(stop, Effect.succeed({ exitCode: 0 }))
+      setTimeout(() => write(fd, buffer, callback), isReclaim ? 20 : 0)
+    }
+    const greedy = definePolicy({
+      ...none,
+      name: "greedy",
+      decide: () => ({ actions: [{ _tag: "Reclaim" as const, bytes: 1000 * mib }], reason: "all of it", state: undefined })
+    })
+    const rails = { ...defaultGuardRails, stepBytes: 1024 * mib }
+    return Effect.gen(function* () {
+      yield* Effect.scoped(runSession(optionsFor(greedy, { rails }), Deferred.await(stop)))
+      assert.strictEqual(memcg.state.reclaims.length, 1)
+    }).pipe(Effect.provide(Layer.provideMerge(Recorder.layerFile(join(scratch, `run-${files++}.wmo`)), environment(kernel))))
+  })
+
   it.effect("a group that vanishes ends the session with GroupGone, and the record is closed", () => {
     const kernel = kernelWith(makeSimpleMemcg())
     const vanishing = {
