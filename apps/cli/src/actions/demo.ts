@@ -112,7 +112,7 @@ export const demo = Effect.fn("wmo demo")(function* (flags: DemoFlags) {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true })
   const total = formatBytes(workload.hotBytes + workload.warmBytes + workload.coldBytes)
   yield* Console.error(
-    `A workload of ${total} (40 MiB hot, 60 MiB used every 10 s, 300 MiB cold) on the simulated kernel, ${flags.duration / 1000} s under each policy:`
+    `A workload of ${total} (40 MiB hot, 60 MiB used every 5 s, 300 MiB cold) on the simulated kernel, ${flags.duration / 1000} s under each policy:`
   )
   const progress = makeProgress(lineup.length)
   yield* Effect.forEach(

@@ -9,7 +9,7 @@ const hotcoldFlags = {
   hot: size("hot").pipe(Flag.withDefault(40 * mib), Flag.withDescription("touched at random all the time (default 40M)")),
   warm: size("warm").pipe(Flag.withDefault(60 * mib), Flag.withDescription("scanned once a period (default 60M)")),
   cold: size("cold").pipe(Flag.withDefault(300 * mib), Flag.withDescription("never touched after loading (default 300M)")),
-  warmEvery: time("warm-every").pipe(Flag.withDefault(10_000), Flag.withDescription("period of the warm scans (default 10s)")),
+  warmEvery: time("warm-every").pipe(Flag.withDefault(5_000), Flag.withDescription("period of the warm scans (default 5s)")),
   duration: time("duration").pipe(Flag.withDefault(60_000), Flag.withDescription("how long to run after loading (default 60s)")),
   seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("seed of the access pattern")),
   corpus: Flag.String("corpus").pipe(
