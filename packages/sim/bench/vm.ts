@@ -118,7 +118,7 @@ const simulate = Effect.fnUntraced(function* (name: string, seed: number, pace: 
   }
   const { loadedMs, operationUs, processBytes, scanPageUs } = pace
   const loadUs = (loadedMs * 1000) / ((dataBytes + processBytes) / 4096)
-  simulation.addWorkload("wmo/vm", hotcold({ processBytes, loadUs, thinkUs: operationUs, scanUs: scanPageUs }))
+  simulation.addWorkload("wmo/vm", hotcold({ processBytes, scanEveryMs: 10_000, loadUs, thinkUs: operationUs, scanUs: scanPageUs }))
   const end = Effect.map(Effect.sleep(durationMs), (): SessionEnd => {
     const { latency, operations, operationsPerSecond } = simulation.outcome("wmo/vm")
     return {

@@ -194,7 +194,7 @@ describe("pressure and throttling", () => {
 
   it.live("eviction by age makes tasks wait without pressure: its refaults are not recent (seen in the VM)", () => {
     const sim = withGroups({ seed: 1 })
-    sim.addWorkload("demo", hotcold({ compressibility: quarter }))
+    sim.addWorkload("demo", hotcold({ compressibility: quarter, scanEveryMs: 10_000 }))
     return runIn(
       sim,
       Effect.gen(function* () {

@@ -23,7 +23,7 @@ export interface HotcoldOptions {
   readonly fileBytes?: Bytes
   /** Think time per operation of 16 touches. Default 9 µs. */
   readonly thinkUs?: Microseconds
-  /** Default 10 s. */
+  /** Default 5 s. */
   readonly scanEveryMs?: Milliseconds
   /** A scan comes up to this much before or after its time. Default 200 ms. */
   readonly scanJitterMs?: Milliseconds
@@ -48,7 +48,7 @@ export const hotcold = (options: HotcoldOptions = {}): Workload => {
   const process = pages(options.processBytes ?? 60 * mib)
   const file = pages(options.fileBytes ?? 0)
   const thinkUs = (options.thinkUs ?? 9) / touchesPerOperation
-  const everyMs = options.scanEveryMs ?? 10_000
+  const everyMs = options.scanEveryMs ?? 5_000
   const jitterMs = options.scanJitterMs ?? 200
   const scan: Step = { _tag: "Touch", first: hot, pages: warm, count: warm, order: "sequential", thinkUs: options.scanUs ?? 0.3 }
   return {
