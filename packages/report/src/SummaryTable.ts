@@ -1,62 +1,91 @@
 /**
- * Runs side by side: what each policy saved, and what that cost. The first run with the policy `none` is the baseline; without one,
- * savings and slowdowns are unknown and shown as –.
+ * Policies side by side: what each saved, and what that cost. Runs of the same policy with the same settings are one row of medians.
+ * The policy `none` is the baseline; without it, savings and slowdowns are unknown and shown as –.
  */
 import { formatBytes } from "@wmo/core"
 import type { Summary } from "@wmo/recording"
 import { type Column, table } from "./Table.ts"
 
-/** A run against the baseline. Shares are 0..1; undefined where there is nothing to compare with. */
+/** One row: the medians over `runs` runs. Shares are 0..1; undefined where there is nothing to compare with. */
 export interface Comparison {
-  readonly summary: Summary
+  readonly label: string
+  readonly policy: string
+  readonly runs: number
+  readonly meanBytes: number
+  readonly peakBytes: number
+  readonly refaults: number
+  readonly psiSomePct: number
   /** Mean memory saved, as a share of the baseline's mean. */
   readonly saved: number | undefined
   /** Operations a second lost, as a share of the baseline's. Negative: it was faster. */
   readonly slowdown: number | undefined
 }
 
-const unknown = "–"
+const median = (values: ReadonlyArray<number>): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
 
-/** Compares every run with the baseline. */
+const medianPace = (runs: ReadonlyArray<Summary>): number | undefined => {
+  const paces = runs.map(({ result }) => result?.operations_per_second).filter((pace) => pace !== undefined)
+  return paces.length === 0 ? undefined : median(paces)
+}
+
+/** Groups runs, takes medians, and compares every group with the baseline. Order: as the first run of each group came. */
 export const compare = (summaries: ReadonlyArray<Summary>): ReadonlyArray<Comparison> => {
-  const baseline = summaries.find(({ policy }) => policy === "none")
-  const pace = baseline?.result?.operations_per_second
-  return summaries.map((summary) => {
-    const own = summary.result?.operations_per_second
-    const mean = baseline?.memory_current_bytes.mean
+  const groups = Object.values(Object.groupBy(summaries, ({ label, settings }) => JSON.stringify([label, settings]))).map((runs) => runs!)
+  const baseline = groups.find(([first]) => first!.policy === "none")
+  const baselineBytes = baseline === undefined ? undefined : median(baseline.map((run) => run.memory_current_bytes.mean))
+  const baselinePace = baseline === undefined ? undefined : medianPace(baseline)
+  return groups.map((runs) => {
+    const meanBytes = median(runs.map((run) => run.memory_current_bytes.mean))
+    const pace = medianPace(runs)
     return {
-      summary,
-      saved: mean === undefined || mean === 0 ? undefined : 1 - summary.memory_current_bytes.mean / mean,
-      slowdown: pace === undefined || own === undefined || pace === 0 ? undefined : 1 - own / pace
+      label: runs.length === 1 ? runs[0]!.label : `${runs[0]!.label} (${runs.length} runs)`,
+      policy: runs[0]!.policy,
+      runs: runs.length,
+      meanBytes,
+      peakBytes: median(runs.map((run) => run.memory_current_bytes.peak)),
+      refaults: median(runs.map((run) => run.refaults)),
+      psiSomePct: median(runs.map((run) => run.psi_some_pct)),
+      saved: baselineBytes ? 1 - meanBytes / baselineBytes : undefined,
+      slowdown: baselinePace && pace !== undefined ? 1 - pace / baselinePace : undefined
     }
   })
 }
 
+const unknown = "–"
+
 const percent = (share: number | undefined, digits = 1): string => (share === undefined ? unknown : `${(share * 100).toFixed(digits)} %`)
 
 const columns: ReadonlyArray<Column<Comparison>> = [
-  { head: "policy", align: "left", cell: ({ summary }) => summary.label },
-  { head: "mean memory", cell: ({ summary }) => formatBytes(summary.memory_current_bytes.mean) },
-  { head: "peak memory", cell: ({ summary }) => formatBytes(summary.memory_current_bytes.peak) },
+  { head: "policy", align: "left", cell: ({ label }) => label },
+  { head: "mean memory", cell: ({ meanBytes }) => formatBytes(meanBytes) },
+  { head: "peak memory", cell: ({ peakBytes }) => formatBytes(peakBytes) },
   { head: "saved", cell: ({ saved }) => percent(saved) },
-  { head: "refaults", cell: ({ summary }) => summary.refaults.toLocaleString("en-US") },
-  { head: "PSI some", cell: ({ summary }) => `${summary.psi_some_pct.toFixed(2)} %` },
+  { head: "refaults", cell: ({ refaults }) => Math.round(refaults).toLocaleString("en-US") },
+  { head: "PSI some", cell: ({ psiSomePct }) => `${psiSomePct.toFixed(2)} %` },
   { head: "slowdown", cell: ({ slowdown }) => percent(slowdown) }
 ]
 
 /** The table: policy · mean and peak memory · saved · refaults · PSI some · slowdown. */
 export const summaryTable = (summaries: ReadonlyArray<Summary>): string => table(columns, compare(summaries))
 
-/** One sentence that says what the table means: the best saving among runs that cost at most `slowdownLimit` (a share). */
+/** One sentence that says what the table means: the best saving among policies that cost at most `slowdownLimit` (a share). */
 export const summarySentence = (summaries: ReadonlyArray<Summary>, slowdownLimit: number): string | undefined => {
-  const candidates = compare(summaries).filter(({ saved, summary }) => saved !== undefined && summary.policy !== "none")
+  const rows = compare(summaries)
+  const baseline = rows.find(({ policy }) => policy === "none")
+  const candidates = rows.filter(({ policy, saved }) => saved !== undefined && policy !== "none")
   const cheap = candidates.filter(({ slowdown }) => (slowdown ?? 0) <= slowdownLimit)
   const best = (cheap.length > 0 ? cheap : candidates).toSorted((a, b) => b.saved! - a.saved!)[0]
-  if (best === undefined) return undefined
-  const baseline = summaries.find(({ policy }) => policy === "none")!
-  const amount = formatBytes(baseline.memory_current_bytes.mean - best.summary.memory_current_bytes.mean)
-  const cost = best.slowdown === undefined ? "" : ` while the workload ran ${Math.max(0, best.slowdown * 100).toFixed(1)} % slower`
-  return best.saved! <= 0.005
-    ? "No policy saved memory: this workload uses what it holds."
-    : `${best.summary.label} gave back ${amount} of ${formatBytes(baseline.memory_current_bytes.mean)} (${percent(best.saved)})${cost}.`
+  if (best === undefined || baseline === undefined) return undefined
+  if (best.saved! <= 0.005) return "No policy saved memory: this workload uses what it holds."
+  const pace =
+    best.slowdown === undefined
+      ? ""
+      : best.slowdown < 0.0005
+        ? " and the workload ran as fast as without it"
+        : ` and the workload ran ${percent(best.slowdown)} slower`
+  return `${best.label} gave back ${formatBytes(baseline.meanBytes - best.meanBytes)} of ${formatBytes(baseline.meanBytes)} (${percent(best.saved)})${pace}.`
 }

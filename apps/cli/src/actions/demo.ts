@@ -96,14 +96,18 @@ const checkReplaceable = Effect.fnUntraced(function* (file: string) {
   if (!isDemo) return yield* usageError(`${file} exists and is not a recording of the demo; choose another with --record`)
 })
 
-const nextSteps = (file: string): string => `
-What to try next
-  wmo doctor                                    what this machine offers
-  wmo recording summary ${file}    this table again, or as JSON with --json
-  wmo policy show periodic                      the settings behind it
-  sudo wmo run --policy periodic -- CMD         the same on a real cgroup v2 machine
-  wmo vm setup --install && wmo vm run -- CMD   a real kernel in a VM, without touching this one
-From a checkout, \`wmo\` is \`npx -y pnpm@12 wmo\`.`
+const nextSteps = (file: string): string => {
+  const steps: ReadonlyArray<readonly [command: string, what: string]> = [
+    ["wmo doctor", "what this machine offers, and how to enable the rest"],
+    [`wmo recording summary ${file}`, "this table again, or as JSON with --json"],
+    ["wmo policy show periodic", "the settings behind it"],
+    ["sudo wmo run --policy periodic -- CMD", "the same on a real cgroup v2 machine"],
+    ["wmo vm setup --install && wmo vm run -- CMD", "a real kernel in a VM, without touching this one"]
+  ]
+  const width = Math.max(...steps.map(([command]) => command.length))
+  const lines = steps.map(([command, what]) => `  ${command.padEnd(width)}  ${what}`)
+  return ["\nWhat to try next", ...lines, "From a checkout, `wmo` is `npx -y pnpm@12 wmo`."].join("\n")
+}
 
 export const demo = Effect.fn("wmo demo")(function* (flags: DemoFlags) {
   if (flags.duration < 2 * loadMs) return yield* usageError("--duration must be at least 20s")
