@@ -24,6 +24,9 @@ export interface RunStart {
 export interface WorkloadResult {
   readonly operations?: number | undefined
   readonly operations_per_second?: number | undefined
+  /** Operations in each second from `measured_from_ms` (milliseconds since 1970) on: lets the pace of a part of the run be told. */
+  readonly operations_by_second?: ReadonlyArray<number> | undefined
+  readonly measured_from_ms?: number | undefined
   readonly p50_us?: number | undefined
   readonly p99_us?: number | undefined
   readonly p999_us?: number | undefined

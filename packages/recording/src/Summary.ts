@@ -42,6 +42,8 @@ export interface Summary {
   readonly psi_full_us: number
   readonly actions: Readonly<Record<string, number>>
   readonly reclaimed_bytes: Bytes
+  /** The workload's pace inside the window where it kept count by the second, else over its whole run. */
+  readonly operations_per_second: number | null
   readonly result: WorkloadResult | null
 }
 
@@ -74,6 +76,14 @@ const difference = (rows: ReadonlyArray<ObservationRow>, column: string): number
   return first === null || last === null || first === undefined || last === undefined
     ? 0
     : Math.max(0, Number(BigInt(last) - BigInt(first)))
+}
+
+/** Operations a second between two moments, from whole seconds that lie in between. */
+const paceWithin = (result: WorkloadResult | undefined, fromMs: number, toMs: number): number | null => {
+  const { measured_from_ms: startMs, operations_by_second: counts, operations_per_second: overall } = result ?? {}
+  if (counts === undefined || startMs === undefined) return overall ?? null
+  const inside = counts.filter((_, second) => startMs + second * 1000 >= fromMs && startMs + (second + 1) * 1000 <= toMs)
+  return inside.length === 0 ? (overall ?? null) : inside.reduce((sum, count) => sum + count, 0) / inside.length
 }
 
 /** Sums up one run from its rows. A run without observations has zeros. */
@@ -114,6 +124,7 @@ export const summarize = (
     psi_full_us: difference(rows, "memory_pressure_full_us"),
     actions: counts,
     reclaimed_bytes: inWindow.reduce((sum, { reclaimedBytes }) => sum + Math.max(0, reclaimedBytes ?? 0), 0),
+    operations_per_second: paceWithin(run.result, from, to),
     result: run.result ?? null
   }
 }

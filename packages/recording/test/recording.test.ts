@@ -89,6 +89,10 @@ describe("recording", () => {
       assert.strictEqual(whole.major_faults, 9)
       assert.strictEqual(whole.refaults, 3)
       assert.deepStrictEqual(whole.actions, { refused: 1 })
+      assert.strictEqual(whole.operations_per_second, 50)
+      const counted = { ...run, result: { operations_per_second: 50, measured_from_ms: 1_000_000, operations_by_second: [10, 20, 40] } }
+      assert.strictEqual(summarize(counted, rows, [], { from: 0.3, to: 1 }).operations_per_second, 30)
+      assert.strictEqual(summarize(counted, rows, []).operations_per_second, 70 / 3)
       const end = summarize(run, rows, [], { from: 0.3, to: 1 })
       assert.strictEqual(end.memory_current_bytes.mean, 300 * mib)
     }).pipe(Effect.scoped)

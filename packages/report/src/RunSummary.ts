@@ -17,9 +17,9 @@ export const runSummary = (summary: Summary): string => {
     ["refaults", `${summary.refaults.toLocaleString("en-US")}, major faults ${summary.major_faults.toLocaleString("en-US")}`],
     ["pressure", `some ${summary.psi_some_pct.toFixed(2)} % of the time`],
     ["actions", actions.length === 0 ? "none" : `${actions.join(", ")}; ${formatBytes(summary.reclaimed_bytes)} reclaimed`],
-    result?.operations_per_second === undefined
+    summary.operations_per_second === null
       ? undefined
-      : ["throughput", `${Math.round(result.operations_per_second).toLocaleString("en-US")} operations/s`],
+      : ["throughput", `${Math.round(summary.operations_per_second).toLocaleString("en-US")} operations/s`],
     result?.p99_us === undefined
       ? undefined
       : [

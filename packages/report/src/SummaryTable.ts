@@ -28,7 +28,7 @@ const median = (values: ReadonlyArray<number>): number => {
 }
 
 const medianPace = (runs: ReadonlyArray<Summary>): number | undefined => {
-  const paces = runs.map(({ result }) => result?.operations_per_second).filter((pace) => pace !== undefined)
+  const paces = runs.map((run) => run.operations_per_second).filter((pace) => pace !== null)
   return paces.length === 0 ? undefined : median(paces)
 }
 

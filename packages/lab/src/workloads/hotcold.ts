@@ -24,6 +24,9 @@ export interface HotColdResult {
   readonly operations: number
   readonly operations_per_second: number
   readonly seconds: number
+  /** Operations in each second since `measured_from_ms`, milliseconds since 1970. */
+  readonly operations_by_second: ReadonlyArray<number>
+  readonly measured_from_ms: number
   readonly p50_us: number
   readonly p99_us: number
   readonly p999_us: number
@@ -95,7 +98,11 @@ export const runHotCold = (options: HotColdOptions, onLoaded: () => void, onMeas
   let touched = 0
   let scans = 0
   let scanMs = 0
+  const bySecond: Array<number> = []
+  const measuredFromMs = Date.now()
   const start = performance.now()
+  let second = start + 1000
+  let operationsBefore = 0
   const end = start + options.durationMs
   let nextScan = start + options.warmEveryMs
   let now = start
@@ -109,6 +116,10 @@ export const runHotCold = (options: HotColdOptions, onLoaded: () => void, onMeas
     const after = performance.now()
     latency.record(Math.max(1, Math.round((after - now) * 1e6)))
     now = after
+    for (; now >= second; second += 1000) {
+      bySecond.push(operations - operationsBefore)
+      operationsBefore = operations
+    }
     if (now >= nextScan) {
       for (let i = pages.hot; i < pages.hot + pages.warm; i++) words[i * 1024] = touched++
       scans++
@@ -122,6 +133,8 @@ export const runHotCold = (options: HotColdOptions, onLoaded: () => void, onMeas
     operations,
     operations_per_second: operations / seconds,
     seconds,
+    operations_by_second: bySecond,
+    measured_from_ms: measuredFromMs,
     p50_us: latency.percentile(50) / 1000,
     p99_us: latency.percentile(99) / 1000,
     p999_us: latency.percentile(99.9) / 1000,
