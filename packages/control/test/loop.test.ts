@@ -89,7 +89,7 @@ describe("the loop on the fake kernel", () => {
         [["done", 64 * mib]]
       )
       assert.include(decisions.find(({ reason }) => reason.includes("→ reclaim"))?.reason ?? "", "64.0 MiB anon")
-      assert.deepStrictEqual(run.settings, { cold_age: "10s", interval: "5s", pressure_limit: "10%" })
+      assert.deepStrictEqual(run.settings, { cold_age: "10s", interval: "5s", least: "4M", pressure_limit: "10%" })
       assert.strictEqual(summary.memory_current_bytes.peak, 100 * mib)
       assert.strictEqual(run.exitCode, 0)
     }).pipe(Effect.scoped)

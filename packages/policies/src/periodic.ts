@@ -1,13 +1,14 @@
 /**
  * WMO's `periodic` policy: every so often, reclaim what has been idle for at least the cold age.
  * Source: the original WMO agent (July and August 2024). Kept: open loop, one request per period. Mended: ages are compared by the lower
- * edge of a bin, all nodes count, anon counts only as far as swap has room, floor and budget hold, and it waits while pressure is high.
+ * edge of a bin, all nodes count, anon counts only as far as swap has room, floor and budget hold, it waits while pressure is high, and does not ask for
+ * crumbs: asked for 44 KiB, a 6.12 kernel was seen to evict 2,400 pages.
  */
 import { formatBytes, formatDuration, limitBytes } from "@wmo/core"
 import { coldBytes, growth, type Observation } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
 import { definePolicy } from "./Policy.ts"
-import { duration, percent } from "./Setting.ts"
+import { bytes as size, duration, percent } from "./Setting.ts"
 
 interface State {
   readonly nextReclaimMs: number | undefined
@@ -29,6 +30,10 @@ export const periodic = definePolicy({
   settings: {
     cold_age: duration({ default: "10s", doc: "memory idle for at least this long is cold" }),
     interval: duration({ default: "5s", doc: "time from one reclaim to the next; the first comes one cold age after the start" }),
+    least: size({
+      default: "4M",
+      doc: "leave less cold memory than this alone: the kernel reclaims in batches, and would take warm pages with it"
+    }),
     pressure_limit: percent({
       default: "10%",
       doc: "skip a reclaim while some task was stalled on memory for more than this share of time"
@@ -69,6 +74,8 @@ export const periodic = definePolicy({
     const bytes = Math.floor(Math.min(takeable, usage.currentBytes - floorBytes, budgetBytes) / 4096) * 4096
     const found = `${formatBytes(cold.anonBytes)} anon and ${formatBytes(cold.fileBytes)} file idle ≥ ${formatDuration(settings.cold_age)}`
     const noRoom = cold.anonBytes > swapRoom ? `; swap has room for ${formatBytes(swapRoom)} only` : ""
+    if (bytes > 0 && bytes < settings.least)
+      return withAge(`${found}${noRoom}: less than ${formatBytes(settings.least)}, not worth a reclaim`)
     if (bytes <= 0) return withAge(`${found}${noRoom}: nothing to reclaim`)
     actions.push({ _tag: "Reclaim", bytes })
     return withAge(`${found}${noRoom}; stalled ${stalled.toFixed(2)} % → reclaim ${formatBytes(bytes)}`)

@@ -45,6 +45,12 @@ describe("periodic", () => {
     expect(bytesAsked({ machine: { ...machine, swapFreeBytes: 0 } })[0]).toEqual({ _tag: "Reclaim", bytes: 10 * mib })
   })
 
+  it("regression: leaves crumbs alone, for which the kernel would take a batch of warm pages", () => {
+    const crumbs = { source: "mglru" as const, bins: [{ lowerMs: 60_000, upperMs: Infinity, anonBytes: 3 * mib, fileBytes: 0 }] }
+    expect(bytesAsked({ pageAge: crumbs })).toEqual([])
+    expect(bytesAsked({ pageAge: crumbs }, { least: "1M" })[0]).toEqual({ _tag: "Reclaim", bytes: 3 * mib })
+  })
+
   it("respects the cold age by the lower edge of bins (the original was one bin too young)", () => {
     expect(bytesAsked({}, { cold_age: "6s" })[0]).toEqual({ _tag: "Reclaim", bytes: 300 * mib })
     expect(bytesAsked({}, { cold_age: "5s" })[0]).toEqual({ _tag: "Reclaim", bytes: 310 * mib })
@@ -132,7 +138,7 @@ describe("settings", () => {
   }
   it("names the nearest setting for a wrong name", () => {
     expect(problem({ coldage: "10s" })).toBe('policy periodic has no setting "coldage"; did you mean cold_age?')
-    expect(problem({ zzz: "1" })).toBe('policy periodic has no setting "zzz"; it has cold_age, interval, pressure_limit')
+    expect(problem({ zzz: "1" })).toBe('policy periodic has no setting "zzz"; it has cold_age, interval, least, pressure_limit')
   })
   it("says in one line what is wrong with a value", () => {
     expect(problem({ cold_age: "10" })).toBe(

@@ -88,7 +88,13 @@ describe("tables", () => {
     ).toBe("a      bb\nx       1\nlong  100")
   })
   it("sum up one run", () => {
-    const text = runSummary(summary("periodic", 300, 1234.5, { operations_per_second: 1234.5, result: { operations_per_second: 1234.5, p99_us: 15, wrong_bytes: 3 }, missed_ticks: 2 }))
+    const text = runSummary(
+      summary("periodic", 300, 1234.5, {
+        operations_per_second: 1234.5,
+        result: { operations_per_second: 1234.5, p99_us: 15, wrong_bytes: 3 },
+        missed_ticks: 2
+      })
+    )
     expect(text).toContain("mean 300 MiB, peak 400 MiB")
     expect(text).toContain("2 missed")
     expect(text).toContain("3 BYTES WRONG")
