@@ -71,8 +71,9 @@ const surviveClosedStreams = (): void => {
 export const main = async (args: ReadonlyArray<string>): Promise<void> => {
   standWhereTheUserStands()
   surviveClosedStreams()
-  const fiber = Effect.runFork(Effect.provide(runCli(args), KernFs.layer))
+  // Before the fork, which works until it first waits: a signal in that time is handled once there is a fiber to interrupt.
   connectSignals(() => fiber.interruptUnsafe())
+  const fiber = Effect.runFork(Effect.provide(runCli(args), KernFs.layer))
   const { code, line } = endOf(await Effect.runPromise(Fiber.await(fiber)))
   if (line !== undefined) console.error(`wmo: ${line}`)
   process.exit(code === 0 ? process.exitCode : code)
