@@ -57,6 +57,6 @@ describe("guard rails", () => {
     expect(judge(low, anObservation(), rails, nothingSpent)).toMatchObject({ allowed: { _tag: "SetHigh", limit: 100 * mib } })
     const owned = anObservation({ usage: { ...usage, high: 300 * mib } })
     expect(judge(low, owned, rails, nothingSpent)).toMatchObject({ allowed: undefined, refusal: expect.stringContaining("somebody else") })
-    expect(judge(low, owned, rails, { ...nothingSpent, ourHigh: 300 * mib }).allowed).toBeDefined()
+    expect(judge(low, owned, rails, { ...nothingSpent, ourHigh: 300 * mib }).allowed).toEqual({ _tag: "SetHigh", limit: 100 * mib })
   })
 })

@@ -5,8 +5,6 @@ import { fileURLToPath } from "node:url"
 import { codecForPath, loadFixture } from "../src/testing.ts"
 
 export const fixturesDirectory = fileURLToPath(new URL("../../../fixtures", import.meta.url))
-/** Says that nothing has been captured yet. Goes away with the first fixture: from then on an empty directory is a failure. */
-export const marker = `${fixturesDirectory}/NOT-CAPTURED-YET`
 
 export const fixtureNames = (): ReadonlyArray<string> =>
   existsSync(fixturesDirectory)
