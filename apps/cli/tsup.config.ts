@@ -14,7 +14,7 @@ export default defineConfig({
   // node:sqlite has no name without the prefix.
   removeNodeProtocol: false,
   noExternal: [/.*/],
-  // Optional peer of @effect/platform-node that nothing here loads.
-  external: ["redis"],
+  // Optional peer of @effect/platform-node that nothing here loads; and koffi, which is a binary and loaded only where a system call is made.
+  external: ["redis", "koffi"],
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" }
 })

@@ -65,6 +65,12 @@ const measure = (where: string, fs: FsLike) =>
 const mount = await Effect.runPromise(Effect.provide(findCgroupMount, KernFs.layer))
 const isReal = mount !== undefined && mount.memory && !mount.readOnly && process.getuid?.() === 0
 const fs: FsLike = isReal ? { ...nodeFs, statSync: (path) => nodeFs.statSync(path) } : fakeKernel()
-const roots = { cgroup: isReal ? mount.path : "/sys/fs/cgroup", proc: "/proc", sys: "/sys", debug: "/sys/kernel/debug" }
+const roots = {
+  cgroup: isReal ? mount.path : "/sys/fs/cgroup",
+  proc: "/proc",
+  sys: "/sys",
+  debug: "/sys/kernel/debug",
+  tracing: "/sys/kernel/tracing"
+}
 const services = Cgroups.layer.pipe(Layer.provideMerge(KernFs.layerOver(fs)), Layer.provideMerge(Layer.succeed(KernelRoots, roots)))
 await Effect.runPromise(Effect.scoped(measure(isReal ? `the running kernel (${mount.path})` : "memfs", fs)).pipe(Effect.provide(services)))

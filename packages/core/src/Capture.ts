@@ -27,7 +27,13 @@ export const captureManifest = Schema.Struct({
   release: Schema.String,
   /** ISO 8601, UTC. */
   date: Schema.String,
-  roots: Schema.Struct({ cgroup: Schema.String, proc: Schema.String, sys: Schema.String, debug: Schema.String }),
+  roots: Schema.Struct({
+    cgroup: Schema.String,
+    proc: Schema.String,
+    sys: Schema.String,
+    debug: Schema.String,
+    tracing: Schema.optionalKey(Schema.String)
+  }),
   cgroups: Schema.Array(Schema.String),
   files: Schema.Array(capturedFile)
 })

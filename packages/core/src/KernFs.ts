@@ -13,7 +13,7 @@ export interface FsLike {
   openSync(path: string, flags: number): number
   closeSync(fd: number): void
   readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number
-  writeSync(fd: number, buffer: Uint8Array): number
+  writeSync(fd: number, buffer: Uint8Array, offset?: number, length?: number, position?: number | null): number
   write(fd: number, buffer: Uint8Array, callback: (error: unknown, written: number) => void): void
   readdirSync(path: string): ReadonlyArray<string>
   mkdirSync(path: string): unknown
@@ -33,7 +33,24 @@ export interface Held<A> {
   readonly read: Effect.Effect<A, KernelError>
 }
 
-const { O_RDONLY, O_TRUNC, O_WRONLY } = nodeFs.constants
+/**
+ * A file kept open for reads and writes at positions, for system calls on its descriptor, or because it means something while it is open
+ * (`pagemap`, `page_idle/bitmap`, a PSI trigger). Synchronous, outside Effect: for page loops.
+ */
+export interface OpenFile {
+  readonly path: string
+  readonly fd: number
+  /** Reads up to `buffer.length` bytes from `position`; gives how many there were. */
+  readonly readInto: (buffer: Uint8Array, position: number) => Result.Result<number, KernFsError>
+  /** One `pwrite(2)`, or `write(2)` where no position is given; gives how many bytes were taken. */
+  readonly write: (bytes: Uint8Array, position?: number) => Result.Result<number, KernFsError>
+}
+
+const { O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = nodeFs.constants
+const openFlags = { read: O_RDONLY, write: O_WRONLY, readWrite: O_RDWR | O_NONBLOCK }
+
+/** How many held files are given up when descriptors run out, so that everybody else has some. */
+const spare = 64
 
 const utf8 = new TextEncoder()
 
@@ -45,7 +62,11 @@ export class KernFs extends Context.Service<
     readonly read: (path: string) => Effect.Effect<Uint8Array, KernFsError>
     /** Reads a file and decodes it. */
     readonly decode: <A>(path: string, codec: Codec<A>) => Effect.Effect<A, KernelError>
-    /** Opens a file for repeated reading; it is closed with the scope. After its group is gone reads fail with `NoDevice`. */
+    /**
+     * Opens a file for repeated reading; it is closed with the scope. After its group is gone reads fail with `NoDevice`. Where the process
+     * has no descriptors left, some held files are opened at every read instead: slower (and then `NotFound` is how a group that is gone
+     * answers), but any number can be held.
+     */
     readonly hold: <A>(path: string, codec: Codec<A>) => Effect.Effect<Held<A>, KernFsError, Scope.Scope>
     /** Writes with one `write(2)`, at once. Only for files whose writers return quickly. */
     readonly write: (path: string, text: string) => Effect.Effect<void, KernFsError>
@@ -54,6 +75,8 @@ export class KernFs extends Context.Service<
      * Not interruptible: the kernel finishes what it began. The pool has four threads unless UV_THREADPOOL_SIZE says otherwise.
      */
     readonly writeBlocking: (path: string, text: string) => Effect.Effect<void, KernFsError>
+    /** Opens a file as such; it is closed with the scope. `readWrite` does not block (`O_NONBLOCK`), as PSI triggers want it. */
+    readonly open: (path: string, mode: keyof typeof openFlags) => Effect.Effect<OpenFile, KernFsError, Scope.Scope>
     /** Names in a directory. */
     readonly list: (path: string) => Effect.Effect<ReadonlyArray<string>, KernFsError>
     readonly exists: (path: string) => Effect.Effect<boolean>
@@ -97,8 +120,78 @@ const make = (fs: FsLike): KernFs["Service"] => {
       }
     })
 
+  /** Held files that keep a descriptor, in the order in which they got it; and how many may. */
+  const keepers = new Set<HeldFile>()
+  let keepersAtMost = Infinity
+
+  /** Opens a file; where the process has no descriptors left, held files give up some of theirs. */
+  const open = (path: string, flags: number): number => {
+    try {
+      return fs.openSync(path, flags)
+    } catch (thrown) {
+      if (keepers.size === 0 || fromThrown("open", path, thrown).reason._tag !== "TooManyOpen") throw thrown
+      for (const file of [...keepers].slice(-spare)) file.giveUp()
+      keepersAtMost = keepers.size
+      return fs.openSync(path, flags)
+    }
+  }
+
+  class HeldFile {
+    private readonly path: string
+    private readonly isOneRecord: boolean
+    private fd: number | undefined
+    private isClosed = false
+
+    constructor(path: string, { isOneRecord = false }: Codec<any>) {
+      this.path = path
+      this.isOneRecord = isOneRecord
+      this.leave(this.descriptor())
+    }
+
+    /** The view is valid until the next read. Throws what the file system throws. */
+    view(): Uint8Array {
+      const fd = this.descriptor()
+      try {
+        return readView(fd, this.isOneRecord, true)
+      } catch (thrown) {
+        const { reason } = fromThrown("read", this.path, thrown)
+        // Numbers in debugfs cannot be read a second time: they are opened anew.
+        if (reason._tag === "Other" && reason.errno === "ESPIPE") return withView(this.path, (view) => view)
+        throw thrown
+      } finally {
+        this.leave(fd)
+      }
+    }
+
+    /** Closes its descriptor; the next read opens the file again. */
+    giveUp(): void {
+      if (this.fd !== undefined) fs.closeSync(this.fd)
+      this.fd = undefined
+      keepers.delete(this)
+    }
+
+    close(): void {
+      this.giveUp()
+      this.isClosed = true
+    }
+
+    /** The file's own descriptor, or one for once. */
+    private descriptor(): number {
+      if (this.fd !== undefined) return this.fd
+      if (this.isClosed) throw Object.assign(new Error(`${this.path} is not held any more`), { code: "EBADF" })
+      const fd = open(this.path, O_RDONLY)
+      if (keepers.size >= keepersAtMost) return fd
+      keepers.add(this)
+      return (this.fd = fd)
+    }
+
+    private leave(fd: number): void {
+      if (fd !== this.fd) fs.closeSync(fd)
+    }
+  }
+
   const withView = <A>(path: string, use: (view: Uint8Array) => A, isOneRecord = false): A => {
-    const fd = fs.openSync(path, O_RDONLY)
+    const fd = open(path, O_RDONLY)
     try {
       return use(readView(fd, isOneRecord, false))
     } finally {
@@ -115,27 +208,41 @@ const make = (fs: FsLike): KernFs["Service"] => {
       ),
     hold: (path, codec) =>
       Effect.acquireRelease(
-        attempt("open", path, () => fs.openSync(path, O_RDONLY)),
-        (fd) => Effect.sync(() => fs.closeSync(fd))
+        attempt("open", path, () => new HeldFile(path, codec)),
+        (file) => Effect.sync(() => file.close())
       ).pipe(
-        Effect.map((fd) => {
+        Effect.map((file) => {
           const readResult = (): Result.Result<any, KernelError> => {
             let view: Uint8Array
             try {
-              view = readView(fd, codec.isOneRecord ?? false, true)
+              view = file.view()
             } catch (thrown) {
-              const error = fromThrown("read", path, thrown)
-              if (error.reason._tag !== "Other" || error.reason.errno !== "ESPIPE") return Result.fail(error)
-              // Numbers in debugfs cannot be read a second time: they are opened anew.
-              try {
-                return withView(path, codec.decode)
-              } catch (again) {
-                return Result.fail(fromThrown("read", path, again))
-              }
+              return Result.fail(fromThrown("read", path, thrown))
             }
             return codec.decode(view)
           }
           return { path, readResult, read: Effect.suspend(() => Effect.fromResult(readResult())) }
+        })
+      ),
+    open: (path, mode) =>
+      Effect.acquireRelease(
+        attempt("open", path, () => open(path, openFlags[mode])),
+        (fd) => Effect.sync(() => fs.closeSync(fd))
+      ).pipe(
+        Effect.map((fd) => {
+          const now = <A>(operation: "read" | "write", run: () => A): Result.Result<A, KernFsError> => {
+            try {
+              return Result.succeed(run())
+            } catch (thrown) {
+              return Result.fail(fromThrown(operation, path, thrown))
+            }
+          }
+          return {
+            path,
+            fd,
+            readInto: (bytes, position) => now("read", () => fs.readSync(fd, bytes, 0, bytes.length, position)),
+            write: (bytes, position) => now("write", () => fs.writeSync(fd, bytes, 0, bytes.length, position ?? null))
+          }
         })
       ),
     write: (path, text) =>
@@ -143,7 +250,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
         "write",
         path,
         () => {
-          const fd = fs.openSync(path, O_WRONLY | O_TRUNC)
+          const fd = open(path, O_WRONLY | O_TRUNC)
           try {
             fs.writeSync(fd, utf8.encode(text))
           } finally {
@@ -154,7 +261,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
       ),
     writeBlocking: (path, text) =>
       Effect.flatMap(
-        attempt("write", path, () => fs.openSync(path, O_WRONLY | O_TRUNC), text),
+        attempt("write", path, () => open(path, O_WRONLY | O_TRUNC), text),
         (fd) =>
           Effect.callback<void, KernFsError>((resume) => {
             fs.write(fd, utf8.encode(text), (error) => {

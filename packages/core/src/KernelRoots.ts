@@ -10,8 +10,16 @@ export interface KernelRootsShape {
   readonly sys: string
   /** debugfs. */
   readonly debug: string
+  /** tracefs. */
+  readonly tracing: string
 }
 
 export const KernelRoots: Context.Reference<KernelRootsShape> = Context.Reference("@wmo/core/KernelRoots", {
-  defaultValue: (): KernelRootsShape => ({ cgroup: "/sys/fs/cgroup", proc: "/proc", sys: "/sys", debug: "/sys/kernel/debug" })
+  defaultValue: (): KernelRootsShape => ({
+    cgroup: "/sys/fs/cgroup",
+    proc: "/proc",
+    sys: "/sys",
+    debug: "/sys/kernel/debug",
+    tracing: "/sys/kernel/tracing"
+  })
 })

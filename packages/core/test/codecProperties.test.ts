@@ -3,8 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import fc from "fast-check"
 import { CodecError } from "../src/index.ts"
-import { codecCases } from "./codecs.ts"
+import { codecCases as cases } from "./codecs.ts"
+import { damonCodecCases } from "./codecs.damon.ts"
+import { groupCodecCases } from "./codecs.groups.ts"
+import { processCodecCases } from "./codecs.processes.ts"
 
+const codecCases = [...cases, ...groupCodecCases, ...processCodecCases, ...damonCodecCases]
 const encoder = new TextEncoder()
 const seed = 20261121
 

@@ -1,7 +1,7 @@
 /** The door to pseudo-files, on the fake file system. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
-import { bytesFile, type Codec, KernFs, type KernFsError, type KernFsReason } from "../src/index.ts"
+import { bytesFile, type Codec, type Held, KernFs, type KernFsError, type KernFsReason } from "../src/index.ts"
 import { Errno, FakeFs } from "../src/testing.ts"
 
 const run = <A, E>(fs: FakeFs, use: (kernFs: KernFs["Service"]) => Effect.Effect<A, E, any>) =>
@@ -149,6 +149,50 @@ describe("reads and writes", () => {
         assert.strictEqual(yield* kernFs.decode("/debug/stored_pages", codec), 42)
         const held = yield* kernFs.hold("/debug/stored_pages", codec)
         assert.deepStrictEqual([yield* held.read, yield* held.read], [42, 42])
+      })
+    )
+  })
+
+  it.effect("holds more files than the process has descriptors, and leaves some for others", () => {
+    const fs = new FakeFs()
+    const codec = bytesFile("memory.current")
+    for (let i = 0; i < 300; i++) fs.file(`/cg/${i}/memory.current`, { read: () => `${i}\n` })
+    fs.descriptorsAtMost = 100
+    return run(fs, (kernFs) =>
+      Effect.gen(function* () {
+        const held: Array<Held<number>> = []
+        for (let i = 0; i < 300; i++) held.push(yield* kernFs.hold(`/cg/${i}/memory.current`, codec))
+        for (let round = 0; round < 2; round++) {
+          for (const [i, file] of held.entries()) assert.strictEqual(yield* file.read, i)
+        }
+        assert.isAtLeast(fs.descriptorsAtMost - fs.descriptorCount, 60)
+        assert.isAtLeast(fs.descriptorCount, 30)
+        fs.remove("/cg/0")
+        fs.remove("/cg/299")
+        for (const i of [0, 299]) assert.isTrue(((yield* Effect.flip(held[i]!.read)) as KernFsError).isGone)
+      })
+    ).pipe(
+      Effect.scoped,
+      Effect.ensuring(Effect.sync(() => assert.strictEqual(fs.descriptorCount, 0)))
+    )
+  })
+
+  it.effect("reads and writes at positions", () => {
+    const fs = new FakeFs()
+    const words = new Uint8Array(32)
+    fs.file("/bitmap", {
+      readAt: (position, length) => words.slice(position, position + length),
+      writeAt: (position, bytes) => words.set(bytes, position)
+    })
+    return run(fs, (kernFs) =>
+      Effect.gen(function* () {
+        const file = yield* kernFs.open("/bitmap", "readWrite")
+        assert.deepStrictEqual(file.write(Uint8Array.of(1, 2, 3), 8), Result.succeed(3))
+        const bytes = new Uint8Array(16)
+        assert.deepStrictEqual(file.readInto(bytes, 8), Result.succeed(16))
+        assert.deepStrictEqual([...bytes.subarray(0, 4)], [1, 2, 3, 0])
+        assert.deepStrictEqual(file.readInto(bytes, 24), Result.succeed(8))
+        assert.strictEqual((yield* Effect.flip(kernFs.open("/none", "read"))).reason._tag, "NotFound")
       })
     )
   })

@@ -20,6 +20,10 @@ export interface FakeFile {
   readonly read?: () => string
   /** Answers a write; throws {@link Errno} to refuse it. Without it writes are EINVAL. */
   readonly write?: (text: string) => void
+  /** Binary content at a position, instead of `read`: up to `length` bytes. */
+  readonly readAt?: (position: number, length: number) => Uint8Array
+  /** Binary writes at a position, instead of `write`. */
+  readonly writeAt?: (position: number, bytes: Uint8Array) => void
   /** As numbers in debugfs are: `pread(2)` is ESPIPE. */
   readonly isNotSeekable?: boolean
 }
@@ -45,6 +49,12 @@ export class FakeFs implements FsLike {
   private readonly files = new Map<string, FakeFile>()
   private readonly hooks: Array<{ readonly root: string; readonly hooks: FakeDirectoryHooks }> = []
   private readonly open = new Map<number, { readonly path: string; snapshot: Uint8Array | undefined; position: number; isDead: boolean }>()
+  /** As RLIMIT_NOFILE: opening more is EMFILE. */
+  descriptorsAtMost = Infinity
+  get descriptorCount(): number {
+    return this.open.size
+  }
+
   /** Every write in order, for assertions. */
   readonly writes: Array<{ readonly path: string; readonly text: string }> = []
 
@@ -80,6 +90,7 @@ export class FakeFs implements FsLike {
   }
 
   openSync(path: string, flags: number): number {
+    if (this.open.size >= this.descriptorsAtMost) throw new Errno("EMFILE")
     const fd = this.fs.openSync(path, flags & ~0o1000)
     this.open.set(fd, { path, snapshot: undefined, position: 0, isDead: false })
     return fd
@@ -93,7 +104,14 @@ export class FakeFs implements FsLike {
   readSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number {
     const file = this.descriptor(fd)
     const at = position ?? file.position
-    if (position !== null && this.files.get(file.path)?.isNotSeekable === true) throw new Errno("ESPIPE")
+    const content = this.files.get(file.path)
+    if (position !== null && content?.isNotSeekable === true) throw new Errno("ESPIPE")
+    if (content?.readAt !== undefined) {
+      const chunk = content.readAt(at, length)
+      buffer.set(chunk, offset)
+      if (position === null) file.position += chunk.length
+      return chunk.length
+    }
     if (at === 0 || file.snapshot === undefined) file.snapshot = new TextEncoder().encode(this.text(file.path))
     const chunk = file.snapshot.subarray(at, at + length)
     buffer.set(chunk, offset)
@@ -101,8 +119,13 @@ export class FakeFs implements FsLike {
     return chunk.length
   }
 
-  writeSync(fd: number, buffer: Uint8Array): number {
+  writeSync(fd: number, buffer: Uint8Array, _offset?: number, _length?: number, position?: number | null): number {
     const { path } = this.descriptor(fd)
+    const writeAt = this.files.get(path)?.writeAt
+    if (writeAt !== undefined) {
+      writeAt(position ?? 0, buffer)
+      return buffer.length
+    }
     const text = new TextDecoder().decode(buffer)
     this.writes.push({ path, text })
     const handler = this.files.get(path)?.write

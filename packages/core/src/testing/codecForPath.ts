@@ -6,9 +6,15 @@ import { countersFile, memoryStat } from "../MemoryStat.ts"
 import { pressureStall } from "../PressureStall.ts"
 import { memInfo, mountInfo, processCgroups, processIds, swaps, wordList } from "../Proc.ts"
 import { booleanFile, bytesFile, limitFile, wordFile } from "../Scalars.ts"
+import { damonFiles } from "./paths.damon.ts"
+import { groupFiles } from "./paths.groups.ts"
+import { processFiles } from "./paths.processes.ts"
 import { memcgPageAge, nodePageAge, pageAgeIntervals, refreshIntervals } from "../WorkingSetReport.ts"
 
-const table: ReadonlyArray<readonly [RegExp, (name: string) => Codec<any>]> = [
+/** A pattern of paths, and the codec of the file whose name it gets. */
+export type PathCodec = readonly [pattern: RegExp, codec: (name: string) => Codec<any>]
+
+const table: ReadonlyArray<PathCodec> = [
   [/\/memory\.(?:current|peak|swap\.current|swap\.peak|zswap\.current|oom\.group|zswap\.writeback)$/, bytesFile],
   [/\/memory\.(?:(?:swap|zswap)\.)?(?:min|low|high|max)$/, limitFile],
   [/\/memory\.stat$/, () => memoryStat],
@@ -36,7 +42,10 @@ const table: ReadonlyArray<readonly [RegExp, (name: string) => Codec<any>]> = [
   [/\/swaps$/, () => swaps],
   [/\/self\/mountinfo$/, () => mountInfo],
   [/\/self\/cgroup$/, () => processCgroups],
-  [/\/osrelease$/, wordFile]
+  [/\/osrelease$/, wordFile],
+  ...damonFiles,
+  ...groupFiles,
+  ...processFiles
 ]
 
 /** The codec of the file at `path`; undefined for files that this library does not read. */

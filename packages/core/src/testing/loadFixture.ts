@@ -29,7 +29,7 @@ export const loadFixture = (directory: string): Fixture => {
     })
     fs.file(path, error === undefined ? readFileSync(`${directory}/root${path}`, "utf8") : refuse(error), mode)
   }
-  const roots = Layer.succeed(KernelRoots, manifest.roots)
+  const roots = Layer.succeed(KernelRoots, { tracing: "/sys/kernel/tracing", ...manifest.roots })
   const layer = Cgroups.layer.pipe(Layer.provideMerge(KernFs.layerOver(fs)), Layer.provideMerge(roots))
   return { manifest, fs, layer }
 }
