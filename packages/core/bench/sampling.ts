@@ -1,66 +1,103 @@
 /**
- * What sampling costs: held reads of memory.stat, memory.current and memory.pressure of many groups, decoded, against bare `readSync` of
- * the same descriptors. On the running kernel where cgroup v2 has the memory controller and the groups can be made (the VM), else on memfs.
- * Run: `node bench/sampling.ts [groups] [rounds]`. Prints one row a file: ns a read, ns of the bare read, their ratio.
+ * What sampling costs: a pass over 1,000 groups × (memory.current, .stat, .pressure, .swap.current, .zswap.current), read on held
+ * descriptors and decoded, beside a C program (sampling.c) that only reads the same files. On the running kernel where it has cgroup v2
+ * with the memory controller and we are root (the VM); else on memfs, beside bare `readSync`, since C cannot read memfs.
+ * Run: `node bench/sampling.ts [groups] [passes]`. Prints medians of a pass and their ratio.
  */
 import { Effect, Layer, Result } from "effect"
+import { execFileSync } from "node:child_process"
 import * as nodeFs from "node:fs"
-import { Cgroups, type Codec, findCgroupMount, type FsLike, type Held, KernelRoots, KernFs, Memcg } from "../src/index.ts"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Cgroups, findCgroupMount, type FsLike, type Held, KernelRoots, KernFs, Memcg } from "../src/index.ts"
 import { FakeKernel, makeSimpleMemcg } from "../src/testing.ts"
 
-const groups = Number(process.argv[2] ?? 200)
-const rounds = Number(process.argv[3] ?? 50)
-const codecs: ReadonlyArray<Codec<any>> = [Memcg.memoryStat, Memcg.memoryCurrent, Memcg.memoryPressure]
-const buffer = new Uint8Array(64 * 1024)
+const groups = Number(process.argv[2] ?? 1000)
+const passes = Number(process.argv[3] ?? 15)
+const codecs = [Memcg.memoryCurrent, Memcg.memoryStat, Memcg.memoryPressure, Memcg.memorySwapCurrent, Memcg.memoryZswapCurrent]
+
+/** Milliseconds. */
+interface Pass {
+  readonly wall: number
+  readonly cpu: number
+}
+
+const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
+const medianPass = (all: ReadonlyArray<Pass>): Pass => ({
+  wall: median(all.map(({ wall }) => wall)),
+  cpu: median(all.map(({ cpu }) => cpu))
+})
+
+/** Two passes more than are counted: the first ones compile. */
+const measured = (run: () => void): Pass =>
+  medianPass(
+    Array.from({ length: passes + 2 }, () => {
+      const cpu = process.cpuUsage()
+      const wall = performance.now()
+      run()
+      const { system, user } = process.cpuUsage(cpu)
+      return { wall: performance.now() - wall, cpu: (system + user) / 1000 }
+    }).slice(2)
+  )
+
+const bareReads = (fs: FsLike, paths: ReadonlyArray<string>): Pass => {
+  const buffer = new Uint8Array(64 * 1024)
+  const fds = paths.map((path) => fs.openSync(path, nodeFs.constants.O_RDONLY))
+  const pass = measured(() => {
+    for (const fd of fds) fs.readSync(fd, buffer, 0, buffer.length, 0)
+  })
+  for (const fd of fds) fs.closeSync(fd)
+  return pass
+}
+
+const cReads = (paths: ReadonlyArray<string>): Pass => {
+  const directory = nodeFs.mkdtempSync(join(tmpdir(), "wmo-bench-"))
+  try {
+    const program = join(directory, "sampling")
+    execFileSync("cc", ["-O2", "-o", program, join(import.meta.dirname, "sampling.c")], { stdio: "inherit" })
+    const lines = execFileSync(program, [String(passes + 2)], { input: `${paths.join("\n")}\n`, encoding: "utf8" })
+      .trim()
+      .split("\n")
+    return medianPass(lines.slice(2).map((line) => ({ wall: Number(line.split(" ")[0]) / 1e6, cpu: Number(line.split(" ")[1]) / 1e6 })))
+  } finally {
+    nodeFs.rmSync(directory, { recursive: true })
+  }
+}
+
+const row = (name: string, { cpu, wall }: Pass, reference: Pass): void =>
+  console.log(
+    `${name.padEnd(34)} ${wall.toFixed(1).padStart(8)} ms ${cpu.toFixed(1).padStart(8)} ms CPU ${(wall / reference.wall).toFixed(2).padStart(6)} ×`
+  )
+
+const measure = (where: string, fs: FsLike, isReal: boolean) =>
+  Effect.gen(function* () {
+    const kernFs = yield* KernFs
+    const cgroups = yield* Cgroups
+    const names = Array.from({ length: groups }, (_, i) => `wmo-bench-${process.pid}-${i}`)
+    for (const name of names) {
+      yield* Effect.acquireRelease(kernFs.mkdir(cgroups.path(name)), () => Effect.ignore(kernFs.rmdir(cgroups.path(name))))
+    }
+    const paths = names.flatMap((name) => codecs.map((codec) => cgroups.path(name, codec.file)))
+    const held: Array<Held<unknown>> = []
+    for (const name of names) for (const codec of codecs) held.push(yield* cgroups.hold<unknown>(name, codec as never))
+
+    const reference = isReal ? cReads(paths) : bareReads(fs, paths)
+    const decoded = measured(() => {
+      for (const file of held) if (Result.isFailure(file.readResult())) throw new Error(`cannot read ${file.path}`)
+    })
+    console.log(`${groups} groups × ${codecs.length} files on ${where}, median of ${passes} passes`)
+    row(isReal ? "C, pread only (reference)" : "bare readSync (reference)", reference, reference)
+    if (isReal) row("Node, readSync only", bareReads(fs, paths), reference)
+    row("held reads, decoded", decoded, reference)
+    console.log(`beyond the reference: ${(decoded.cpu - reference.cpu).toFixed(1)} ms of CPU a pass`)
+  })
 
 const fakeKernel = (): FsLike => {
-  const stat = Object.fromEntries([...Array(30).keys()].map((i) => [`key_${i}`, BigInt(i) * 2n ** 40n]))
+  const stat = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`key_${i}`, BigInt(i) * 2n ** 40n]))
   const kernel = new FakeKernel({ memcg: (_, limits) => makeSimpleMemcg({ stat: { unknown: stat } }, limits) })
   kernel.fs.writeSync(kernel.fs.openSync("/sys/fs/cgroup/cgroup.subtree_control", 1), new TextEncoder().encode("+memory"))
   return kernel.fs
 }
-
-/** Nanoseconds a call, the best of five. */
-const time = (calls: number, run: () => void): number => {
-  const runs = [...Array(5).keys()].map(() => {
-    const start = process.hrtime.bigint()
-    run()
-    return Number(process.hrtime.bigint() - start) / calls
-  })
-  return Math.min(...runs)
-}
-
-const measure = (where: string, fs: FsLike) =>
-  Effect.gen(function* () {
-    const kernFs = yield* KernFs
-    const cgroups = yield* Cgroups
-    const names = [...Array(groups).keys()].map((i) => `wmo-bench-${process.pid}-${i}`)
-    for (const name of names) {
-      yield* Effect.acquireRelease(kernFs.mkdir(cgroups.path(name)), () => Effect.ignore(kernFs.rmdir(cgroups.path(name))))
-    }
-    console.log(`${groups} groups on ${where}, ${rounds} rounds`)
-    console.log("file              held + decode    bare readSync    ratio")
-    for (const codec of codecs) {
-      const held: Array<Held<unknown>> = []
-      const fds: Array<number> = []
-      for (const name of names) {
-        held.push(yield* cgroups.hold(name, codec))
-        fds.push(fs.openSync(cgroups.path(name, codec.file), nodeFs.constants.O_RDONLY))
-      }
-      const decoded = time(groups * rounds, () => {
-        for (let round = 0; round < rounds; round++) {
-          for (const file of held) if (Result.isFailure(file.readResult())) throw new Error(`cannot read ${file.path}`)
-        }
-      })
-      const bare = time(groups * rounds, () => {
-        for (let round = 0; round < rounds; round++) for (const fd of fds) fs.readSync(fd, buffer, 0, buffer.length, 0)
-      })
-      for (const fd of fds) fs.closeSync(fd)
-      console.log(
-        `${codec.file.padEnd(16)} ${decoded.toFixed(0).padStart(11)} ns ${bare.toFixed(0).padStart(13)} ns ${(decoded / bare).toFixed(2).padStart(8)}`
-      )
-    }
-  })
 
 const mount = await Effect.runPromise(Effect.provide(findCgroupMount, KernFs.layer))
 const isReal = mount !== undefined && mount.memory && !mount.readOnly && process.getuid?.() === 0
@@ -73,4 +110,5 @@ const roots = {
   tracing: "/sys/kernel/tracing"
 }
 const services = Cgroups.layer.pipe(Layer.provideMerge(KernFs.layerOver(fs)), Layer.provideMerge(Layer.succeed(KernelRoots, roots)))
-await Effect.runPromise(Effect.scoped(measure(isReal ? `the running kernel (${mount.path})` : "memfs", fs)).pipe(Effect.provide(services)))
+const where = isReal ? `the running kernel (${mount.path})` : "memfs"
+await Effect.runPromise(Effect.scoped(measure(where, fs, isReal)).pipe(Effect.provide(services)))
