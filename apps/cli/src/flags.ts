@@ -31,6 +31,10 @@ export const loopFlags = {
     Flag.withDefault(false),
     Flag.withDescription("decide and record, but change nothing about the group's memory")
   ),
+  takeOver: Flag.Boolean("take-over").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("change what somebody else has set (memory.high), too; it is put back at the end")
+  ),
   pageAge: Flag.Literals("page-age", ["auto", "working-set", "mglru", "none"]).pipe(
     Flag.withDefault("auto"),
     Flag.withDescription("where page ages come from (default: the best source there is)")

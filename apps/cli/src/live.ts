@@ -7,12 +7,13 @@ import { Console, Effect, Layer } from "effect"
 import { unsupported } from "./Exit.ts"
 import { stateDirectory } from "./stateDirectory.ts"
 
-/** Says what could not be put back, so that the user can. */
-const reportKept = Effect.gen(function* () {
+/** Puts everything back, and says what could not be, so that the user can. What an earlier end passed on to this run goes with it. */
+const restore = Effect.gen(function* () {
   const journal = yield* Journal
   for (const change of yield* journal.restore) {
     if (change.result === "kept") yield* Console.error(`wmo: could not restore ${change.path}: ${change.why}`)
   }
+  yield* Journal.recover(stateDirectory())
 })
 
 /**
@@ -33,7 +34,7 @@ export const onThisMachine = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Layer.provideMerge(Journal.layer({ directory: stateDirectory(), command: process.argv.slice(2).join(" ") }))
     )
     return yield* Effect.scoped(effect).pipe(
-      Effect.ensuring(reportKept),
+      Effect.ensuring(restore),
       Effect.provide(services),
       Effect.updateService(KernelRoots, (roots) => ({ ...roots, cgroup: mount.path }))
     )

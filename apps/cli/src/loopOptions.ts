@@ -17,6 +17,7 @@ export interface LoopFlags {
   readonly every: number
   readonly record: Option.Option<string>
   readonly dryRun: boolean
+  readonly takeOver: boolean
   readonly pageAge: SessionOptions["pageAge"]
   readonly floor: number
   readonly step: number
@@ -54,7 +55,7 @@ export const sessionOptions = Effect.fnUntraced(function* (flags: LoopFlags, gro
     policy: policy.success,
     settings: settings.success,
     everyMs: flags.every,
-    rails: { floorBytes: flags.floor, stepBytes: flags.step, perMinuteBytes: flags.budget },
+    rails: { floorBytes: flags.floor, stepBytes: flags.step, perMinuteBytes: flags.budget, takeOver: flags.takeOver },
     dryRun: flags.dryRun,
     warmupMs: flags.warmup,
     pageAge: flags.pageAge,

@@ -11,6 +11,7 @@ const describe = (undone: Undone): string => {
       return `removed ${undone.path}`
     case "gone":
       return `${undone.path} is gone`
+    case "passed on":
     case "kept":
       return `left ${undone.path} as it is: ${undone.why}`
   }

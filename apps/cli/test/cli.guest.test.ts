@@ -171,6 +171,14 @@ describe("wmo on a real kernel", () => {
     assert.strictEqual(theirs.code, 0)
     assert.include(theirs.stderr, "memory.high is 512 MiB, set by somebody else; it is left alone")
     assert.strictEqual(read(group, "memory.high"), String(512 * mib))
+
+    const first = start(["agent", group, "--policy", "senpai", "--for", "8s", "--take-over"])
+    await until("senpai changes memory.high", () => read(group, "memory.high") !== String(512 * mib))
+    const second = await wmo("agent", group, "--policy", "periodic", "--for", "3s")
+    assert.strictEqual(second.code, 1)
+    assert.match(second.stderr, /is in the hands of pid \d+ \(agent wmo-test-agent --policy senpai/)
+    assert.strictEqual((await first.ended).code, 0)
+    assert.strictEqual(read(group, "memory.high"), String(512 * mib))
     nothingIsLeft()
   })
 

@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Errno, FakeKernel, makeSimpleMemcg } from "@wmo/core/testing"
 import { Effect, Fiber } from "effect"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import {
   cgroupRoot,
   coldMemcg,
@@ -170,6 +171,41 @@ describe("wmo agent on the fake kernel", () => {
       const { stderr } = yield* wmoInTime([...agent, "--policy", "senpai"], machine)
       assert.include(stderr, "set by somebody else; it is left alone")
       assert.strictEqual(machine.fs.text(`${cgroupRoot}/app/memory.high`), `${512 * mib}\n`)
+    })
+  )
+
+  it.effect("--take-over changes it all the same, and puts it back", () =>
+    Effect.gen(function* () {
+      const machine = kernelWithApp()
+      write(machine, `${cgroupRoot}/app/memory.high`, "512M")
+      const writes = machine.fs.writes.length
+      const { code, stderr } = yield* wmoInTime([...agent, "--policy", "senpai", "--take-over"], machine)
+      assert.strictEqual(code, 0)
+      assert.match(stderr, /→ memory\.high/)
+      assert.isAbove(machine.fs.writes.slice(writes).filter(({ path }) => path.endsWith("/memory.high")).length, 1)
+      assert.strictEqual(machine.fs.text(`${cgroupRoot}/app/memory.high`), `${512 * mib}\n`)
+    })
+  )
+
+  it.effect("a group on which another wmo acts is refused, with who that is; looking on is not", () =>
+    Effect.gen(function* () {
+      const machine = kernelWithApp()
+      const pid = 4_190_000
+      machine.fs.file(`/proc/${pid}/stat`, `${pid} (wmo) S ${"0 ".repeat(18)}77 0\n`, 0o444)
+      const bootId = machine.fs.text("/proc/sys/kernel/random/boot_id").trim()
+      const lines = [
+        { version: 1, pid, startTime: "77", bootId, command: "agent app --policy periodic" },
+        { kind: "claim", path: `${cgroupRoot}/app` }
+      ]
+      mkdirSync(stateDirectory, { recursive: true })
+      const journal = join(stateDirectory, `journal-${pid}-77.jsonl`)
+      writeFileSync(journal, lines.map((line) => `${JSON.stringify(line)}\n`).join(""))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(journal)))
+      const refused = yield* wmoInTime([...agent, "--policy", "senpai"], machine)
+      assert.strictEqual(refused.code, 1)
+      assert.include(refused.stderr, `${cgroupRoot}/app is in the hands of pid ${pid} (agent app --policy periodic)`)
+      assert.strictEqual((yield* wmoInTime([...agent, "--policy", "senpai", "--dry-run"], machine)).code, 0)
+      assert.strictEqual((yield* wmoInTime([...agent, "--policy", "none"], machine)).code, 0)
     })
   )
 

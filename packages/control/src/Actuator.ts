@@ -3,7 +3,7 @@
  * whatever stays set. Reclaim goes in chunks, so that one request never holds a kernel thread for long and stops at the first sign
  * that the kernel has no more to give.
  */
-import { type Bytes, Cgroups, Journal, type JournalError, type KernelError, Memcg, Mglru, pageSize } from "@wmo/core"
+import { type Bytes, Cgroups, Journal, type JournalFailure, type KernelError, Memcg, Mglru, pageSize } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
 import type { Action } from "@wmo/policies"
 import type { Outcome } from "@wmo/recording"
@@ -49,7 +49,7 @@ export const makeActuator: (options: {
   const carryOut = (
     action: Action,
     group: string
-  ): Effect.Effect<Pick<Outcome, "status" | "reclaimedBytes" | "detail">, KernelError | JournalError> => {
+  ): Effect.Effect<Pick<Outcome, "status" | "reclaimedBytes" | "detail">, KernelError | JournalFailure> => {
     switch (action._tag) {
       case "Reclaim":
         return Effect.map(reclaim(group, action), ({ gaveUp, reclaimedBytes }) =>

@@ -13,6 +13,8 @@ export interface GuardRails {
   readonly stepBytes: Bytes
   /** Reclaim at most this much in any 60 s. */
   readonly perMinuteBytes: Bytes
+  /** Change limits that somebody else has set, too; they are put back like all others. */
+  readonly takeOver?: boolean | undefined
 }
 
 export const defaultGuardRails: GuardRails = { floorBytes: 16 * 2 ** 20, stepBytes: 128 * 2 ** 20, perMinuteBytes: 8 * 2 ** 30 }
@@ -64,8 +66,9 @@ export const judge = (action: Action, observation: Observation, rails: GuardRail
       return { allowed: { ...action, bytes }, note: cut ? `cut from ${formatBytes(action.bytes)} to ${formatBytes(bytes)}` : undefined }
     }
     case "SetHigh": {
-      if (high !== "max" && high !== spent.ourHigh) {
-        return { allowed: undefined, refusal: `memory.high is ${formatBytes(high)}, set by somebody else; it is left alone` }
+      if (high !== "max" && high !== spent.ourHigh && rails.takeOver !== true) {
+        const refusal = `memory.high is ${formatBytes(high)}, set by somebody else; it is left alone (--take-over would change it)`
+        return { allowed: undefined, refusal }
       }
       if (action.limit === "max" || action.limit >= floor) return { allowed: action }
       return {

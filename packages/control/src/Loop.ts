@@ -6,7 +6,7 @@ import {
   type Cgroups,
   formatDuration,
   type Journal,
-  type JournalError,
+  type JournalFailure,
   type KernelError,
   type KernFs,
   type Machine,
@@ -72,7 +72,7 @@ export const makeLoop: (
   options: LoopOptions
 ) => Effect.Effect<
   Loop,
-  GroupGone | JournalError | KernelError | PolicyCannotRun,
+  GroupGone | JournalFailure | KernelError | PolicyCannotRun,
   Cgroups | KernFs | Machine | Mglru | WorkingSet | Journal | Scope.Scope
 > = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pageAge, policy, rails, settings, warmupMs = 0 }) {
   const ages = yield* makePageAgeMonitor(group, pageAge)

@@ -2,17 +2,9 @@
  * One recorded run of the loop: starts the record, runs the loop until its end comes, closes the record with how it ended.
  * Used alike by the command line (real kernel), the demo and the lab (simulator).
  */
-import {
-  type Cgroups,
-  type Journal,
-  type JournalError,
-  type KernelError,
-  type KernFs,
-  Machine,
-  type Mglru,
-  type WorkingSet
-} from "@wmo/core"
+import { Cgroups, Journal, type JournalFailure, type KernelError, type KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
 import type { GroupGone } from "@wmo/monitors"
+import { none } from "@wmo/policies"
 import { Recorder, type RecordingError, type WorkloadResult } from "@wmo/recording"
 import { Clock, Effect, Schema, type Scope } from "effect"
 import { type LoopOptions, makeLoop } from "./Loop.ts"
@@ -49,11 +41,14 @@ export const runSession: <E, R>(
   until: Effect.Effect<SessionEnd, E, R>
 ) => Effect.Effect<
   SessionEnd,
-  E | GroupGone | JournalError | KernelError | PolicyCannotRun | RecordingError,
+  E | GroupGone | JournalFailure | KernelError | PolicyCannotRun | RecordingError,
   R | Cgroups | Journal | KernFs | Machine | Mglru | Recorder | Scope.Scope | WorkingSet
 > = Effect.fnUntraced(function* (options, until) {
   const recorder = yield* Recorder
   const machine = yield* Machine
+  const cgroups = yield* Cgroups
+  // One policy a group: two would undo each other's work. Looking on disturbs nobody.
+  if (options.policy.name !== none.name && !options.dryRun) yield* (yield* Journal).claim(cgroups.path(options.group))
   const loop = yield* makeLoop(options)
   const run = yield* recorder.start({
     label: options.label,

@@ -2,7 +2,7 @@
  * A command in its own cgroup: made fresh, started inside it, ended with everything that it left behind.
  * The process joins the group before it runs the command, so that nothing it allocates is charged elsewhere.
  */
-import { Cgroups, Journal, type JournalError, type KernelError, KernFsError } from "@wmo/core"
+import { Cgroups, Journal, type JournalFailure, type KernelError, KernFsError } from "@wmo/core"
 import type { WorkloadResult } from "@wmo/recording"
 import { Data, Deferred, Effect, Schedule, type Scope } from "effect"
 import { accessSync, constants, mkdtempSync, rmSync, statSync } from "node:fs"
@@ -54,7 +54,7 @@ export const findCommand = (command: string, path = process.env["PATH"] ?? ""): 
  * Makes a new group, and every group on the way to it, with the memory controller enabled for children. All of it is undone with the
  * journal; processes that still run in the group when the scope closes are killed first. Fails if the group exists.
  */
-export const makeGroup: (group: string) => Effect.Effect<void, KernelError | JournalError, Cgroups | Journal | Scope.Scope> =
+export const makeGroup: (group: string) => Effect.Effect<void, KernelError | JournalFailure, Cgroups | Journal | Scope.Scope> =
   Effect.fnUntraced(function* (group) {
     const cgroups = yield* Cgroups
     const journal = yield* Journal

@@ -5,7 +5,7 @@
 import {
   Cgroups,
   Journal,
-  type JournalError,
+  type JournalFailure,
   type KernelError,
   memcgPageAge,
   type Milliseconds,
@@ -33,7 +33,7 @@ const pageAgeEdges = (ages: ReadonlyArray<Milliseconds>): ReadonlyArray<Millisec
 export const prepareWorkingSet: (
   group: string,
   ages: ReadonlyArray<Milliseconds>
-) => Effect.Effect<void, KernelError | JournalError, Cgroups | Journal | WorkingSet> = Effect.fnUntraced(function* (group, ages) {
+) => Effect.Effect<void, KernelError | JournalFailure, Cgroups | Journal | WorkingSet> = Effect.fnUntraced(function* (group, ages) {
   const cgroups = yield* Cgroups
   const journal = yield* Journal
   const workingSet = yield* WorkingSet

@@ -58,5 +58,6 @@ describe("guard rails", () => {
     const owned = anObservation({ usage: { ...usage, high: 300 * mib } })
     expect(judge(low, owned, rails, nothingSpent)).toMatchObject({ allowed: undefined, refusal: expect.stringContaining("somebody else") })
     expect(judge(low, owned, rails, { ...nothingSpent, ourHigh: 300 * mib }).allowed).toEqual({ _tag: "SetHigh", limit: 100 * mib })
+    expect(judge(low, owned, { ...rails, takeOver: true }, nothingSpent).allowed).toEqual({ _tag: "SetHigh", limit: 100 * mib })
   })
 })

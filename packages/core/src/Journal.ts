@@ -1,11 +1,20 @@
 /**
  * The journal: every change to the machine is written down before it is made, and undone in reverse order on exit, on error and,
  * after a crash, by the next start. One file per process in a state directory (JournalFile has the format).
- * What somebody else has changed since is reported and left alone. One-shot commands (reclaim, aging) have no old value and no entry.
+ * What somebody else has changed since is reported and left alone. What is in the journal of another process that lives is refused: two
+ * programs on one knob would undo each other's work. One-shot commands (reclaim, aging) have no old value and no entry.
  */
 import { Context, Data, Effect, Layer, Semaphore } from "effect"
 import * as nodeFs from "node:fs"
-import { JournalFile, type JournalHeader, type JournalLine, listJournals, parseJournal, replaceJournal } from "./JournalFile.ts"
+import {
+  type Holdings,
+  JournalFile,
+  type JournalHeader,
+  type JournalLine,
+  listJournals,
+  parseJournal,
+  replaceJournal
+} from "./JournalFile.ts"
 import { KernFs } from "./KernFs.ts"
 import type { KernFsError } from "./KernFsError.ts"
 import { KernelRoots } from "./KernelRoots.ts"
@@ -27,6 +36,20 @@ export class JournalError extends Data.TaggedError("JournalError")<{ readonly di
     return `cannot keep the journal in ${this.directory}: ${this.problem}; choose another with WMO_STATE_DIR`
   }
 }
+
+/** Another process of ours has changed it, or claimed it, and has not ended yet. */
+export class HeldByAnother extends Data.TaggedError("HeldByAnother")<{
+  readonly path: string
+  readonly pid: number
+  readonly command: string
+}> {
+  override get message(): string {
+    return `${this.path} is in the hands of pid ${this.pid} (${this.command}): end that first, or choose another`
+  }
+}
+
+/** Why a change was not made, beside the kernel's refusal. */
+export type JournalFailure = JournalError | HeldByAnother
 
 const utf8 = new TextDecoder()
 const bootUnknown = "unknown"
@@ -57,9 +80,14 @@ export class Journal extends Context.Service<
      * Writes a setting, its old value on record first. Blocks a pool thread, not the event loop. Knows how to undo single values,
      * choices (`always [madvise] never`), nested keys (`N0=2000`) and `cgroup.subtree_control`.
      */
-    readonly set: (path: string, value: string) => Effect.Effect<void, KernFsError | JournalError>
+    readonly set: (path: string, value: string) => Effect.Effect<void, KernFsError | JournalFailure>
     /** Creates a directory (a cgroup) that will be removed again. Fails with `Exists`, and takes nothing over, if it is there already. */
     readonly mkdir: (path: string) => Effect.Effect<void, KernFsError | JournalError>
+    /**
+     * Takes a name for this process until `restore`, where no other living process has claimed it: the group that a policy acts on, for
+     * example. Of two processes that claim the same thing at the same instant, both may be refused.
+     */
+    readonly claim: (path: string) => Effect.Effect<void, JournalFailure>
     /** Undoes everything now, newest first. Also happens when the layer's scope closes. Never fails: what cannot be undone is `kept`. */
     readonly restore: Effect.Effect<ReadonlyArray<Undone>>
   }
@@ -95,23 +123,45 @@ export class Journal extends Context.Service<
           })
 
         const restore = Effect.gen(function* () {
-          const { again, undone } = yield* undoChanges(fs, file.changes)
-          yield* Effect.try(() => file.replace(again)).pipe(
+          const { again, undone } = yield* undoChanges(fs, file.held.changes)
+          yield* Effect.try(() => file.replace({ changes: again, claims: new Set() })).pipe(
             // The old file is still there: the next start finds what is undone already in place, and no harm in it.
             Effect.ignore
           )
-          return undone
+          if (again.length === 0) return undone
+          const others = yield* livingOthers(fs, proc, options.directory, header, file.name)
+          const isUsedBy =
+            (path: string) =>
+            ({ changes }: Holdings): boolean =>
+              changes.some((change) => change.path.startsWith(`${path.replace(/\/cgroup\.subtree_control$/, "")}/`))
+          return undone.map(({ path, result, ...rest }): Undone => {
+            const isPassedOn = result === "kept" && again.some((change) => change.path === path) && others.some(isUsedBy(path))
+            return { path, result: isPassedOn ? "passed on" : result, ...rest }
+          })
         }).pipe(lock.withPermits(allPermits), Effect.uninterruptible)
+
+        /** Puts the first line about a path on record, unless another living process has one of its kind. */
+        const take = Effect.fnUntraced(function* (line: Extract<JournalLine, { kind: "write" | "claim" }>) {
+          yield* append(line)
+          const isHeldBy = ({ changes, claims }: Holdings): boolean =>
+            line.kind === "claim" ? claims.has(line.path) : changes.some(({ kind, path }) => kind === "write" && path === line.path)
+          const others = yield* livingOthers(fs, proc, options.directory, header, file.name)
+          const holder = others.find(isHeldBy)?.header
+          if (holder === undefined) return
+          yield* Effect.ignore(append({ kind: "cancel", of: line.kind, path: line.path }))
+          return yield* new HeldByAnother({ path: line.path, pid: holder.pid, command: holder.command })
+        })
 
         yield* Effect.addFinalizer(() => restore)
         return Journal.of({
           restore,
           set: Effect.fnUntraced(function* (path, value) {
-            const known = file.changes.find((change) => change.kind === "write" && change.path === path)
+            const known = file.held.changes.find((change) => change.kind === "write" && change.path === path)
             const before = known?.kind === "write" ? known.ours.at(-1)! : utf8.decode(yield* fs.read(path)).trim()
             const was = known?.kind === "write" ? known.was : before
             const is = settingAfter(path, before, value)
-            if (known?.kind !== "write" || before !== is) yield* append({ kind: "write", path, was, is })
+            if (known?.kind !== "write") yield* take({ kind: "write", path, was, is })
+            else if (before !== is) yield* append({ kind: "write", path, was, is })
             yield* fs.writeBlocking(path, value)
             // The kernel may spell it in its own way (`64M` reads 67108864): what it says now is what undoing will compare with.
             const says = yield* Effect.orElseSucceed(
@@ -122,11 +172,12 @@ export class Journal extends Context.Service<
           }, lock.withPermits(1)),
           mkdir: Effect.fnUntraced(function* (path) {
             // On record already: mkdir answers Exists if it is still there, and the record stays as it is.
-            const isKnown = file.changes.some((change) => change.kind === "mkdir" && change.path === path)
+            const isKnown = file.held.changes.some((change) => change.kind === "mkdir" && change.path === path)
             if (isKnown || (yield* fs.exists(path))) return yield* fs.mkdir(path)
             yield* append({ kind: "mkdir", path })
-            yield* fs.mkdir(path).pipe(Effect.tapError(() => Effect.ignore(append({ kind: "cancel", path }))))
-          }, lock.withPermits(1))
+            yield* fs.mkdir(path).pipe(Effect.tapError(() => Effect.ignore(append({ kind: "cancel", of: "mkdir", path }))))
+          }, lock.withPermits(1)),
+          claim: (path) => (file.held.claims.has(path) ? Effect.void : lock.withPermits(1)(take({ kind: "claim", path })))
         })
       })
     )
@@ -153,13 +204,30 @@ export class Journal extends Context.Service<
         }
         if ((yield* processStartTime(fs, proc, header.pid)) === header.startTime) continue
         const { again, undone } = yield* undoChanges(fs, changes)
-        attempt(() => replaceJournal(file, header, again))
-        recoveries.push({ pid: header.pid, command: header.command, undone })
+        attempt(() => replaceJournal(file, header, { changes: again, claims: new Set() }))
+        if (undone.length > 0) recoveries.push({ pid: header.pid, command: header.command, undone })
       }
       return recoveries
     }
   )
 }
+
+/** What the other processes that live hold. */
+const livingOthers = Effect.fnUntraced(function* (
+  fs: KernFs["Service"],
+  proc: string,
+  directory: string,
+  self: JournalHeader,
+  ownName: string
+) {
+  const others: Array<Holdings & { readonly header: JournalHeader }> = []
+  for (const name of listJournals(directory)) {
+    const { header, ...held } = parseJournal(attempt(() => nodeFs.readFileSync(`${directory}/${name}`, "utf8")) ?? "")
+    if (name === ownName || header === undefined || header.bootId !== self.bootId) continue
+    if ((yield* processStartTime(fs, proc, header.pid)) === header.startTime) others.push({ header, ...held })
+  }
+  return others
+})
 
 const attempt = <A>(run: () => A): A | undefined => {
   try {

@@ -14,24 +14,34 @@ export interface JournalHeader {
   readonly command: string
 }
 
-/** A line after the first. `is`: what the file says after the write; `cancel`: the mkdir before it was not made. */
+/** A line after the first. `is`: what the file says after the write; `cancel`: the line of that path before it (a mkdir, unless it says) does not count. */
 export type JournalLine =
   | { readonly kind: "write"; readonly path: string; readonly was: string; readonly is: string }
   | { readonly kind: "mkdir"; readonly path: string }
-  | { readonly kind: "cancel"; readonly path: string }
+  | { readonly kind: "claim"; readonly path: string }
+  | { readonly kind: "cancel"; readonly path: string; readonly of?: "write" | "mkdir" | "claim" }
 
 /** What there is to undo at a path. `ours`: the last few texts that our writes left there. */
 export type Change =
   | { readonly kind: "write"; readonly path: string; readonly was: string; readonly ours: Array<string> }
   | { readonly kind: "mkdir"; readonly path: string }
 
+/** What a process holds: changes to undo, in the order in which their paths were first changed; and what it claimed for itself. */
+export interface Holdings {
+  readonly changes: Array<Change>
+  readonly claims: Set<string>
+}
+
 /** More than the two that a crash between two writes can leave, so that a text read back has room beside the text written. */
 const textsKept = 4
 const filePattern = /^journal-\d+-\d+\.jsonl$/
 
-/** Adds a line to what there is to undo, in place. Changes stand in the order in which their paths were first changed. */
-const applyLine = (changes: Array<Change>, line: JournalLine): void => {
-  const at = changes.findIndex((change) => change.path === line.path && (change.kind === "write") === (line.kind === "write"))
+/** Adds a line to what is held, in place. */
+const applyLine = ({ changes, claims }: Holdings, line: JournalLine): void => {
+  if (line.kind === "claim") return void claims.add(line.path)
+  const kind = line.kind === "cancel" ? (line.of ?? "mkdir") : line.kind
+  if (kind === "claim") return void claims.delete(line.path)
+  const at = changes.findIndex((change) => change.path === line.path && change.kind === kind)
   const known = changes[at]
   if (line.kind === "cancel") {
     if (at >= 0) changes.splice(at, 1)
@@ -45,20 +55,26 @@ const applyLine = (changes: Array<Change>, line: JournalLine): void => {
   }
 }
 
-const linesOf = (change: Change): ReadonlyArray<JournalLine> =>
+const linesOfChange = (change: Change): ReadonlyArray<JournalLine> =>
   change.kind === "mkdir" ? [change] : change.ours.map((is) => ({ kind: "write", path: change.path, was: change.was, is }))
+
+const linesOf = ({ changes, claims }: Holdings): ReadonlyArray<JournalLine> => [
+  ...[...claims].map((path) => ({ kind: "claim" as const, path })),
+  ...changes.flatMap(linesOfChange)
+]
 
 const isLine = (value: any): value is JournalLine =>
   typeof value?.path === "string" &&
   (value.kind === "mkdir" ||
-    value.kind === "cancel" ||
+    value.kind === "claim" ||
+    (value.kind === "cancel" && [undefined, "write", "mkdir", "claim"].includes(value.of)) ||
     (value.kind === "write" && typeof value.was === "string" && typeof value.is === "string"))
 
 const isHeader = (value: any): value is JournalHeader =>
   value?.version === 1 && Number.isSafeInteger(value.pid) && typeof value.startTime === "string" && typeof value.bootId === "string"
 
 /** What a journal says. A torn line (power loss while it was written) describes a change that was not made, and is passed over. */
-export const parseJournal = (text: string): { readonly header: JournalHeader | undefined; readonly changes: Array<Change> } => {
+export const parseJournal = (text: string): Holdings & { readonly header: JournalHeader | undefined } => {
   const values = text.split("\n").flatMap((line): ReadonlyArray<unknown> => {
     try {
       return line === "" ? [] : [JSON.parse(line)]
@@ -66,15 +82,16 @@ export const parseJournal = (text: string): { readonly header: JournalHeader | u
       return []
     }
   })
-  const changes: Array<Change> = []
-  for (const value of values) if (isLine(value)) applyLine(changes, value)
-  return { header: values.find(isHeader), changes }
+  const held: Holdings = { changes: [], claims: new Set() }
+  for (const value of values) if (isLine(value)) applyLine(held, value)
+  return { header: values.find(isHeader), ...held }
 }
 
-/** Replaces a journal atomically by what is still to be undone; removes it when nothing is. Throws what `node:fs` throws. */
-export const replaceJournal = (file: string, header: JournalHeader, changes: ReadonlyArray<Change>): void => {
-  if (changes.length === 0) return nodeFs.rmSync(file, { force: true })
-  const text = [header, ...changes.flatMap(linesOf)].map((value) => `${JSON.stringify(value)}\n`).join("")
+/** Replaces a journal atomically by what is still held; removes it when nothing is. Throws what `node:fs` throws. */
+export const replaceJournal = (file: string, header: JournalHeader, held: Holdings): void => {
+  const lines = linesOf(held)
+  if (lines.length === 0) return nodeFs.rmSync(file, { force: true })
+  const text = [header, ...lines].map((value) => `${JSON.stringify(value)}\n`).join("")
   nodeFs.writeFileSync(`${file}.tmp`, text, { mode: 0o600, flush: true })
   nodeFs.renameSync(`${file}.tmp`, file)
 }
@@ -88,9 +105,10 @@ export const listJournals = (directory: string): ReadonlyArray<string> => {
   }
 }
 
-/** The journal of this process, and what it has to undo. Methods throw what `node:fs` throws. */
+/** The journal of this process, and what it holds. Methods throw what `node:fs` throws. */
 export class JournalFile {
-  changes: Array<Change> = []
+  held: Holdings = { changes: [], claims: new Set() }
+  readonly name: string
   private readonly directory: string
   private readonly file: string
   private readonly header: JournalHeader
@@ -101,12 +119,13 @@ export class JournalFile {
   constructor(directory: string, header: JournalHeader) {
     this.directory = directory
     this.header = header
-    this.file = `${directory}/journal-${header.pid}-${header.startTime}.jsonl`
+    this.name = `journal-${header.pid}-${header.startTime}.jsonl`
+    this.file = `${directory}/${this.name}`
   }
 
-  /** Puts a line on disk, then among the changes. */
+  /** Puts a line on disk, then among what is held. */
   append(line: JournalLine): void {
-    if (this.linesOnDisk > 256 + 8 * this.changes.length) this.replace(this.changes)
+    if (this.linesOnDisk > 256 + 8 * (this.held.changes.length + this.held.claims.size)) this.replace(this.held)
     if (this.fd === undefined) {
       nodeFs.mkdirSync(this.directory, { recursive: true, mode: 0o700 })
       this.fd = nodeFs.openSync(this.file, "a", 0o600)
@@ -114,18 +133,19 @@ export class JournalFile {
     }
     this.print(line)
     nodeFs.fsyncSync(this.fd)
-    applyLine(this.changes, line)
+    applyLine(this.held, line)
   }
 
-  /** Keeps only these changes, on disk too. */
-  replace(changes: Array<Change>): void {
-    this.changes = changes
+  /** Holds only this, on disk too. */
+  replace(held: Holdings): void {
+    this.held = held
     if (this.fd !== undefined) nodeFs.closeSync(this.fd)
     const wasWritten = this.fd !== undefined || this.linesOnDisk > 0
     this.fd = undefined
     if (!wasWritten) return
-    replaceJournal(this.file, this.header, changes)
-    this.linesOnDisk = changes.length === 0 ? 0 : 1 + changes.flatMap(linesOf).length
+    replaceJournal(this.file, this.header, held)
+    const lines = linesOf(held).length
+    this.linesOnDisk = lines === 0 ? 0 : 1 + lines
     this.isTorn = false
   }
 

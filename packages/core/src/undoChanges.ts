@@ -11,8 +11,11 @@ import { sameSetting, undoingWrites } from "./settingText.ts"
 /** What became of one change when it was undone. */
 export interface Undone {
   readonly path: string
-  /** `restored` to `was`; `removed` a group; `gone`: nothing left to undo; `kept`: left as it is, `why` says why. */
-  readonly result: "restored" | "removed" | "gone" | "kept"
+  /**
+   * `restored` to `was`; `removed` a group; `gone`: nothing left to undo; `kept`: left as it is, `why` says why; `passed on`: another
+   * process of ours is still using it, and undoes it when it ends.
+   */
+  readonly result: "restored" | "removed" | "gone" | "kept" | "passed on"
   readonly was?: string
   readonly why?: string
 }

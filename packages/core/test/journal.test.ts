@@ -4,7 +4,7 @@ import { Effect, Layer } from "effect"
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Journal, JournalError, type KernFs } from "../src/index.ts"
+import { HeldByAnother, Journal, JournalError, type KernFs } from "../src/index.ts"
 import { FakeKernel } from "../src/testing.ts"
 
 const high = "/sys/fs/cgroup/app/memory.high"
@@ -293,6 +293,89 @@ describe("Journal", () => {
   )
 })
 
+describe("two processes", () => {
+  /** A journal of a process that lives. */
+  const livingJournal = (kernel: FakeKernel, directory: string, lines: ReadonlyArray<unknown>): string => {
+    const fields = `${deadPid} (wmo) S ${"0 ".repeat(18)}77 0\n`
+    kernel.fs.file(`/proc/${deadPid}/stat`, fields, 0o444)
+    return deadJournal(directory, lines)
+  }
+
+  it.effect("do not claim the same group, nor set the same knob: the second is told who has it, and changes nothing", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const kernel = makeKernel()
+      const group = "/sys/fs/cgroup/app"
+      livingJournal(kernel, directory, [
+        { kind: "claim", path: group },
+        { kind: "write", path: high, was: "max", is: "64M" },
+        { kind: "mkdir", path: "/sys/fs/cgroup/app/theirs" }
+      ])
+      yield* withJournal(kernel, directory, (journal) =>
+        Effect.gen(function* () {
+          for (const refused of [journal.claim(group), journal.set(high, "32M")]) {
+            const error = yield* Effect.flip(refused)
+            assert.instanceOf(error, HeldByAnother)
+            assert.include(error.message, `pid ${deadPid} (wmo run)`)
+          }
+          yield* journal.claim("/sys/fs/cgroup/app/theirs")
+          yield* journal.claim("/sys/fs/cgroup/other")
+          yield* journal.set("/sys/fs/cgroup/app/memory.low", "1M")
+        })
+      )
+      assert.strictEqual(kernel.fs.text(high), "max\n")
+      assert.deepStrictEqual(
+        kernel.fs.writes.filter(({ path }) => path === high),
+        []
+      )
+    })
+  )
+
+  it.effect("a parent group that both use is passed on to the one that ends last (regression: the first complained of it)", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const kernel = makeKernel()
+      livingJournal(kernel, directory, [{ kind: "mkdir", path: "/sys/fs/cgroup/wmo/theirs" }])
+      yield* withJournal(kernel, directory, (journal) =>
+        Effect.gen(function* () {
+          for (const name of ["wmo", "alone"]) yield* journal.mkdir(`/sys/fs/cgroup/${name}`)
+          for (const name of ["wmo/theirs", "alone/else"]) kernel.fs.mkdirSync(`/sys/fs/cgroup/${name}`)
+          const results = (yield* journal.restore).map(({ path, result }) => [path, result])
+          assert.deepStrictEqual(results, [
+            ["/sys/fs/cgroup/alone", "kept"],
+            ["/sys/fs/cgroup/wmo", "passed on"]
+          ])
+        })
+      )
+    })
+  )
+
+  it.effect("one after the other may: what the dead one claimed is free, and so is what a living one has given back", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const kernel = makeKernel()
+      deadJournal(directory, [
+        { kind: "claim", path: "/sys/fs/cgroup/app" },
+        { kind: "claim", path: "/sys/fs/cgroup/b" },
+        { kind: "cancel", of: "claim", path: "/sys/fs/cgroup/b" }
+      ])
+      yield* withJournal(kernel, directory, (journal) =>
+        Effect.gen(function* () {
+          yield* journal.claim("/sys/fs/cgroup/app")
+          yield* journal.claim("/sys/fs/cgroup/app")
+          yield* journal.restore
+          assert.lengthOf(readdirSync(directory), 1)
+        })
+      )
+      livingJournal(kernel, directory, [
+        { kind: "claim", path: "/sys/fs/cgroup/b" },
+        { kind: "cancel", of: "claim", path: "/sys/fs/cgroup/b" }
+      ])
+      yield* withJournal(kernel, directory, (journal) => journal.claim("/sys/fs/cgroup/b"))
+    })
+  )
+})
+
 describe("Journal.recover", () => {
   it.effect("undoes what a dead process left, and says so", () =>
     Effect.gen(function* () {
@@ -405,7 +488,7 @@ describe("Journal.recover", () => {
         writeFileSync(`${directory}/journal-${i}-1.jsonl`, text)
       mkdirSync(`${directory}/journal-9-9.jsonl`)
       deadJournal(directory, [null, 7, {}, { kind: "write", path: high }, { kind: "mkdir", path: 3 }])
-      assert.deepStrictEqual(yield* recover(kernel, directory), [{ pid: deadPid, command: "wmo run", undone: [] }])
+      assert.deepStrictEqual(yield* recover(kernel, directory), [])
       assert.deepStrictEqual(yield* recover(kernel, `${directory}/none`), [])
       assert.deepStrictEqual(readdirSync(directory), ["journal-9-9.jsonl"])
     })
