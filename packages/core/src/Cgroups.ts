@@ -1,23 +1,57 @@
 /**
- * cgroup v2 groups: read, write and hold their files; list and kill them; reclaim from them.
+ * cgroup v2 groups: read, write, hold and wait for their files; walk and watch the tree; make, freeze, kill them; reclaim from them.
  * Groups are named by their path below the mount (`wmo/run-1`); a leading slash or the full path under the mount is accepted.
- * Does not decide anything, and does not journal: whoever changes a machine (creates a group, sets a limit) goes through `Journal`.
+ * Does not decide anything, and does not journal, `make` excepted: whoever sets a limit goes through `Journal`.
  */
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope, Stream } from "effect"
 import { posix } from "node:path"
+import { cgroupEvents, cgroupFreeze, cgroupStat, type CountersOf } from "./cgroups/groupFiles.ts"
+import { makeGroup } from "./cgroups/makeGroup.ts"
+import { walkGroups } from "./cgroups/walkGroups.ts"
+import { type GroupChange, watchGroups } from "./cgroups/watchGroups.ts"
 import type { Codec } from "./Codec.ts"
-import { type Held, KernFs, type KernelError } from "./KernFs.ts"
+import type { Journal, JournalFailure } from "./Journal.ts"
+import { type Held, KernFs, type KernelError, type OpenFile } from "./KernFs.ts"
 import type { KernFsError } from "./KernFsError.ts"
 import { KernelRoots } from "./KernelRoots.ts"
-import { cgroupProcs } from "./Memcg.ts"
+import { cgroupProcs, memoryPeak, memorySwapPeak } from "./Memcg.ts"
 import { wordList } from "./Proc.ts"
 import { type ReclaimRequest, reclaimRequest } from "./Scalars.ts"
+import type { Bytes, Milliseconds } from "./Units.ts"
 
 /** `partial`: the kernel gave up before it had reclaimed all that was asked (EAGAIN); some of it was reclaimed. */
 export type ReclaimResult = "met" | "partial"
 
 const controllers = wordList("cgroup.controllers")
 const subtreeControl = wordList("cgroup.subtree_control")
+
+/** The highest use since this descriptor was opened or reset. */
+export interface HeldPeak {
+  readonly read: Effect.Effect<Bytes, KernelError>
+  /** Starts anew from what is in use now, for this descriptor alone (since 6.12; `Invalid` before). */
+  readonly reset: Effect.Effect<void, KernFsError>
+}
+
+const rewalkMs = 10_000
+const utf8 = new TextEncoder()
+
+/** Decodes an open file from its beginning. */
+const decodeOpen = <A>(file: OpenFile, codec: Codec<A>): Effect.Effect<A, KernelError> =>
+  Effect.suspend((): Effect.Effect<A, KernelError> => {
+    let bytes = new Uint8Array(4096)
+    let length = 0
+    for (;;) {
+      const got = file.readInto(bytes.subarray(length), length)
+      if (got._tag === "Failure") return Effect.fail(got.failure)
+      length += got.success
+      if (got.success === 0) return Effect.fromResult(codec.decode(bytes.subarray(0, length)))
+      if (length === bytes.length) {
+        const larger = new Uint8Array(length * 2)
+        larger.set(bytes)
+        bytes = larger
+      }
+    }
+  })
 
 export class Cgroups extends Context.Service<
   Cgroups,
@@ -47,6 +81,39 @@ export class Cgroups extends Context.Service<
     readonly enabledControllers: (group: string) => Effect.Effect<ReadonlyArray<string>, KernelError>
     /** Names of the child groups. */
     readonly children: (group: string) => Effect.Effect<ReadonlyArray<string>, KernFsError>
+    /** Names of the group and of all below it, depth first, parents before children; groups that vanish meanwhile are left out. */
+    readonly walk: (group: string) => Stream.Stream<string, KernFsError>
+    /**
+     * Groups below the group: first those that are there (`Appeared`, parents first), then changes (`Gone`, children first). Ends after the
+     * group itself is `Gone`. Changes are told by inotify where that works; every `every` (10 s) the tree is listed again in any case.
+     */
+    readonly watch: (group: string, options?: { readonly every?: Milliseconds }) => Stream.Stream<GroupChange, KernFsError>
+    /**
+     * What an events file says (`cgroupEvents`, `memoryEvents`, `memoryEventsLocal`, `memorySwapEvents`): now, and whenever the kernel says
+     * that it changed. Bursts are one change. Fails with `NoDevice` when the group is gone.
+     */
+    readonly watchFile: <A>(group: string, codec: Codec<A>) => Stream.Stream<A, KernelError>
+    /**
+     * Makes a group (`Exists` if it is there), and switches `controllers` (`memory`) on in the groups above it, all of it through the
+     * journal. Missing groups above are made too. Removed with the scope, unless it is still in use after five seconds. `Busy` where a group
+     * above that lacks a controller has processes of its own.
+     */
+    readonly make: (
+      group: string,
+      options?: { readonly controllers?: ReadonlyArray<string> }
+    ) => Effect.Effect<void, KernelError | JournalFailure, Journal | Scope.Scope>
+    /** `cgroup.stat`: how many groups are below, living and dying. */
+    readonly stat: (group: string) => Effect.Effect<CountersOf<"nr_descendants" | "nr_dying_descendants">, KernelError>
+    /** Freezes the processes of the group and below (`cgroup.freeze`, since 5.2), and waits until they are. Not through the journal. */
+    readonly freeze: (group: string) => Effect.Effect<void, KernelError>
+    /** Ends `freeze`, and waits until the group runs. It stays frozen, and this waits, while a group above it is frozen. */
+    readonly thaw: (group: string) => Effect.Effect<void, KernelError>
+    /** Waits until no living process is in the group or below (`cgroup.events`); a group that is gone is empty. */
+    readonly awaitEmpty: (group: string) => Effect.Effect<void, KernelError>
+    /** Moves a process with all its threads (`cgroup.procs`); 0 is the caller. Memory stays charged to the group where it was first used. */
+    readonly move: (pid: number, group: string) => Effect.Effect<void, KernFsError>
+    /** Holds `memory.peak` (since 5.19) or `memory.swap.peak` (since 6.5) with a peak of its own. Closes with the scope. */
+    readonly holdPeak: (group: string, of?: "memory" | "swap") => Effect.Effect<HeldPeak, KernFsError, Scope.Scope>
     readonly processes: (group: string) => Effect.Effect<ReadonlyArray<number>, KernelError>
     /** Kills every process in the group and below (`cgroup.kill`, since 5.14). */
     readonly kill: (group: string) => Effect.Effect<void, KernFsError>
@@ -63,7 +130,43 @@ export class Cgroups extends Context.Service<
       }
       const path = (group: string, file?: string): string => [root, normalize(group), file].filter(Boolean).join("/")
       const read = <A>(group: string, codec: Codec<A>) => fs.decode(path(group, codec.file), codec)
+      const watchFile = <A>(group: string, codec: Codec<A>): Stream.Stream<A, KernelError> =>
+        Stream.unwrap(
+          Effect.map(fs.open(path(group, codec.file), "read"), (file) => {
+            const now = decodeOpen(file, codec)
+            return Stream.concat(Stream.fromEffect(now), Stream.fromEffectRepeat(Effect.andThen(fs.awaitEvent(file), now)))
+          })
+        )
+      const awaitEvents = (group: string, isMet: (events: CountersOf<"populated" | "frozen">) => boolean) =>
+        watchFile(group, cgroupEvents).pipe(Stream.takeUntil(isMet), Stream.runDrain)
+      const setFrozen = Effect.fnUntraced(function* (group: string, isFrozen: boolean) {
+        yield* fs.write(path(group, cgroupFreeze.file), isFrozen ? "1" : "0")
+        yield* awaitEvents(group, ({ frozen }) => frozen === (isFrozen ? 1n : 0n))
+      })
       return Cgroups.of({
+        walk: (group) => walkGroups(fs, path, normalize(group)),
+        watch: (group, options) => watchGroups(fs, path, normalize(group), options?.every ?? rewalkMs),
+        watchFile,
+        make: (group, options) => makeGroup(fs, path, normalize(group), options?.controllers ?? ["memory"]),
+        stat: (group) => read(group, cgroupStat),
+        freeze: (group) => setFrozen(group, true),
+        thaw: (group) => setFrozen(group, false),
+        awaitEmpty: (group) =>
+          awaitEvents(group, ({ populated }) => populated === 0n).pipe(
+            Effect.catchIf(
+              (error) => error._tag === "KernFsError" && error.isGone,
+              () => Effect.void
+            )
+          ),
+        move: (pid, group) => fs.write(path(group, cgroupProcs.file), String(pid)),
+        holdPeak: Effect.fn("Cgroups.holdPeak")(function* (group, of) {
+          const codec = of === "swap" ? memorySwapPeak : memoryPeak
+          const file = yield* fs.open(path(group, codec.file), "readWrite")
+          return {
+            read: decodeOpen(file, codec),
+            reset: Effect.suspend(() => Effect.asVoid(Effect.fromResult(file.write(utf8.encode("reset\n")))))
+          }
+        }),
         normalize,
         path,
         read,
@@ -87,12 +190,7 @@ export class Cgroups extends Context.Service<
           ),
         controllers: (group) => read(group, controllers),
         enabledControllers: (group) => read(group, subtreeControl),
-        children: Effect.fnUntraced(function* (group) {
-          const names = yield* fs.list(path(group))
-          const groups: Array<string> = []
-          for (const name of names) if (yield* fs.exists(path(group, `${name}/cgroup.procs`))) groups.push(name)
-          return groups
-        }),
+        children: (group) => fs.directories(path(group)),
         processes: (group) => read(group, cgroupProcs),
         kill: (group) => fs.write(path(group, "cgroup.kill"), "1")
       })

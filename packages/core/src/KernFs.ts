@@ -7,6 +7,7 @@ import { Context, Effect, Layer, Result, type Scope } from "effect"
 import * as nodeFs from "node:fs"
 import type { Codec, CodecError } from "./Codec.ts"
 import { fromThrown, KernFsError } from "./KernFsError.ts"
+import { awaitEvent } from "./native/awaitEvent.ts"
 
 /** The part of `node:fs` that pseudo-files need. */
 export interface FsLike {
@@ -20,6 +21,15 @@ export interface FsLike {
   rmdirSync(path: string): void
   existsSync(path: string): boolean
   statSync(path: string): { readonly mode: number } | undefined
+  /**
+   * Calls back once the descriptor has an event (POLLPRI, POLLERR), at once if it has one already; or with `problem` if it cannot be
+   * waited for. Gives what cancels.
+   */
+  awaitEvent?(fd: number, resume: (isError: boolean, problem?: unknown) => void): () => void
+  /** Calls back after something was made or removed in the directory. Gives what ends it. Throws where the system cannot. */
+  watchDirectory?(path: string, listener: () => void): () => void
+  /** Names of the directories in a directory. */
+  directoriesSync?(path: string): ReadonlyArray<string>
 }
 
 /** What reading a typed file can fail with. */
@@ -77,6 +87,19 @@ export class KernFs extends Context.Service<
     readonly writeBlocking: (path: string, text: string) => Effect.Effect<void, KernFsError>
     /** Opens a file as such; it is closed with the scope. `readWrite` does not block (`O_NONBLOCK`), as PSI triggers want it. */
     readonly open: (path: string, mode: keyof typeof openFlags) => Effect.Effect<OpenFile, KernFsError, Scope.Scope>
+    /**
+     * Waits for an event on an open file: a PSI trigger that fired, an events file that changed since it was read last (read it again before
+     * the next wait). `error` (POLLERR) comes with every event of an events file, and on a trigger when its group is gone. All waits of the
+     * process share one pool thread, and none when nobody waits.
+     */
+    readonly awaitEvent: (file: OpenFile) => Effect.Effect<"event" | "error", KernFsError>
+    /**
+     * Calls back after something was made or removed in the directory (inotify; kernfs reports what processes do, not what the kernel does
+     * by itself). Ends with the scope; does nothing where the system has no more watches.
+     */
+    readonly watchDirectory: (path: string, listener: () => void) => Effect.Effect<void, never, Scope.Scope>
+    /** Names of the directories in a directory. */
+    readonly directories: (path: string) => Effect.Effect<ReadonlyArray<string>, KernFsError>
     /** Names in a directory. */
     readonly list: (path: string) => Effect.Effect<ReadonlyArray<string>, KernFsError>
     readonly exists: (path: string) => Effect.Effect<boolean>
@@ -89,7 +112,21 @@ export class KernFs extends Context.Service<
   /** Over any `node:fs`-shaped object. */
   static readonly layerOver = (fs: FsLike): Layer.Layer<KernFs> => Layer.sync(KernFs, () => make(fs))
   /** The running kernel. */
-  static readonly layer: Layer.Layer<KernFs> = KernFs.layerOver({ ...nodeFs, statSync: (path) => nodeFs.statSync(path) })
+  static readonly layer: Layer.Layer<KernFs> = KernFs.layerOver({
+    ...nodeFs,
+    statSync: (path) => nodeFs.statSync(path),
+    awaitEvent,
+    watchDirectory: (path, listener) => {
+      const watcher = nodeFs.watch(path, (kind) => kind === "rename" && listener())
+      watcher.on("error", () => watcher.close())
+      return () => watcher.close()
+    },
+    directoriesSync: (path) =>
+      nodeFs
+        .readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+  })
 }
 
 const make = (fs: FsLike): KernFs["Service"] => {
@@ -274,6 +311,32 @@ const make = (fs: FsLike): KernFs["Service"] => {
             })
           })
       ).pipe(Effect.uninterruptible),
+    awaitEvent: ({ fd, path }) =>
+      Effect.callback<"event" | "error", KernFsError>((resume) => {
+        if (fs.awaitEvent === undefined) {
+          return resume(Effect.fail(new KernFsError({ operation: "poll", path, reason: { _tag: "NotSupported" } })))
+        }
+        const cancel = fs.awaitEvent(fd, (isError, problem) =>
+          resume(problem === undefined ? Effect.succeed(isError ? "error" : "event") : Effect.fail(fromThrown("poll", path, problem)))
+        )
+        return Effect.sync(cancel)
+      }),
+    watchDirectory: (path, listener) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          try {
+            return fs.watchDirectory?.(path, listener)
+          } catch {
+            return undefined
+          }
+        }),
+        (end) => Effect.sync(() => end?.())
+      ).pipe(Effect.asVoid),
+    directories: (path) =>
+      attempt("list", path, () => {
+        if (fs.directoriesSync !== undefined) return fs.directoriesSync(path)
+        return fs.readdirSync(path).filter((name) => ((fs.statSync(`${path}/${name}`)?.mode ?? 0) & 0o170000) === 0o040000)
+      }),
     list: (path) => attempt("list", path, () => fs.readdirSync(path)),
     exists: (path) => Effect.sync(() => fs.existsSync(path)),
     mode: (path) => attempt("stat", path, () => (fs.statSync(path)?.mode ?? 0) & 0o7777),

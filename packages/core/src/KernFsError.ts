@@ -66,7 +66,10 @@ const explanation: Readonly<Record<KernFsReason["_tag"], string>> = {
   Other: "the kernel refused; see `wmo doctor`"
 }
 
-export type KernFsOperation = "open" | "read" | "write" | "list" | "mkdir" | "rmdir" | "stat"
+/** process_madvise(2) asks for more than the owner's rights. */
+const adviceDenied = "permission denied; it takes CAP_SYS_NICE and the right to trace the process (CAP_SYS_PTRACE): run as root"
+
+export type KernFsOperation = "open" | "read" | "write" | "list" | "mkdir" | "rmdir" | "stat" | "poll" | "advise" | "scan"
 
 /** A pseudo-file operation that the kernel refused. `written` is what was being written, for writes. */
 export class KernFsError extends Data.TaggedError("KernFsError")<{
@@ -78,7 +81,8 @@ export class KernFsError extends Data.TaggedError("KernFsError")<{
   override get message(): string {
     const errno = this.reason._tag === "Other" ? ` (${this.reason.errno})` : ""
     const what = this.written === undefined ? "" : ` ${quote(this.written.trim())} to`
-    return `cannot ${this.operation}${what} ${this.path}: ${explanation[this.reason._tag]}${errno}`
+    const isAdvice = this.operation === "advise" && this.reason._tag === "PermissionDenied"
+    return `cannot ${this.operation}${what} ${this.path}: ${isAdvice ? adviceDenied : explanation[this.reason._tag]}${errno}`
   }
 
   /** Whether the same operation may succeed if it is simply tried again. */

@@ -24,7 +24,7 @@ export const memoryStatCounters = [
   "pgsteal_proactive", "pgfault", "pgmajfault", "pgrefill", "pgactivate", "pgdeactivate", "pglazyfree", "pglazyfreed", "swpin_zero",
   "swpout_zero", "zswpin", "zswpout", "zswpwb", "thp_fault_alloc", "thp_collapse_alloc", "thp_swpout", "thp_swpout_fallback",
   "numa_pages_migrated", "numa_pte_updates", "numa_hint_faults", "pgdemote_kswapd", "pgdemote_direct", "pgdemote_khugepaged",
-  "pgdemote_proactive", "pgpromote_success"
+  "pgdemote_proactive", "pgpromote_success", "numa_task_migrated", "numa_task_swapped"
 ] as const
 
 export type MemoryStatAmount = (typeof memoryStatAmounts)[number]

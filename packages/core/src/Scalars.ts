@@ -63,9 +63,11 @@ export const wordFile = (file: string): Codec<string> =>
 export interface ReclaimRequest {
   readonly bytes: Bytes
   readonly swappiness?: number | "max" | undefined
+  /** Only write back from zswap to the swap device, without reclaiming (newest kernels; others answer EINVAL). */
+  readonly source?: "zswap" | undefined
 }
 
-/** `memory.reclaim` (since 5.19; `swappiness=` since 6.11): write-only. Decoding serves fakes: it accepts the suffixes the kernel does. */
+/** `memory.reclaim` (since 5.19; `swappiness=` since 6.11; `source=` newest): write-only. Decoding serves fakes: it accepts the suffixes the kernel does. */
 export const reclaimRequest: Codec<ReclaimRequest> = textCodec<ReclaimRequest>(
   "memory.reclaim",
   (lines) => {
@@ -74,12 +76,15 @@ export const reclaimRequest: Codec<ReclaimRequest> = textCodec<ReclaimRequest>(
     if (match === null) return reject(1, `${quote(size!)} is not a size`)
     const scale = match[2] === "" ? 1 : 1024 ** ("kmgtpe".indexOf(match[2]!.toLowerCase()) + 1)
     const bytes = exactNumber(match[1]!, 1) * scale
-    if (options.length === 0) return { bytes }
-    const option = /^swappiness=(max|\d+)$/.exec(options.at(-1)!)
-    if (options.length > 1 || option === null) return reject(1, `${quote(options.join(" "))} is not an option of memory.reclaim`)
-    const swappiness = option[1] === "max" ? ("max" as const) : exactNumber(option[1]!, 1)
-    if (swappiness !== "max" && swappiness > 200) return reject(1, "swappiness is 0 to 200")
-    return { bytes, swappiness }
+    const request: { bytes: Bytes; swappiness?: number | "max"; source?: "zswap" } = { bytes }
+    for (const option of options) {
+      const [, swappiness, source] = /^(?:swappiness=(max|\d+)|source=(zswap))$/.exec(option) ?? reject(1, `${quote(option)} is not an option`)
+      if (source !== undefined) request.source = "zswap"
+      else request.swappiness = swappiness === "max" ? swappiness : exactNumber(swappiness!, 1)
+    }
+    if (typeof request.swappiness === "number" && request.swappiness > 200) return reject(1, "swappiness is 0 to 200")
+    return request
   },
-  ({ bytes, swappiness }) => `${printNumber(bytes)}${swappiness === undefined ? "" : ` swappiness=${swappiness}`}`
+  ({ bytes, source, swappiness }) =>
+    `${printNumber(bytes)}${swappiness === undefined ? "" : ` swappiness=${swappiness}`}${source === undefined ? "" : ` source=${source}`}`
 )

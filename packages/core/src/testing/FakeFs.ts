@@ -26,6 +26,34 @@ export interface FakeFile {
   readonly writeAt?: (position: number, bytes: Uint8Array) => void
   /** As numbers in debugfs are: `pread(2)` is ESPIPE. */
   readonly isNotSeekable?: boolean
+  /** What an opened descriptor answers where that differs by descriptor (PSI triggers, `memory.peak`); `descriptor` sends it events. */
+  readonly open?: (descriptor: FakeDescriptor) => FakeOpenFile
+}
+
+/** A descriptor as the file behind it sees it. */
+export interface FakeDescriptor {
+  /** Whoever waits for an event on it is woken; if nobody does, the next wait ends at once. */
+  readonly notify: () => void
+}
+
+/** A file as one descriptor has it. */
+export interface FakeOpenFile {
+  readonly read?: () => string
+  readonly write?: (text: string) => void
+  /** Whether POLLPRI comes from `notify` of the descriptor alone; otherwise from `FakeFs.notify`, until the file is read again. */
+  readonly isTrigger?: () => boolean
+  readonly close?: () => void
+}
+
+interface OpenDescriptor {
+  readonly path: string
+  snapshot: Uint8Array | undefined
+  position: number
+  isDead: boolean
+  own?: FakeOpenFile | undefined
+  /** An event that nobody has heard of yet. kernfs says so of every file that has not been read. */
+  isPending: boolean
+  waiter?: ((isError: boolean) => void) | undefined
 }
 
 export interface FakeDirectoryHooks {
@@ -48,7 +76,8 @@ export class FakeFs implements FsLike {
   private readonly fs = createFsFromVolume(this.volume)
   private readonly files = new Map<string, FakeFile>()
   private readonly hooks: Array<{ readonly root: string; readonly hooks: FakeDirectoryHooks }> = []
-  private readonly open = new Map<number, { readonly path: string; snapshot: Uint8Array | undefined; position: number; isDead: boolean }>()
+  private readonly open = new Map<number, OpenDescriptor>()
+  private readonly directoryListeners = new Map<string, Set<() => void>>()
   /** As RLIMIT_NOFILE: opening more is EMFILE. */
   descriptorsAtMost = Infinity
   get descriptorCount(): number {
@@ -78,7 +107,11 @@ export class FakeFs implements FsLike {
   /** Removes a file or a whole tree; descriptors into it answer ENODEV from then on. */
   remove(path: string): void {
     this.fs.rmSync(path, { recursive: true, force: true })
-    for (const file of this.open.values()) if (file.path === path || file.path.startsWith(`${path}/`)) file.isDead = true
+    for (const file of this.open.values()) {
+      if (file.path !== path && !file.path.startsWith(`${path}/`)) continue
+      file.isDead = true
+      this.deliver(file)
+    }
     for (const known of this.files.keys()) if (known === path || known.startsWith(`${path}/`)) this.files.delete(known)
   }
 
@@ -92,11 +125,19 @@ export class FakeFs implements FsLike {
   openSync(path: string, flags: number): number {
     if (this.open.size >= this.descriptorsAtMost) throw new Errno("EMFILE")
     const fd = this.fs.openSync(path, flags & ~0o1000)
-    this.open.set(fd, { path, snapshot: undefined, position: 0, isDead: false })
+    const file: OpenDescriptor = { path, snapshot: undefined, position: 0, isDead: false, isPending: true }
+    this.open.set(fd, file)
+    file.own = this.files.get(path)?.open?.({
+      notify: () => {
+        file.isPending = true
+        this.deliver(file)
+      }
+    })
     return fd
   }
 
   closeSync(fd: number): void {
+    this.open.get(fd)?.own?.close?.()
     this.open.delete(fd)
     this.fs.closeSync(fd)
   }
@@ -112,7 +153,10 @@ export class FakeFs implements FsLike {
       if (position === null) file.position += chunk.length
       return chunk.length
     }
-    if (at === 0 || file.snapshot === undefined) file.snapshot = new TextEncoder().encode(this.text(file.path))
+    if (at === 0 || file.snapshot === undefined) {
+      file.snapshot = new TextEncoder().encode(file.own?.read?.() ?? this.text(file.path))
+      if (file.own?.isTrigger?.() !== true) file.isPending = false
+    }
     const chunk = file.snapshot.subarray(at, at + length)
     buffer.set(chunk, offset)
     if (position === null) file.position += chunk.length
@@ -120,7 +164,7 @@ export class FakeFs implements FsLike {
   }
 
   writeSync(fd: number, buffer: Uint8Array, _offset?: number, _length?: number, position?: number | null): number {
-    const { path } = this.descriptor(fd)
+    const { own, path } = this.descriptor(fd)
     const writeAt = this.files.get(path)?.writeAt
     if (writeAt !== undefined) {
       writeAt(position ?? 0, buffer)
@@ -128,7 +172,7 @@ export class FakeFs implements FsLike {
     }
     const text = new TextDecoder().decode(buffer)
     this.writes.push({ path, text })
-    const handler = this.files.get(path)?.write
+    const handler = own?.write ?? this.files.get(path)?.write
     if (handler === undefined) throw new Errno("EINVAL")
     handler(text)
     return buffer.length
@@ -157,6 +201,7 @@ export class FakeFs implements FsLike {
       this.remove(path)
       throw error
     }
+    this.directoryChanged(path)
   }
 
   rmdirSync(path: string): void {
@@ -165,6 +210,7 @@ export class FakeFs implements FsLike {
     if (watcher === undefined) return this.fs.rmdirSync(path)
     watcher.hooks.onRmdir!(path)
     this.remove(path)
+    this.directoryChanged(path)
   }
 
   existsSync(path: string): boolean {
@@ -175,7 +221,54 @@ export class FakeFs implements FsLike {
     return { mode: Number(this.fs.statSync(path).mode) }
   }
 
-  private descriptor(fd: number) {
+  directoriesSync(path: string): ReadonlyArray<string> {
+    return this.readdirSync(path).filter((name) => this.fs.statSync(`${path}/${name}`).isDirectory())
+  }
+
+  /** An event on the file: whoever waits on a descriptor of it is woken, and who waits before reading it again is too. */
+  notify(path: string): void {
+    for (const file of this.open.values()) {
+      if (file.path !== path || file.own?.isTrigger?.() === true) continue
+      file.isPending = true
+      this.deliver(file)
+    }
+  }
+
+  awaitEvent(fd: number, resume: (isError: boolean, problem?: unknown) => void): () => void {
+    const file = this.open.get(fd)
+    if (file === undefined) {
+      queueMicrotask(() => resume(true))
+      return () => undefined
+    }
+    file.waiter = resume
+    if (file.isPending || file.isDead) this.deliver(file)
+    return () => {
+      if (file.waiter === resume) file.waiter = undefined
+    }
+  }
+
+  watchDirectory(path: string, listener: () => void): () => void {
+    const listeners = this.directoryListeners.get(path) ?? new Set()
+    this.directoryListeners.set(path, listeners.add(listener))
+    return () => void listeners.delete(listener)
+  }
+
+  private directoryChanged(path: string): void {
+    for (const listener of this.directoryListeners.get(path.slice(0, path.lastIndexOf("/"))) ?? []) queueMicrotask(listener)
+  }
+
+  private deliver(file: OpenDescriptor): void {
+    const { waiter } = file
+    if (waiter === undefined) return
+    file.waiter = undefined
+    const isTrigger = file.own?.isTrigger?.() === true
+    if (isTrigger) file.isPending = false
+    // Files of kernfs say POLLERR with every event; a trigger says it only when its group is gone.
+    const isError = file.isDead || !isTrigger
+    queueMicrotask(() => waiter(isError))
+  }
+
+  private descriptor(fd: number): OpenDescriptor {
     const file = this.open.get(fd)
     if (file === undefined) throw new Errno("EBADF")
     if (file.isDead) throw new Errno("ENODEV")
