@@ -13,6 +13,7 @@ import {
   type JournalLine,
   listJournals,
   parseJournal,
+  type Replay,
   replaceJournal
 } from "./JournalFile.ts"
 import { KernFs } from "./KernFs.ts"
@@ -21,6 +22,7 @@ import { KernelRoots } from "./KernelRoots.ts"
 import { sameSetting, settingAfter } from "./settingText.ts"
 import { undoChanges, type Undone } from "./undoChanges.ts"
 
+export type { Replay } from "./JournalFile.ts"
 export type { Undone } from "./undoChanges.ts"
 
 /** What the journal of a dead process had to undo. */
@@ -88,6 +90,13 @@ export class Journal extends Context.Service<
      * example. Of two processes that claim the same thing at the same instant, both may be refused.
      */
     readonly claim: (path: string) => Effect.Effect<void, JournalFailure>
+    /**
+     * Has writes made when what comes after this is undone: for what was set up in many files and is about to be cleared away. One per
+     * path; a second one changes nothing.
+     */
+    readonly replayLater: (replay: Replay) => Effect.Effect<void, JournalError>
+    /** As `restore`, for what was changed or claimed at a path and below it. */
+    readonly restoreBelow: (path: string) => Effect.Effect<ReadonlyArray<Undone>>
     /** Undoes everything now, newest first. Also happens when the layer's scope closes. Never fails: what cannot be undone is `kept`. */
     readonly restore: Effect.Effect<ReadonlyArray<Undone>>
   }
@@ -122,23 +131,33 @@ export class Journal extends Context.Service<
               })
           })
 
-        const restore = Effect.gen(function* () {
-          const { again, undone } = yield* undoChanges(fs, file.held.changes)
-          yield* Effect.try(() => file.replace({ changes: again, claims: new Set() })).pipe(
-            // The old file is still there: the next start finds what is undone already in place, and no harm in it.
-            Effect.ignore
-          )
-          if (again.length === 0) return undone
-          const others = yield* livingOthers(fs, proc, options.directory, header, file.name)
-          const isUsedBy =
-            (path: string) =>
-            ({ changes }: Holdings): boolean =>
-              changes.some((change) => change.path.startsWith(`${path.replace(/\/cgroup\.subtree_control$/, "")}/`))
-          return undone.map(({ path, result, ...rest }): Undone => {
-            const isPassedOn = result === "kept" && again.some((change) => change.path === path) && others.some(isUsedBy(path))
-            return { path, result: isPassedOn ? "passed on" : result, ...rest }
-          })
-        }).pipe(lock.withPermits(allPermits), Effect.uninterruptible)
+        /** Undoes the changes of chosen paths and gives up the claims on them. */
+        const restoreThose = (isChosen: (path: string) => boolean) =>
+          Effect.gen(function* () {
+            const { again, undone } = yield* undoChanges(
+              fs,
+              file.held.changes.filter(({ path }) => isChosen(path))
+            )
+            const held: Holdings = {
+              changes: file.held.changes.filter((change) => !isChosen(change.path) || again.includes(change)),
+              claims: new Set([...file.held.claims].filter((path) => !isChosen(path)))
+            }
+            yield* Effect.try(() => file.replace(held)).pipe(
+              // The old file is still there: the next start finds what is undone already in place, and no harm in it.
+              Effect.ignore
+            )
+            if (again.length === 0) return undone
+            const others = yield* livingOthers(fs, proc, options.directory, header, file.name)
+            const isUsedBy =
+              (path: string) =>
+              ({ changes }: Holdings): boolean =>
+                changes.some((change) => change.path.startsWith(`${path.replace(/\/cgroup\.subtree_control$/, "")}/`))
+            return undone.map(({ path, result, ...rest }): Undone => {
+              const isPassedOn = result === "kept" && again.some((change) => change.path === path) && others.some(isUsedBy(path))
+              return { path, result: isPassedOn ? "passed on" : result, ...rest }
+            })
+          }).pipe(lock.withPermits(allPermits), Effect.uninterruptible)
+        const restore = restoreThose(() => true)
 
         /** Puts the first line about a path on record, unless another living process has one of its kind. */
         const take = Effect.fnUntraced(function* (line: Extract<JournalLine, { kind: "write" | "claim" }>) {
@@ -155,6 +174,11 @@ export class Journal extends Context.Service<
         yield* Effect.addFinalizer(() => restore)
         return Journal.of({
           restore,
+          restoreBelow: (path) => restoreThose((changed) => `${changed}/`.startsWith(`${path}/`)),
+          replayLater: Effect.fnUntraced(function* (replay) {
+            const isKnown = file.held.changes.some((change) => change.kind === "replay" && change.path === replay.path)
+            if (!isKnown) yield* append({ kind: "replay", ...replay })
+          }, lock.withPermits(1)),
           set: Effect.fnUntraced(function* (path, value) {
             const known = file.held.changes.find((change) => change.kind === "write" && change.path === path)
             const before = known?.kind === "write" ? known.ours.at(-1)! : utf8.decode(yield* fs.read(path)).trim()

@@ -14,10 +14,22 @@ export interface JournalHeader {
   readonly command: string
 }
 
+/**
+ * What is written, in order, to set something up again that takes more than one file. Not done unless all of `expects` is so then:
+ * somebody else may have come.
+ */
+export interface Replay {
+  /** What the record is known by: a directory that is there as long as there is something to undo. */
+  readonly path: string
+  readonly expects: ReadonlyArray<readonly [path: string, text: string]>
+  readonly writes: ReadonlyArray<readonly [path: string, text: string]>
+}
+
 /** A line after the first. `is`: what the file says after the write; `cancel`: the line of that path before it (a mkdir, unless it says) does not count. */
 export type JournalLine =
   | { readonly kind: "write"; readonly path: string; readonly was: string; readonly is: string }
   | { readonly kind: "mkdir"; readonly path: string }
+  | ({ readonly kind: "replay" } & Replay)
   | { readonly kind: "claim"; readonly path: string }
   | { readonly kind: "cancel"; readonly path: string; readonly of?: "write" | "mkdir" | "claim" }
 
@@ -25,6 +37,7 @@ export type JournalLine =
 export type Change =
   | { readonly kind: "write"; readonly path: string; readonly was: string; readonly ours: Array<string> }
   | { readonly kind: "mkdir"; readonly path: string }
+  | ({ readonly kind: "replay" } & Replay)
 
 /** What a process holds: changes to undo, in the order in which their paths were first changed; and what it claimed for itself. */
 export interface Holdings {
@@ -45,7 +58,7 @@ const applyLine = ({ changes, claims }: Holdings, line: JournalLine): void => {
   const known = changes[at]
   if (line.kind === "cancel") {
     if (at >= 0) changes.splice(at, 1)
-  } else if (line.kind === "mkdir") {
+  } else if (line.kind !== "write") {
     if (known === undefined) changes.push(line)
   } else if (known?.kind === "write") {
     if (known.ours.at(-1) !== line.is) known.ours.push(line.is)
@@ -56,17 +69,21 @@ const applyLine = ({ changes, claims }: Holdings, line: JournalLine): void => {
 }
 
 const linesOfChange = (change: Change): ReadonlyArray<JournalLine> =>
-  change.kind === "mkdir" ? [change] : change.ours.map((is) => ({ kind: "write", path: change.path, was: change.was, is }))
+  change.kind !== "write" ? [change] : change.ours.map((is) => ({ kind: "write", path: change.path, was: change.was, is }))
 
 const linesOf = ({ changes, claims }: Holdings): ReadonlyArray<JournalLine> => [
   ...[...claims].map((path) => ({ kind: "claim" as const, path })),
   ...changes.flatMap(linesOfChange)
 ]
 
+const isPairs = (value: any): boolean =>
+  Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === "string"))
+
 const isLine = (value: any): value is JournalLine =>
   typeof value?.path === "string" &&
   (value.kind === "mkdir" ||
     value.kind === "claim" ||
+    (value.kind === "replay" && isPairs(value.expects) && isPairs(value.writes)) ||
     (value.kind === "cancel" && [undefined, "write", "mkdir", "claim"].includes(value.of)) ||
     (value.kind === "write" && typeof value.was === "string" && typeof value.is === "string"))
 

@@ -2,7 +2,7 @@
  * Undoing changes: newest first, each path once, to its oldest value; and never against somebody else's hand.
  * Settings inside a directory that was created go with the directory: they are written back only if it cannot be removed.
  */
-import { Effect, Result } from "effect"
+import { Effect, Result, Schedule } from "effect"
 import type { Change } from "./JournalFile.ts"
 import type { KernFs } from "./KernFs.ts"
 import type { KernFsError } from "./KernFsError.ts"
@@ -22,17 +22,36 @@ export interface Undone {
 
 type Setting = Extract<Change, { kind: "write" }>
 
+type Replaying = Extract<Change, { kind: "replay" }>
+
 const utf8 = new TextDecoder()
 const controlFile = "/cgroup.subtree_control"
+const damonTree = "/mm/damon/admin/"
+
+/** DAMON gives up at once where it finds its lock taken: tried again for two seconds. */
+const patiently = <A>(path: string, effect: Effect.Effect<A, KernFsError>): Effect.Effect<A, KernFsError> =>
+  path.includes(damonTree)
+    ? Effect.retry(effect, { while: ({ reason }) => reason._tag === "Busy", schedule: Schedule.spaced("20 millis"), times: 100 })
+    : effect
 
 const undoSetting = Effect.fnUntraced(function* (fs: KernFs["Service"], { ours, path, was }: Setting) {
-  const now = utf8.decode(yield* fs.read(path)).trim()
+  const now = utf8.decode(yield* patiently(path, fs.read(path))).trim()
   if (sameSetting(path, now, was)) return { path, result: "restored", was } satisfies Undone
   if (!ours.some((text) => sameSetting(path, now, text))) {
     return { path, result: "kept", why: `it is ${now.split("\n")[0]} now: somebody else has changed it since` } satisfies Undone
   }
-  for (const text of undoingWrites(path, was, now)) yield* fs.writeBlocking(path, text)
+  for (const text of undoingWrites(path, was, now)) yield* patiently(path, fs.writeBlocking(path, text))
   return { path, result: "restored", was } satisfies Undone
+})
+
+const undoReplay = Effect.fnUntraced(function* (fs: KernFs["Service"], { expects, path, writes }: Replaying) {
+  for (const [file, text] of expects) {
+    const now = utf8.decode(yield* patiently(file, fs.read(file))).trim()
+    if (sameSetting(file, now, text)) continue
+    return { path, result: "kept", why: `${file} is ${now.split("\n")[0]} now: somebody else has changed it since` } satisfies Undone
+  }
+  for (const [file, text] of writes) yield* patiently(file, fs.writeBlocking(file, text))
+  return { path, result: "restored" } satisfies Undone
 })
 
 /** Undoes `changes` (oldest first); `again` holds what must be tried later, in the same order. Never fails. */
@@ -76,6 +95,10 @@ export const undoChanges = Effect.fnUntraced(function* (fs: KernFs["Service"], c
   for (const change of changes.toReversed()) {
     if (change.kind === "write") {
       if (homeOf(change.path) === undefined) yield* undo(change)
+      continue
+    }
+    if (change.kind === "replay") {
+      yield* run(change, undoReplay(fs, change))
       continue
     }
     const isRemoved = yield* run(change, Effect.as(fs.rmdir(change.path), { path: change.path, result: "removed" }))
