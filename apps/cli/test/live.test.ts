@@ -191,7 +191,7 @@ describe("wmo agent on the fake kernel", () => {
     Effect.gen(function* () {
       const machine = kernelWithApp()
       const pid = 4_190_000
-      machine.fs.file(`/proc/${pid}/stat`, `${pid} (wmo) S ${"0 ".repeat(18)}77 0\n`, 0o444)
+      machine.fs.file(`/proc/${pid}/stat`, `${pid} (wmo) S ${"0 ".repeat(18)}77 0 0\n`, 0o444)
       const bootId = machine.fs.text("/proc/sys/kernel/random/boot_id").trim()
       const lines = [
         { version: 1, pid, startTime: "77", bootId, command: "agent app --policy periodic" },

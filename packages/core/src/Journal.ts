@@ -19,6 +19,7 @@ import {
 import { KernFs } from "./KernFs.ts"
 import type { KernFsError } from "./KernFsError.ts"
 import { KernelRoots } from "./KernelRoots.ts"
+import { isDead, processStat } from "./processes/ProcessStat.ts"
 import { sameSetting, settingAfter } from "./settingText.ts"
 import { undoChanges, type Undone } from "./undoChanges.ts"
 
@@ -60,11 +61,8 @@ const allPermits = 2 ** 30
 
 /** The start time of a process in clock ticks since boot; undefined when it is gone or only waits for its parent (a zombie). */
 const processStartTime = (fs: KernFs["Service"], proc: string, pid: number) =>
-  fs.read(`${proc}/${pid}/stat`).pipe(
-    Effect.map((bytes) => {
-      const fields = utf8.decode(bytes).split(") ").at(-1)!.split(" ")
-      return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19]
-    }),
+  fs.decode(`${proc}/${pid}/stat`, processStat).pipe(
+    Effect.map((stat) => (isDead(stat) ? undefined : String(stat.startTime))),
     Effect.orElseSucceed(() => undefined)
   )
 

@@ -33,3 +33,25 @@ export { Zswap, type ZswapParameters } from "./Zswap.ts"
 export { WorkingSet } from "./WorkingSet.ts"
 export { Machine } from "./Machine.ts"
 export { HeldByAnother, Journal, JournalError, type JournalFailure, type Recovery, type Undone } from "./Journal.ts"
+export { type AddressRange } from "./native/libc.ts"
+export { type Mapping, maps } from "./processes/Mapping.ts"
+export {
+  isDead,
+  isKernelThread,
+  processChildren,
+  type ProcessIdentity,
+  type ProcessSize,
+  processSize,
+  type ProcessStat,
+  processStat
+} from "./processes/ProcessStat.ts"
+export { type ClearRefs, clearRefs, type ProcessAmounts, type ProcessStatus, processStatus } from "./processes/ProcessStatus.ts"
+export { smaps, type SmapsAmounts, type SmapsMapping, type SmapsRollup, smapsRollup } from "./processes/Smaps.ts"
+export { Processes } from "./processes/Processes.ts"
+export { type Advice, type Advised, type AdviceOptions, type OpenProcess, ProcessMemory } from "./processes/ProcessMemory.ts"
+export { type IoMemRange, ioMem, systemRam } from "./pages/IoMem.ts"
+export { type Zone, type ZoneCpu, type ZonePages, zoneInfo } from "./pages/ZoneInfo.ts"
+export { countPages, noPages, type PagemapCounts, type PagemapEntry, pagemapEntry } from "./pages/PagemapEntry.ts"
+export { type PageFrames, PageMap, type PageRange, type PageRun, type PageScan } from "./pages/PageMap.ts"
+export { KernelPages, type PageFlag, pageFlagNames, pageFlags } from "./pages/KernelPages.ts"
+export { type IdleBitmap, type IdleMark, IdlePages, type IdleReport } from "./pages/IdlePages.ts"

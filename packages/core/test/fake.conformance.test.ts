@@ -1,5 +1,6 @@
 /** The conformance suites on the fake kernel. */
-import { testCgroups, testJournal, testKernFs, testMglru } from "../src/conformance.ts"
+import { Effect } from "effect"
+import { testCgroups, testJournal, testKernFs, testMglru, type TestMemory, testPages, testProcesses } from "../src/conformance.ts"
 import { FakeKernel, makeSimpleMemcg } from "../src/testing.ts"
 
 const generation = (seq: number, anonPages: number) => ({ seq, ageMs: (4 - seq) * 1000, anonPages, filePages: 0 })
@@ -17,3 +18,38 @@ testKernFs("the fake kernel", makeLayer())
 testCgroups("the fake kernel", makeLayer())
 testMglru("the fake kernel", makeLayer())
 testJournal("the fake kernel", makeLayer())
+
+/** Processes of a fake kernel. */
+const fakeProcess =
+  ({ processes }: FakeKernel): TestMemory =>
+  (bytes) =>
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const made = processes.add({ ppid: process.pid })
+          const library = made.map(2 ** 20, "/usr/lib/libfake.so")
+          const { start } = made.map(bytes)
+          made.touch(library.start, 2 ** 19)
+          made.touch(start, bytes)
+          return { made, start }
+        }),
+        ({ made }) => Effect.sync(() => processes.processes.get(made.pid) === made && processes.end(made))
+      ),
+      ({ made, start }) => ({
+        pid: made.pid,
+        touch: Effect.sync(() => made.touch(start, bytes)),
+        end: Effect.sync(() => processes.end(made))
+      })
+    )
+
+const fakes = [
+  ["the fake kernel", {}, { pagemapScan: true, idleTracking: false }],
+  ["a fake 6.1", { release: "6.1.0-56-amd64" }, { pagemapScan: false, idleTracking: false }],
+  ["a fake kernel with idle tracking", { idlePages: true }, { pagemapScan: true, idleTracking: true }]
+] as const
+for (const [name, options, has] of fakes) {
+  const kernel = new FakeKernel(options)
+  testPages(name, kernel.layer, fakeProcess(kernel), has)
+}
+const kernel = new FakeKernel()
+testProcesses("the fake kernel", kernel.layer, fakeProcess(kernel))

@@ -296,7 +296,7 @@ describe("Journal", () => {
 describe("two processes", () => {
   /** A journal of a process that lives. */
   const livingJournal = (kernel: FakeKernel, directory: string, lines: ReadonlyArray<unknown>): string => {
-    const fields = `${deadPid} (wmo) S ${"0 ".repeat(18)}77 0\n`
+    const fields = `${deadPid} (wmo) S ${"0 ".repeat(18)}77 0 0\n`
     kernel.fs.file(`/proc/${deadPid}/stat`, fields, 0o444)
     return deadJournal(directory, lines)
   }
@@ -466,7 +466,7 @@ describe("Journal.recover", () => {
       const directory = yield* temporary
       const kernel = makeKernel()
       const stat = (state: string, start: number) =>
-        kernel.fs.file(`/proc/${deadPid}/stat`, `${deadPid} (a) b (c) ${state} ${"0 ".repeat(18)}${start} 0\n`)
+        kernel.fs.file(`/proc/${deadPid}/stat`, `${deadPid} (a) b (c) ${state} ${"0 ".repeat(18)}${start} 0 0\n`)
       const lines = [{ kind: "write", path: high, was: "max", is: "64M" }]
       const file = deadJournal(directory, lines)
       stat("S", 77)

@@ -4,8 +4,23 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { testCgroups, testJournal, testKernFs, testMglru } from "../src/conformance.ts"
-import { Cgroups, findCgroupMount, KernFs, Machine, Mglru, probeCapabilities, Zswap } from "../src/index.ts"
+import { existsSync } from "node:fs"
+import { release } from "node:os"
+import { realProcess, testCgroups, testJournal, testKernFs, testMglru, testPages, testProcesses } from "../src/conformance.ts"
+import {
+  Cgroups,
+  findCgroupMount,
+  IdlePages,
+  KernelPages,
+  KernFs,
+  Machine,
+  Mglru,
+  PageMap,
+  probeCapabilities,
+  Processes,
+  ProcessMemory,
+  Zswap
+} from "../src/index.ts"
 
 const cgroups = Layer.provideMerge(Cgroups.layer, KernFs.layer)
 const services = Layer.mergeAll(Mglru.layer, Machine.layer, Zswap.layer).pipe(Layer.provideMerge(cgroups))
@@ -14,6 +29,18 @@ testKernFs("the running kernel", cgroups)
 testCgroups("the running kernel", cgroups)
 testMglru("the running kernel", services)
 testJournal("the running kernel", cgroups)
+
+const ofProcesses = Layer.mergeAll(Processes.layer, ProcessMemory.layer, KernelPages.layer, IdlePages.layer).pipe(
+  Layer.provideMerge(PageMap.layer),
+  Layer.provideMerge(KernFs.layer)
+)
+const [major, minor] = release().split(".").map(Number)
+testProcesses("the running kernel", ofProcesses, realProcess)
+testPages("the running kernel", ofProcesses, realProcess, {
+  pagemapScan: major! > 6 || (major === 6 && minor! >= 7),
+  // Debian builds its kernels without.
+  idleTracking: existsSync("/sys/kernel/mm/page_idle")
+})
 
 describe("the running kernel", () => {
   it.effect("has what the suites need", () =>

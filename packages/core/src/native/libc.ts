@@ -13,12 +13,26 @@ export interface AddressRange {
   readonly bytes: number
 }
 
+/** A request for pages by category (`PAGE_IS_*` bits). Of each region found: start, end, the categories asked for. */
+export interface PagemapScan {
+  readonly start: bigint
+  readonly end: bigint
+  /** Pages in any of these categories are wanted. */
+  readonly anyOf: bigint
+  /** Which categories are told of; neighbours that differ in them are regions of their own. */
+  readonly returned: bigint
+  /** Three words a region. */
+  readonly regions: BigUint64Array
+  /** Where the scan ended: before `end` when `regions` is full. Set by the call. */
+  walkEnd: bigint
+}
+
 export interface Libc {
   readonly pidfdOpen: (pid: number) => CallResult
   /** Gives the bytes advised, which may be fewer than asked. At most 1024 ranges. */
   readonly processMadvise: (pidfd: number, ranges: ReadonlyArray<AddressRange>, advice: number) => Promise<CallResult>
-  /** On a pool thread; `buffer` is read and written in place. */
-  readonly ioctl: (fd: number, request: number, buffer: Uint8Array) => Promise<CallResult>
+  /** PAGEMAP_SCAN on an open `/proc/PID/pagemap`: since 6.7, ENOTTY before that. Gives how many regions it put into `regions`. */
+  readonly pagemapScan: (pagemap: { readonly fd: number; readonly path: string }, scan: PagemapScan) => Promise<CallResult>
   /** Waits on a pool thread until one of the descriptors has one of its events, or the time is over; `revents` in the order of `fds`. */
   readonly poll: (
     fds: ReadonlyArray<{ readonly fd: number; readonly events: number }>,
@@ -33,6 +47,9 @@ export interface Libc {
 const pidfdOpenNumber = 434
 const processMadviseNumber = 440
 const eventfdCloexecNonblock = 0o2004000
+/** `_IOWR('f', 16, struct pm_scan_arg)`, the same on all architectures but alpha, mips, powerpc and sparc. */
+const pagemapScanRequest = 0xc060_6610
+const pagemapScanBytes = 96
 const pollfdBytes = 8
 const iovecBytes = 16
 
@@ -66,7 +83,29 @@ const load = async (): Promise<Libc> => {
       ranges.forEach(({ bytes, start }, i) => vector.set([start, BigInt(bytes)], i * 2))
       return inPool(syscall, processMadviseNumber, pidfd, vector, vector.byteLength / iovecBytes, advice, 0)
     },
-    ioctl: (fd, request, buffer) => inPool(ioctl, fd, request, buffer),
+    pagemapScan: async ({ fd }, scan) => {
+      // struct pm_scan_arg: size, flags, start, end, walk_end, vec, vec_len, max_pages, inverted, mask, any of, returned.
+      const { anyOf, end, regions, returned, start } = scan
+      const length = BigInt(Math.floor(regions.length / 3))
+      const words = new BigUint64Array([
+        BigInt(pagemapScanBytes),
+        0n,
+        start,
+        end,
+        0n,
+        koffi.address(regions),
+        length,
+        0n,
+        0n,
+        0n,
+        anyOf,
+        returned
+      ])
+      const result = await inPool(ioctl, fd, pagemapScanRequest, words)
+      // Also keeps `scan` and its regions, of which the call has only the address, until now.
+      scan.walkEnd = words[4]!
+      return result
+    },
     poll: async (fds, timeoutMs) => {
       const bytes = new DataView(new ArrayBuffer(fds.length * pollfdBytes))
       fds.forEach(({ events, fd }, i) => {

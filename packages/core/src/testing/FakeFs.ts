@@ -104,7 +104,7 @@ export class FakeFs implements FsLike {
     this.hooks.push({ root, hooks })
   }
 
-  /** Removes a file or a whole tree; descriptors into it answer ENODEV from then on. */
+  /** Removes a file or a whole tree; descriptors into it answer ENODEV from then on, those of processes ESRCH. */
   remove(path: string): void {
     this.fs.rmSync(path, { recursive: true, force: true })
     for (const file of this.open.values()) {
@@ -271,7 +271,7 @@ export class FakeFs implements FsLike {
   private descriptor(fd: number): OpenDescriptor {
     const file = this.open.get(fd)
     if (file === undefined) throw new Errno("EBADF")
-    if (file.isDead) throw new Errno("ENODEV")
+    if (file.isDead) throw new Errno(/^\/proc\/\d+\//.test(file.path) ? "ESRCH" : "ENODEV")
     return file
   }
 }

@@ -15,8 +15,16 @@ import type { Bytes } from "../Units.ts"
 import { WorkingSet } from "../WorkingSet.ts"
 import { memcgPageAge, pageAgeIntervals, refreshIntervals } from "../WorkingSetReport.ts"
 import { Zswap } from "../Zswap.ts"
+import { SystemCalls } from "../native/SystemCalls.ts"
+import { IdlePages } from "../pages/IdlePages.ts"
+import { KernelPages } from "../pages/KernelPages.ts"
+import { PageMap } from "../pages/PageMap.ts"
+import { Processes } from "../processes/Processes.ts"
+import { ProcessMemory } from "../processes/ProcessMemory.ts"
 import { FakeCgroups } from "./FakeCgroups.ts"
 import { Errno, FakeFs } from "./FakeFs.ts"
+import { FakePages } from "./FakePages.ts"
+import { FakeProcesses } from "./FakeProcesses.ts"
 import { makeSimpleMemcg, type MemcgLimits, type MemcgModel } from "./MemcgModel.ts"
 import { binGenerations } from "./binGenerations.ts"
 
@@ -32,8 +40,13 @@ export interface FakeKernelOptions {
   readonly mglru?: boolean
   /** Working-set reporting, as on kernels with the out-of-tree series. */
   readonly workingSet?: boolean
+  /** Idle page tracking, as with CONFIG_IDLE_PAGE_TRACKING. */
+  readonly idlePages?: boolean
 }
 
+const processServices = Layer.mergeAll(Processes.layer, ProcessMemory.layer, KernelPages.layer, IdlePages.layer).pipe(
+  Layer.provideMerge(PageMap.layer)
+)
 const encoder = new TextEncoder()
 const gib = 2 ** 30
 
@@ -42,10 +55,15 @@ const oneSwap: ReadonlyArray<SwapArea> = [{ path: "/dev/zram0", type: "partition
 export class FakeKernel {
   readonly fs = new FakeFs()
   readonly cgroups: FakeCgroups
+  readonly pages: FakePages
+  /** This process (without memory), the first process and a kernel thread; tests add others. */
+  readonly processes: FakeProcesses
   private intervals: ReadonlyArray<number> = []
 
   constructor(options: FakeKernelOptions = {}) {
     this.cgroups = new FakeCgroups(this.fs, "/sys/fs/cgroup", options.memcg ?? ((_, limits) => makeSimpleMemcg({}, limits)))
+    this.pages = new FakePages(this.fs, { memTotalBytes: options.memTotalBytes ?? 4 * gib, idleTracking: options.idlePages ?? false })
+    this.processes = this.makeProcesses(options)
     this.addProc(options)
     if (options.zswap ?? true) this.addZswap()
     if (options.mglru ?? true) this.addMglru()
@@ -53,11 +71,24 @@ export class FakeKernel {
   }
 
   /** The kernel as the services of this library see it. */
-  get layer(): Layer.Layer<KernFs | Cgroups | Machine | Mglru | WorkingSet | Zswap> {
-    return Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer, Zswap.layer).pipe(
+  get layer(): Layer.Layer<KernFs | Cgroups | Machine | Mglru | WorkingSet | Zswap | Processes | ProcessMemory | PageMap | KernelPages | IdlePages> {
+    return Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer, Zswap.layer, processServices).pipe(
       Layer.provideMerge(Cgroups.layer),
-      Layer.provideMerge(KernFs.layerOver(this.fs))
+      Layer.provideMerge(KernFs.layerOver(this.fs)),
+      Layer.provide(Layer.succeed(SystemCalls, () => Promise.resolve(this.processes.systemCalls)))
     )
+  }
+
+  private makeProcesses(options: FakeKernelOptions): FakeProcesses {
+    const processes = new FakeProcesses(this.fs, this.pages, {
+      groupOf: (pid) => [...this.cgroups.groups.values()].find((group) => group.processes.has(pid))?.name ?? "",
+      hasSwap: () => options.swaps?.().length !== 0,
+      hasPagemapScan: !/^(?:[1-5]\.|6\.[0-6]\D)/.test(options.release ?? "")
+    })
+    processes.add({ pid: 1, comm: "init", ppid: 0, startTime: 1n })
+    processes.add({ pid: 2, comm: "kthreadd", ppid: 0, startTime: 1n, isKernelThread: true })
+    processes.add({ pid: process.pid, comm: "node", startTime: 4242n })
+    return processes
   }
 
   private addProc(options: FakeKernelOptions): void {
@@ -79,7 +110,6 @@ export class FakeKernel {
     this.fs.file("/proc/vmstat", "pswpin 0\npswpout 0\nzswpin 0\nzswpout 0\n", 0o444)
     this.fs.file("/proc/sys/kernel/osrelease", `${options.release ?? "6.12.0-fake"}\n`, 0o444)
     this.fs.file("/proc/sys/kernel/random/boot_id", "00000000-0000-4000-8000-000000000000\n", 0o444)
-    this.fs.file(`/proc/${process.pid}/stat`, `${process.pid} (node) S ${"0 ".repeat(18)}4242 0\n`, 0o444)
     this.fs.file("/proc/pressure/memory", { read: () => pressureStall.encode(this.cgroups.group("").model.pressure()) })
     this.fs.file(
       "/proc/self/mountinfo",
