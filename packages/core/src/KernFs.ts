@@ -50,14 +50,14 @@ export interface Held<A> {
 export interface OpenFile {
   readonly path: string
   readonly fd: number
-  /** Reads up to `buffer.length` bytes from `position`; gives how many there were. */
-  readonly readInto: (buffer: Uint8Array, position: number) => Result.Result<number, KernFsError>
+  /** Reads up to `buffer.length` bytes from `position`, or what comes next where none is given; gives how many there were. */
+  readonly readInto: (buffer: Uint8Array, position?: number) => Result.Result<number, KernFsError>
   /** One `pwrite(2)`, or `write(2)` where no position is given; gives how many bytes were taken. */
   readonly write: (bytes: Uint8Array, position?: number) => Result.Result<number, KernFsError>
 }
 
 const { O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = nodeFs.constants
-const openFlags = { read: O_RDONLY, write: O_WRONLY, readWrite: O_RDWR | O_NONBLOCK }
+const openFlags = { read: O_RDONLY, write: O_WRONLY, readWrite: O_RDWR | O_NONBLOCK, readAvailable: O_RDONLY | O_NONBLOCK }
 
 /** How many held files are given up when descriptors run out, so that everybody else has some. */
 const spare = 64
@@ -85,7 +85,10 @@ export class KernFs extends Context.Service<
      * Not interruptible: the kernel finishes what it began. The pool has four threads unless UV_THREADPOOL_SIZE says otherwise.
      */
     readonly writeBlocking: (path: string, text: string) => Effect.Effect<void, KernFsError>
-    /** Opens a file as such; it is closed with the scope. `readWrite` does not block (`O_NONBLOCK`), as PSI triggers want it. */
+    /**
+     * Opens a file as such; it is closed with the scope. `readWrite` does not block (`O_NONBLOCK`), as PSI triggers want it; nor does
+     * `readAvailable`, whose reads are `Again` where there is nothing yet (`trace_pipe`).
+     */
     readonly open: (path: string, mode: keyof typeof openFlags) => Effect.Effect<OpenFile, KernFsError, Scope.Scope>
     /**
      * Waits for an event on an open file: a PSI trigger that fired, an events file that changed since it was read last (read it again before
@@ -277,7 +280,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
           return {
             path,
             fd,
-            readInto: (bytes, position) => now("read", () => fs.readSync(fd, bytes, 0, bytes.length, position)),
+            readInto: (bytes, position) => now("read", () => fs.readSync(fd, bytes, 0, bytes.length, position ?? null)),
             write: (bytes, position) => now("write", () => fs.writeSync(fd, bytes, 0, bytes.length, position ?? null))
           }
         })

@@ -5,21 +5,15 @@
  * Source: kernel Documentation/admin-guide/mm/damon/usage.rst.
  */
 import { Context, Effect, Layer, type Scope } from "effect"
-import { booleanFile } from "../Scalars.ts"
 import { Journal, type JournalFailure } from "../Journal.ts"
 import { type KernelError, KernFs } from "../KernFs.ts"
 import { KernelRoots } from "../KernelRoots.ts"
 import { DamonInUse, type DamonUser } from "./DamonErrors.ts"
-import { kdamondPid, kdamondState, signedFile } from "./DamonFiles.ts"
-import { kdamondFields, type Fields, type Since } from "./DamonLayout.ts"
-import { adminFields } from "./DamonLayout.ts"
+import { adminFields, type Fields, kdamondFields, mayBeMissing, type Since } from "./DamonLayout.ts"
 import type { Kdamond } from "./DamonTree.ts"
+import { damonModuleNames, type DamonModuleName, damonPaths, findDamonUsers } from "./damonUsers.ts"
 import { makeOwned, type OwnedDamon } from "./OwnedDamon.ts"
 import { TreeFiles } from "./treeFiles.ts"
-
-/** Modules that run a kdamond of their own, by their name below `/sys/module`. */
-export const damonModuleNames = ["damon_reclaim", "damon_lru_sort", "damon_stat"] as const
-export type DamonModuleName = (typeof damonModuleNames)[number]
 
 /** A part of the tree that not every kernel has. */
 export interface DamonFeature {
@@ -29,10 +23,6 @@ export interface DamonFeature {
   /** Undefined where there is no directory to tell it from, as long as nobody has set up a scheme, for example. */
   readonly isThere: boolean | undefined
 }
-
-const nrKdamonds = signedFile("nr_kdamonds")
-const pid = kdamondPid("pid")
-const enabled = booleanFile("enabled")
 
 export class Damon extends Context.Service<
   Damon,
@@ -59,30 +49,12 @@ export class Damon extends Context.Service<
     Damon,
     Effect.gen(function* () {
       const fs = yield* KernFs
-      const { sys } = yield* KernelRoots
       const tree = new TreeFiles(fs)
-      const admin = `${sys}/kernel/mm/damon/admin`
-      const kdamonds = `${admin}/kdamonds`
-      const countPath = `${kdamonds}/nr_kdamonds`
-      const modulePath = (name: DamonModuleName) => `${sys}/module/${name}/parameters`
-
+      const paths = damonPaths(yield* KernelRoots)
+      const { admin, kdamonds, count: countPath, module: modulePath } = paths
       const read = Effect.map(tree.read(admin, adminFields), (value): ReadonlyArray<Kdamond> => value.kdamonds)
 
-      const users = Effect.gen(function* () {
-        const found: Array<DamonUser> = []
-        const count = (yield* fs.exists(countPath)) ? yield* tree.decode(countPath, nrKdamonds) : 0
-        for (let index = 0; index < count; index++) {
-          const state = yield* tree.decode(`${kdamonds}/${index}/state`, kdamondState)
-          found.push({ kind: "kdamond", index, state, pid: yield* tree.decode(`${kdamonds}/${index}/pid`, pid) })
-        }
-        for (const name of damonModuleNames) {
-          const path = modulePath(name)
-          if (!(yield* fs.exists(`${path}/enabled`)) || !(yield* tree.decode(`${path}/enabled`, enabled))) continue
-          const hasPid = yield* fs.exists(`${path}/kdamond_pid`)
-          found.push({ kind: "module", name, pid: hasPid ? yield* tree.decode(`${path}/kdamond_pid`, pid) : undefined })
-        }
-        return found
-      })
+      const users = findDamonUsers(fs, tree, paths)
 
       /** Has what others have set up written again once ours is gone, and stops it. */
       const setAside = Effect.fnUntraced(function* (journal: Journal["Service"], found: ReadonlyArray<DamonUser>) {
@@ -137,7 +109,7 @@ export class Damon extends Context.Service<
               for (const field of Object.values(fields)) {
                 const path = field.path === "" ? directory : `${directory}/${field.path}`
                 const name = field.path === "" ? prefix : `${prefix}${prefix === "" ? "" : "/"}${field.path}`
-                if (field.since[0] > 5 || field.since[1] > 18) {
+                if (mayBeMissing(field)) {
                   found.push({ path: name, since: field.since, isThere: yield* tree.has(path) })
                 }
                 if (field.kind === "group") yield* walk(name, path, field.fields)

@@ -45,7 +45,7 @@ export class DamonRejected extends Data.TaggedError("DamonRejected")<{
   readonly index: number
   readonly command: string
   readonly problems: ReadonlyArray<string>
-  readonly cause: KernFsError
+  readonly cause: KernFsError | undefined
 }> {
   override get message(): string {
     const why = this.problems.length > 0 ? this.problems.join("; ") : "of something in its set-up, such as a process or cgroup that is gone"

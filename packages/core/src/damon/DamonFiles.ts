@@ -29,13 +29,13 @@ export const ulongFile = (file: string): Codec<number> =>
 
 /**
  * A file that takes an unsigned long of which the kernel uses the lower 32 bits: ages and access counts of a scheme. `Infinity` is
- * 4294967295, and reads back from either spelling of "no limit".
+ * 4294967295, and reads back from either spelling of "no limit"; what has more than 32 bits is no limit too.
  */
 export const uintLimitFile = (file: string): Codec<number> =>
   scalar(
     file,
     (text) => (text === String(ulongMax) || text === String(uintMax) ? Infinity : exactNumber(text, 1)),
-    (value) => (value === Infinity ? String(uintMax) : printNumber(value))
+    (value) => printNumber(Math.min(value, uintMax))
   )
 
 /** An address in bytes, or a counter of 64 bits. */

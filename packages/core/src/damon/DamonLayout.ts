@@ -88,7 +88,7 @@ const filter: Fields = {
   memcgPath: input("memcg_path", cgroupPathFile, ""),
   addrStart: input("addr_start", unsigned64File, 0n, [6, 6]),
   addrEnd: input("addr_end", unsigned64File, 0n, [6, 6]),
-  targetIndex: input("damon_target_idx", ulongFile, 0, [6, 6]),
+  targetIndex: input("damon_target_idx", signedFile, 0, [6, 6]),
   min: input("min", ulongFile, 0, [6, 15]),
   max: input("max", ulongFile, 0, [6, 15])
 }

@@ -80,8 +80,9 @@ const laterCommands: Readonly<Record<string, readonly [since: Since, file: strin
 const count = signedFile("nr_schemes")
 const totalBytes = ulongFile("total_bytes")
 const effectiveBytes = ulongFile("effective_bytes")
-const isInvalid = (error: { readonly _tag: string }): boolean =>
-  error._tag === "KernFsError" && (error as KernFsError).reason._tag === "Invalid"
+/** EINVAL, and the ENOMEM that 6.12 gives for a filter whose cgroup is not there. */
+const isRefusal = ({ reason }: KernFsError): boolean =>
+  reason._tag === "Invalid" || (reason._tag === "Other" && reason.errno === "ENOMEM")
 
 export const makeOwned = ({
   count: kdamondCount,
@@ -103,22 +104,26 @@ export const makeOwned = ({
   const read = (index = 0): Effect.Effect<Kdamond, KernelError> => tree.read(path(index), kdamondFields)
   const isOn = (index: number) => Effect.map(tree.decode(statePath(index), kdamondState), (state) => state === "on")
 
-  const rejected = (index: number, command: string) =>
-    Effect.fnUntraced(function* (cause: KernFsError) {
-      return yield* new DamonRejected({ index, command, cause, problems: problemsOf(yield* read(index)) })
-    })
+  const rejected = Effect.fnUntraced(function* (index: number, command: string, cause?: KernFsError) {
+    return yield* new DamonRejected({ index, command, cause, problems: problemsOf(yield* read(index)) })
+  })
+  /** Before the kernel is asked: a commit that it cannot take ends the kdamond on kernels up to 6.12 at least, without an error. */
+  const refuseIfWrong = Effect.fnUntraced(function* (index: number, command: string) {
+    const problems = problemsOf(yield* read(index))
+    if (problems.length > 0) return yield* new DamonRejected({ index, command, problems, cause: undefined })
+  })
 
   /** A command to a running kdamond; the kernel's EINVAL made into what it means. */
   const command = Effect.fnUntraced(function* (index: number, word: string) {
-    const refused = (yield* Effect.result(tree.command(statePath(index), word)))
+    const refused = yield* Effect.result(tree.command(statePath(index), word))
     if (refused._tag === "Success") return
-    if (!isInvalid(refused.failure)) return yield* refused.failure
+    if (!isRefusal(refused.failure)) return yield* refused.failure
     if (!(yield* isOn(index))) return yield* new DamonNotRunning({ index, command: word })
     const later = laterCommands[word]
     if (later !== undefined && (yield* tree.has(`${contextPath(index)}/${later[1]}`)) !== true) {
       return yield* new DamonUnsupported({ what: word, since: later[0] })
     }
-    return yield* rejected(index, word)(refused.failure)
+    return yield* rejected(index, word, refused.failure)
   })
 
   const perScheme = Effect.fnUntraced(function* <A>(index: number, readOne: (directory: string) => Effect.Effect<A, KernelError>) {
@@ -128,7 +133,12 @@ export const makeOwned = ({
     return values
   })
 
-  const commit = Effect.fn("Damon.commit")((index: number = 0) => command(index, "commit"))
+  const commit = Effect.fn("Damon.commit")(function* (index: number = 0) {
+    if (!(yield* isOn(index))) return yield* new DamonNotRunning({ index, command: "commit" })
+    yield* refuseIfWrong(index, "commit")
+    yield* command(index, "commit")
+    if (!(yield* isOn(index))) return yield* rejected(index, "commit")
+  })
 
   const tune = Effect.fn("Damon.tune")(function* (patch: DamonPatch<Kdamond>, index: number = 0) {
     const isRunning = yield* isOn(index)
@@ -151,8 +161,9 @@ export const makeOwned = ({
     read,
     stage: Effect.fn("Damon.stage")((kdamond: Kdamond, index: number = 0) => tree.stage(path(index), kdamondFields, kdamond, tree.write)),
     start: Effect.fn("Damon.start")(function* (index: number = 0) {
+      yield* refuseIfWrong(index, "start")
       yield* whileBusy(journal.set(statePath(index), "on")).pipe(
-        Effect.catchIf(isInvalid, (error) => rejected(index, "start")(error as KernFsError))
+        Effect.catchTag("KernFsError", (error) => (isRefusal(error) ? rejected(index, "start", error) : Effect.fail(error)))
       )
     }),
     stop: Effect.fn("Damon.stop")(function* (index: number = 0) {
