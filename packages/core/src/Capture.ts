@@ -46,7 +46,21 @@ export class CaptureError extends Data.TaggedError("CaptureError")<{ readonly ou
   }
 }
 
-const groupFiles = /^(?:memory\..+|(?:cpu|io|irq)\.pressure|cgroup\.(?:controllers|subtree_control|events|stat|procs))$/
+const groupFiles =
+  /^(?:memory\..+|(?:cpu|io|irq)\.pressure|(?:cpu|io)\.stat|cgroup\.(?:controllers|subtree_control|events|stat|procs|freeze|type|pressure|max\.depth|max\.descendants))$/
+const zramFiles = [
+  "disksize",
+  "initstate",
+  "comp_algorithm",
+  "recomp_algorithm",
+  "mm_stat",
+  "io_stat",
+  "bd_stat",
+  "debug_stat",
+  "max_comp_streams",
+  "writeback_limit",
+  "writeback_limit_enable"
+]
 const deepest = 16
 const utf8 = new TextDecoder()
 
@@ -137,7 +151,7 @@ export const capture: (options: {
     yield* copyTree(`${sys}/devices/system/node/${node}/workingset_report`, 0)
   }
   for (const device of (yield* list(`${sys}/block`)).filter((name) => /^zram\d+$/.test(name))) {
-    for (const name of ["disksize", "comp_algorithm", "mm_stat", "io_stat", "bd_stat"]) yield* copy(`${sys}/block/${device}/${name}`)
+    for (const name of zramFiles) yield* copy(`${sys}/block/${device}/${name}`)
   }
 
   const release = yield* Effect.orElseSucceed(

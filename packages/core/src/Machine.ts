@@ -1,12 +1,16 @@
 /**
- * The whole machine's memory: meminfo, vmstat, swaps, pressure.
+ * The whole machine's memory: meminfo, vmstat, swaps, pressure; and reclaim from a NUMA node.
+ * Does not know groups. Formats: kernel Documentation/filesystems/proc.rst; node reclaim: ABI/stable/sysfs-devices-node.
  */
 import { Context, Effect, Layer } from "effect"
+import type { ReclaimResult } from "./Cgroups.ts"
 import { KernFs, type KernelError } from "./KernFs.ts"
+import type { KernFsError } from "./KernFsError.ts"
 import { KernelRoots } from "./KernelRoots.ts"
 import { type Counters, countersFile } from "./MemoryStat.ts"
 import { type PressureStall, pressureStall } from "./PressureStall.ts"
 import { type MemInfo, memInfo, type SwapArea, swaps } from "./Proc.ts"
+import { type ReclaimRequest, reclaimRequest } from "./Scalars.ts"
 
 export class Machine extends Context.Service<
   Machine,
@@ -15,6 +19,13 @@ export class Machine extends Context.Service<
     readonly memInfo: Effect.Effect<MemInfo, KernelError>
     readonly vmstat: Effect.Effect<Counters, KernelError>
     readonly swaps: Effect.Effect<ReadonlyArray<SwapArea>, KernelError>
+    /**
+     * Asks the kernel to reclaim from a whole NUMA node now (`/sys/devices/system/node/nodeN/reclaim`, seen on 6.18; `NotFound` before, and
+     * where there is no such node). Takes what `memory.reclaim` takes, and answers as that does. Blocks a pool thread.
+     */
+    readonly reclaimNode: (node: number, request: ReclaimRequest) => Effect.Effect<ReclaimResult, KernFsError>
+    /** Numbers of the NUMA nodes. */
+    readonly nodes: Effect.Effect<ReadonlyArray<number>, KernFsError>
     /** Memory pressure of the whole machine. */
     readonly pressure: Effect.Effect<PressureStall, KernelError>
     /** The kernel's release, as `uname -r` prints it. */
@@ -25,9 +36,21 @@ export class Machine extends Context.Service<
     Machine,
     Effect.gen(function* () {
       const fs = yield* KernFs
-      const { proc } = yield* KernelRoots
+      const { proc, sys } = yield* KernelRoots
       const vmstat = countersFile("/proc/vmstat")
       return Machine.of({
+        nodes: Effect.map(fs.list(`${sys}/devices/system/node`), (names) =>
+          names.flatMap((name) => (/^node\d{1,9}$/.test(name) ? [Number(name.slice(4))] : [])).toSorted((a, b) => a - b)
+        ),
+        reclaimNode: Effect.fn("Machine.reclaimNode")(function* (node, request) {
+          return yield* fs.writeBlocking(`${sys}/devices/system/node/node${node}/reclaim`, reclaimRequest.encode(request)).pipe(
+            Effect.as("met" as const),
+            Effect.catchIf(
+              (error) => error.reason._tag === "Again",
+              () => Effect.succeed("partial" as const)
+            )
+          )
+        }),
         memInfo: fs.decode(`${proc}/meminfo`, memInfo),
         vmstat: fs.decode(`${proc}/vmstat`, vmstat),
         swaps: fs.decode(`${proc}/swaps`, swaps),

@@ -6,23 +6,35 @@ import { Context, Effect, Layer } from "effect"
 import { KernFs, type KernelError } from "./KernFs.ts"
 import { KernFsError } from "./KernFsError.ts"
 import { KernelRoots } from "./KernelRoots.ts"
-import { type LruGenCommand, lruGen, lruGenCommand, lruGenEnabled, type LruGenMemcg } from "./LruGen.ts"
-import type { Pages } from "./Units.ts"
+import { type LruGenCommand, lruGen, lruGenCommand, lruGenEnabled, type LruGenMemcg, type LruGenNode } from "./LruGen.ts"
+import { bytesFile } from "./Scalars.ts"
+import type { Milliseconds, Pages } from "./Units.ts"
 
 const generationsNeeded = 2
+/** How often a command is made anew from what the table says, after the kernel had gone on meanwhile. */
+const attempts = 4
+const minTtl = bytesFile("min_ttl_ms")
 
 export class Mglru extends Context.Service<
   Mglru,
   {
     /** Whether MGLRU is on (bit 0 of `lru_gen/enabled`); false where the kernel lacks it. */
     readonly enabled: Effect.Effect<boolean, KernelError>
-    /** All memcgs with their generations, oldest first; removed groups that linger are left out. */
+    /** `lru_gen/enabled` as it is: 1 the main switch, 2 leaf page-table walks, 4 non-leaf accessed bits; undefined where the kernel lacks it. */
+    readonly enabledBits: Effect.Effect<number | undefined, KernelError>
+    /** What `lru_gen/min_ttl_ms` protects: nothing that was used in the last so many milliseconds is evicted (0: off). Undefined as above. */
+    readonly minTtlMs: Effect.Effect<Milliseconds | undefined, KernelError>
+    /** Absolute path of a switch, for `Journal.set`: `enabled` takes `y`, `n` or a mask, `min_ttl_ms` milliseconds. */
+    readonly settingPath: (name: "enabled" | "min_ttl_ms") => string
+    /** All memcgs with their generations, oldest first, ages in milliseconds, by node; removed groups that linger are left out. */
     readonly table: Effect.Effect<ReadonlyArray<LruGenMemcg>, KernelError>
     /** The generations of one group (its path below the cgroup mount); `undefined` if the kernel lists none. */
     readonly group: (group: string) => Effect.Effect<LruGenMemcg | undefined, KernelError>
     /**
-     * Creates a generation on every node of the group: what was used since the last one moves into the youngest.
-     * Loses a race with the kernel's own aging gracefully: somebody aged, which is what was wanted.
+     * Creates a generation on every node of the group: what was used since the last one moves into the youngest. Where the kernel aged
+     * between the read and the command (nothing happens on older kernels, EEXIST on newer ones) that is what was wanted. A group that was
+     * removed and made again under its name is looked up again, a few times. With `forceScan: false` the kernel refuses a fifth generation
+     * (ERANGE): nothing is aged then.
      */
     readonly age: (group: string, options?: { readonly forceScan?: boolean }) => Effect.Effect<void, KernelError>
     /**
@@ -51,31 +63,69 @@ export class Mglru extends Context.Service<
         return yield* new KernFsError({ operation: "read", path: `${tablePath} (group ${name})`, reason: { _tag: "NotFound" } })
       })
       const command = (value: LruGenCommand) => fs.writeBlocking(tablePath, lruGenCommand.encode(value))
+      const settingPath = (name: string) => `${sys}/kernel/mm/lru_gen/${name}`
+      const optional = <A>(effect: Effect.Effect<A, KernelError>) =>
+        Effect.catchIf(
+          effect,
+          (error) => error._tag === "KernFsError" && error.isGone,
+          () => Effect.succeed(undefined)
+        )
+      const enabledBits = optional(fs.decode(settingPath("enabled"), lruGenEnabled))
+
+      /**
+       * Runs the command that `make` derives from a node of the group. Where the kernel says that it does not fit (any more), the table is read
+       * again: a group of the same name with another id, or other generations, get a command of their own; the same ones are a refusal.
+       */
+      const onNode = Effect.fnUntraced(function* (
+        name: string,
+        first: LruGenMemcg,
+        node: number,
+        make: (memcg: LruGenMemcg, node: LruGenNode) => LruGenCommand | undefined
+      ) {
+        let memcg = first
+        let value = make(
+          memcg,
+          memcg.nodes.find((entry) => entry.node === node)!
+        )
+        for (let attempt = 1; value !== undefined; attempt++) {
+          const refused = yield* command(value).pipe(
+            Effect.as(undefined),
+            Effect.catchIf(
+              ({ reason }) => reason._tag === "Invalid" || reason._tag === "Exists",
+              (error) => Effect.succeed(error)
+            )
+          )
+          if (refused === undefined) return
+          memcg = yield* mustFind(name)
+          const now = memcg.nodes.find((entry) => entry.node === node)
+          const next = now === undefined ? undefined : make(memcg, now)
+          if (next !== undefined && (attempt >= attempts || lruGenCommand.encode(next) === lruGenCommand.encode(value)))
+            return yield* refused
+          value = next
+        }
+      })
 
       return Mglru.of({
-        enabled: fs.decode(`${sys}/kernel/mm/lru_gen/enabled`, lruGenEnabled).pipe(
-          Effect.map((bits) => (bits & 1) === 1),
-          Effect.catchIf(
-            (error) => error._tag === "KernFsError" && error.isGone,
-            () => Effect.succeed(false)
-          )
-        ),
+        enabled: Effect.map(enabledBits, (bits) => bits !== undefined && (bits & 1) === 1),
+        enabledBits,
+        minTtlMs: optional(fs.decode(settingPath(minTtl.file), minTtl)),
+        settingPath,
         table,
         group,
         age: Effect.fn("Mglru.age")(function* (name, options) {
           const memcg = yield* mustFind(name)
           for (const { generations, node } of memcg.nodes) {
-            const youngest = generations.at(-1)
-            if (youngest === undefined) continue
-            yield* command({
-              _tag: "Age",
-              memcg: memcg.id,
-              node,
-              maxSeq: youngest.seq,
-              ...(options?.forceScan === undefined ? {} : { forceScan: options.forceScan })
+            const before = generations.at(-1)?.seq
+            if (before === undefined) continue
+            yield* onNode(name, memcg, node, (current, { generations }) => {
+              const maxSeq = generations.at(-1)?.seq
+              // Somebody has aged it since the first look.
+              if (maxSeq === undefined || (current.id === memcg.id && maxSeq > before)) return undefined
+              const forceScan = options?.forceScan
+              return { _tag: "Age", memcg: current.id, node, maxSeq, ...(forceScan === undefined ? {} : { forceScan }) }
             }).pipe(
               Effect.catchIf(
-                (error) => error.reason._tag === "Exists" || error.reason._tag === "OutOfRange",
+                (error) => error._tag === "KernFsError" && error.reason._tag === "OutOfRange",
                 () => Effect.void
               )
             )
@@ -93,13 +143,20 @@ export class Mglru extends Context.Service<
             // The kernel takes a budget per node and does not say what it used: no node is given more than it holds.
             const budget = left === undefined ? undefined : Math.min(left, Math.max(old, 1))
             if (left !== undefined) left -= budget!
-            yield* command({
-              _tag: "Evict",
-              memcg: memcg.id,
-              node,
-              seq: target,
-              ...(swappiness === undefined ? {} : { swappiness }),
-              ...(budget === undefined ? {} : { pages: budget })
+            yield* onNode(name, memcg, node, (current, { generations }) => {
+              // Generations of another group of the same name are not those that were asked for.
+              const max = current.id === memcg.id ? generations.at(-1)?.seq : undefined
+              if (max === undefined) return undefined
+              const upTo = Math.min(seq, max - generationsNeeded)
+              if (upTo < generations[0]!.seq) return undefined
+              return {
+                _tag: "Evict",
+                memcg: current.id,
+                node,
+                seq: upTo,
+                ...(swappiness === undefined ? {} : { swappiness }),
+                ...(budget === undefined ? {} : { pages: budget })
+              }
             })
           }
         })

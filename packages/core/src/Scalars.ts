@@ -78,7 +78,8 @@ export const reclaimRequest: Codec<ReclaimRequest> = textCodec<ReclaimRequest>(
     const bytes = exactNumber(match[1]!, 1) * scale
     const request: { bytes: Bytes; swappiness?: number | "max"; source?: "zswap" } = { bytes }
     for (const option of options) {
-      const [, swappiness, source] = /^(?:swappiness=(max|\d+)|source=(zswap))$/.exec(option) ?? reject(1, `${quote(option)} is not an option`)
+      const [, swappiness, source] =
+        /^(?:swappiness=(max|\d+)|source=(zswap))$/.exec(option) ?? reject(1, `${quote(option)} is not an option`)
       if (source !== undefined) request.source = "zswap"
       else request.swappiness = swappiness === "max" ? swappiness : exactNumber(swappiness!, 1)
     }

@@ -5,7 +5,7 @@ export * from "./Units.ts"
 export { BytesFromText, MillisecondsFromText, numberFromText } from "./UnitSchema.ts"
 export { type Codec, CodecError } from "./Codec.ts"
 export { errnoOf, type KernFsOperation, KernFsError, type KernFsReason } from "./KernFsError.ts"
-export { type FsLike, type Held, type KernelError, KernFs } from "./KernFs.ts"
+export { type FsLike, type Held, type KernelError, KernFs, type OpenFile } from "./KernFs.ts"
 export { KernelRoots, type KernelRootsShape } from "./KernelRoots.ts"
 export * from "./Scalars.ts"
 export { type NestedKeyed, nestedKeyedFile } from "./FlatKeyed.ts"
@@ -24,14 +24,56 @@ export * from "./LruGen.ts"
 export * from "./WorkingSetReport.ts"
 export * from "./Proc.ts"
 export * as Memcg from "./Memcg.ts"
+export {
+  cgroupEvents,
+  cgroupFreeze,
+  cgroupKill,
+  cgroupMaxDepth,
+  cgroupMaxDescendants,
+  cgroupPressure,
+  cgroupStat,
+  cgroupThreads,
+  type CgroupType,
+  cgroupType,
+  type CountersOf,
+  countersOf,
+  cpuPressure,
+  cpuStat,
+  ioPressure,
+  irqPressure,
+  switchFile
+} from "./cgroups/groupFiles.ts"
+export { type IoDeviceStat, type IoStat, ioStat } from "./cgroups/ioStat.ts"
+export type { GroupChange } from "./cgroups/watchGroups.ts"
+export {
+  Pressure,
+  type PressureLiveness,
+  type PressureReading,
+  type PressureResource,
+  type PressureTrigger,
+  PressureTriggerError
+} from "./pressure/Pressure.ts"
+export { Zram, type ZramDevice, zramRatio, type ZramSettings } from "./zram/Zram.ts"
+export * from "./zram/zramFiles.ts"
 export { type CgroupMount, type CgroupMounts, findCgroupMount, findCgroupMounts } from "./CgroupMount.ts"
 export { capture, CaptureError, type CapturedFile, type CaptureManifest, captureManifest } from "./Capture.ts"
 export { type Capability, type CapabilityState, probeCapabilities } from "./Capabilities.ts"
-export { Cgroups, type ReclaimResult } from "./Cgroups.ts"
+export { Cgroups, type HeldPeak, type ReclaimResult } from "./Cgroups.ts"
 export { Mglru } from "./Mglru.ts"
-export { Zswap, type ZswapParameters } from "./Zswap.ts"
+export { Zswap, type ZswapParameters, zswapRatio, type ZswapStats } from "./Zswap.ts"
 export { WorkingSet } from "./WorkingSet.ts"
 export { Machine } from "./Machine.ts"
+export { Damon, type DamonFeature } from "./damon/Damon.ts"
+export type { DamonCommandError, DamonSnapshot, OwnedDamon } from "./damon/OwnedDamon.ts"
+export type { DamonPatch } from "./damon/treeFiles.ts"
+export { DamonInUse, DamonNotRunning, DamonRejected, DamonUnsupported, type DamonUser } from "./damon/DamonErrors.ts"
+export * from "./damon/DamonTree.ts"
+export * from "./damon/makeKdamond.ts"
+export * from "./damon/DamonFiles.ts"
+export { damonModuleNames, type DamonModuleName } from "./damon/damonUsers.ts"
+export { damonModuleFiles, type DamonModuleOptions, type DamonModuleParameters, DamonModules } from "./damon/DamonModules.ts"
+export * from "./damon/DamonTraceEvent.ts"
+export { DamonTrace, type DamonTraceOptions } from "./damon/DamonTrace.ts"
 export { HeldByAnother, Journal, JournalError, type JournalFailure, type Recovery, type Undone } from "./Journal.ts"
 export { type AddressRange } from "./native/libc.ts"
 export { type Mapping, maps } from "./processes/Mapping.ts"

@@ -13,8 +13,7 @@ import { limitFile } from "../Scalars.ts"
 export type CountersOf<Key extends string> = Counters & { readonly [K in Key]?: bigint }
 
 /** A flat-keyed file of counters some of whose keys are known. */
-export const countersOf = <Key extends string>(file: string): Codec<CountersOf<Key>> =>
-  countersFile(file) as Codec<any>
+export const countersOf = <Key extends string>(file: string): Codec<CountersOf<Key>> => countersFile(file) as Codec<any>
 
 /** A switch that reads and takes `1` or `0` (where module parameters say `Y` and `N`). */
 export const switchFile = (file: string): Codec<boolean> =>
@@ -31,7 +30,9 @@ export const switchFile = (file: string): Codec<boolean> =>
 export const cgroupEvents = countersOf<"populated" | "frozen">("cgroup.events")
 
 /** Numbers of groups below, living and dying; since 6.12 also of each controller's states (`nr_subsys_memory`, `nr_dying_subsys_memory`). */
-export const cgroupStat = countersOf<"nr_descendants" | "nr_dying_descendants" | "nr_subsys_memory" | "nr_dying_subsys_memory">("cgroup.stat")
+export const cgroupStat = countersOf<"nr_descendants" | "nr_dying_descendants" | "nr_subsys_memory" | "nr_dying_subsys_memory">(
+  "cgroup.stat"
+)
 
 /** Freezes the processes of the group and below (since 5.2). Takes effect later: `cgroup.events` says when. */
 export const cgroupFreeze = switchFile("cgroup.freeze")
@@ -53,7 +54,8 @@ export type CgroupType = (typeof groupTypes)[number]
 export const cgroupType: Codec<CgroupType> = oneRecord(
   textCodec(
     "cgroup.type",
-    (lines) => groupTypes.find((type) => lines.length === 1 && type === lines[0]) ?? reject(1, `${quote(lines[0] ?? "")} is no type of group`),
+    (lines) =>
+      groupTypes.find((type) => lines.length === 1 && type === lines[0]) ?? reject(1, `${quote(lines[0] ?? "")} is no type of group`),
     (value) => `${value}\n`
   )
 )

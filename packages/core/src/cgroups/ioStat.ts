@@ -53,7 +53,12 @@ export const ioStat: Codec<IoStat> = oneRecord(
   )
 )
 
-const put = (target: Record<string, bigint | Record<string, bigint | string>>, group: string, key: string, value: bigint | string): void => {
+const put = (
+  target: Record<string, bigint | Record<string, bigint | string>>,
+  group: string,
+  key: string,
+  value: bigint | string
+): void => {
   const values = (target[group] ??= {}) as Record<string, bigint | string>
   Object.defineProperty(values, key, { value, enumerable: true, configurable: true, writable: true })
 }

@@ -7,11 +7,7 @@ import type { KernFs } from "../KernFs.ts"
 import type { KernFsError } from "../KernFsError.ts"
 
 /** Names of `root` and of the groups below it. Fails with `NotFound` only where `root` itself is not there. */
-export const walkGroups = (
-  fs: KernFs["Service"],
-  path: (group: string) => string,
-  root: string
-): Stream.Stream<string, KernFsError> =>
+export const walkGroups = (fs: KernFs["Service"], path: (group: string) => string, root: string): Stream.Stream<string, KernFsError> =>
   Stream.unfold([root] as ReadonlyArray<string>, (initial) =>
     Effect.gen(function* () {
       let stack = initial

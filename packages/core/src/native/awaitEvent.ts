@@ -29,10 +29,7 @@ const wake = (): void => {
 
 const pollOnce = async (libc: Libc, eventfd: number): Promise<void> => {
   const batch = [...waiters]
-  const { result, revents } = await libc.poll(
-    [{ fd: eventfd, events: POLLIN }, ...batch.map(({ fd }) => ({ fd, events: POLLPRI }))],
-    -1
-  )
+  const { result, revents } = await libc.poll([{ fd: eventfd, events: POLLIN }, ...batch.map(({ fd }) => ({ fd, events: POLLPRI }))], -1)
   if (result.errno === "EINTR") return
   if (result.errno !== undefined) throw Object.assign(new Error("poll"), { code: result.errno })
   if ((revents[0]! & POLLIN) !== 0) nodeFs.readSync(eventfd, new Uint8Array(8))

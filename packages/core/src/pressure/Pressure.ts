@@ -15,9 +15,7 @@ import { encodeTrigger, type PressureTrigger, triggerProblem } from "./trigger.t
 export type PressureResource = "memory" | "cpu" | "io" | "irq"
 
 /** A reading: `Counting` with what was counted, or `Off` with the reason. */
-export type PressureReading =
-  | { readonly _tag: "Counting"; readonly stall: PressureStall }
-  | { readonly _tag: "Off"; readonly why: string }
+export type PressureReading = { readonly _tag: "Counting"; readonly stall: PressureStall } | { readonly _tag: "Off"; readonly why: string }
 
 /** Whether this kernel counts pressure. `Unproven`: readable, but nothing was counted since boot, not even waiting for a CPU. */
 export type PressureLiveness =
@@ -104,7 +102,10 @@ export class Pressure extends Context.Service<
             (entry) => entry._tag === "Counting" && Object.values(entry.stall).some((line) => line !== undefined && line.totalUs > 0n)
           )
           if (hasCounted) return { _tag: "Counting" } as const
-          return { _tag: "Unproven", why: "no stall of any kind was counted since boot: watch it under load before you believe it" } as const
+          return {
+            _tag: "Unproven",
+            why: "no stall of any kind was counted since boot: watch it under load before you believe it"
+          } as const
         }),
         trigger: Effect.fn("Pressure.trigger")(function* (trigger) {
           const problem = triggerProblem(trigger, yield* isPrivileged)

@@ -10,11 +10,15 @@ import { type LruGenCommand, lruGen, lruGenCommand } from "../LruGen.ts"
 import { Machine } from "../Machine.ts"
 import { Mglru } from "../Mglru.ts"
 import { memInfo, mountInfo, type SwapArea, swaps } from "../Proc.ts"
-import { pressureStall } from "../PressureStall.ts"
+import { Pressure } from "../pressure/Pressure.ts"
 import type { Bytes } from "../Units.ts"
 import { WorkingSet } from "../WorkingSet.ts"
 import { memcgPageAge, pageAgeIntervals, refreshIntervals } from "../WorkingSetReport.ts"
+import { Zram } from "../zram/Zram.ts"
 import { Zswap } from "../Zswap.ts"
+import { Damon } from "../damon/Damon.ts"
+import { DamonModules } from "../damon/DamonModules.ts"
+import { DamonTrace } from "../damon/DamonTrace.ts"
 import { SystemCalls } from "../native/SystemCalls.ts"
 import { IdlePages } from "../pages/IdlePages.ts"
 import { KernelPages } from "../pages/KernelPages.ts"
@@ -22,9 +26,13 @@ import { PageMap } from "../pages/PageMap.ts"
 import { Processes } from "../processes/Processes.ts"
 import { ProcessMemory } from "../processes/ProcessMemory.ts"
 import { FakeCgroups } from "./FakeCgroups.ts"
+import { FakeDamon, type FakeDamonOptions } from "./FakeDamon.ts"
 import { Errno, FakeFs } from "./FakeFs.ts"
+import { fakeReclaim } from "./FakeMemoryFiles.ts"
 import { FakePages } from "./FakePages.ts"
 import { FakeProcesses } from "./FakeProcesses.ts"
+import { FakeZram } from "./FakeZram.ts"
+import { FakeZswap } from "./FakeZswap.ts"
 import { makeSimpleMemcg, type MemcgLimits, type MemcgModel } from "./MemcgModel.ts"
 import { binGenerations } from "./binGenerations.ts"
 
@@ -37,16 +45,25 @@ export interface FakeKernelOptions {
   /** Swap areas; by default one of 1 GiB with nothing in it. Empty: a machine without swap. */
   readonly swaps?: () => ReadonlyArray<SwapArea>
   readonly zswap?: boolean
+  /** The zram module, with one device that is swapped to; by default it is not loaded. */
+  readonly zram?: boolean
+  /** `reclaim` in node0's directory, as on 6.18. */
+  readonly nodeReclaim?: boolean
+  /** Milliseconds, for the windows of pressure triggers. */
+  readonly now?: () => number
   readonly mglru?: boolean
   /** Working-set reporting, as on kernels with the out-of-tree series. */
   readonly workingSet?: boolean
   /** Idle page tracking, as with CONFIG_IDLE_PAGE_TRACKING. */
   readonly idlePages?: boolean
+  /** DAMON with the files of 6.12 by default; false: a kernel without it, as Debian's 6.1 is. */
+  readonly damon?: FakeDamonOptions | false
 }
 
 const processServices = Layer.mergeAll(Processes.layer, ProcessMemory.layer, KernelPages.layer, IdlePages.layer).pipe(
   Layer.provideMerge(PageMap.layer)
 )
+const damonServices = Layer.mergeAll(Damon.layer, DamonModules.layer, DamonTrace.layer)
 const encoder = new TextEncoder()
 const gib = 2 ** 30
 
@@ -55,24 +72,33 @@ const oneSwap: ReadonlyArray<SwapArea> = [{ path: "/dev/zram0", type: "partition
 export class FakeKernel {
   readonly fs = new FakeFs()
   readonly cgroups: FakeCgroups
+  readonly zswap: FakeZswap | undefined
+  readonly zram: FakeZram | undefined
   readonly pages: FakePages
   /** This process (without memory), the first process and a kernel thread; tests add others. */
   readonly processes: FakeProcesses
+  /** Undefined on a kernel without DAMON. */
+  readonly damon: FakeDamon | undefined
   private intervals: ReadonlyArray<number> = []
 
   constructor(options: FakeKernelOptions = {}) {
-    this.cgroups = new FakeCgroups(this.fs, "/sys/fs/cgroup", options.memcg ?? ((_, limits) => makeSimpleMemcg({}, limits)))
+    this.cgroups = new FakeCgroups(this.fs, "/sys/fs/cgroup", options.memcg ?? ((_, limits) => makeSimpleMemcg({}, limits)), {
+      now: options.now
+    })
     this.pages = new FakePages(this.fs, { memTotalBytes: options.memTotalBytes ?? 4 * gib, idleTracking: options.idlePages ?? false })
     this.processes = this.makeProcesses(options)
     this.addProc(options)
-    if (options.zswap ?? true) this.addZswap()
+    this.damon =
+      options.damon === false ? undefined : new FakeDamon(this.fs, { sys: "/sys", tracing: "/sys/kernel/tracing" }, options.damon)
+    this.zswap = (options.zswap ?? true) ? new FakeZswap(this.fs) : undefined
+    this.zram = (options.zram ?? false) ? new FakeZram(this.fs, gib) : undefined
     if (options.mglru ?? true) this.addMglru()
     if (options.workingSet ?? false) this.addWorkingSet()
   }
 
   /** The kernel as the services of this library see it. */
-  get layer(): Layer.Layer<KernFs | Cgroups | Machine | Mglru | WorkingSet | Zswap | Processes | ProcessMemory | PageMap | KernelPages | IdlePages> {
-    return Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer, Zswap.layer, processServices).pipe(
+  get layer(): Layer.Layer<KernFs | Cgroups | Machine | Mglru | WorkingSet | Zram | Zswap | Pressure | Processes | ProcessMemory | PageMap | KernelPages | IdlePages | Damon | DamonModules | DamonTrace> {
+    return Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer, Zram.layer, Zswap.layer, Pressure.layer, processServices, damonServices).pipe(
       Layer.provideMerge(Cgroups.layer),
       Layer.provideMerge(KernFs.layerOver(this.fs)),
       Layer.provide(Layer.succeed(SystemCalls, () => Promise.resolve(this.processes.systemCalls)))
@@ -110,32 +136,20 @@ export class FakeKernel {
     this.fs.file("/proc/vmstat", "pswpin 0\npswpout 0\nzswpin 0\nzswpout 0\n", 0o444)
     this.fs.file("/proc/sys/kernel/osrelease", `${options.release ?? "6.12.0-fake"}\n`, 0o444)
     this.fs.file("/proc/sys/kernel/random/boot_id", "00000000-0000-4000-8000-000000000000\n", 0o444)
-    this.fs.file("/proc/pressure/memory", { read: () => pressureStall.encode(this.cgroups.group("").model.pressure()) })
+    for (const resource of ["cpu", "io", "memory"] as const) {
+      this.fs.file(`/proc/pressure/${resource}`, this.cgroups.pressure("", resource).file)
+    }
+    this.fs.file("/sys/devices/system/node/node0/vmstat", "nr_free_pages 0\n", 0o444)
+    if (options.nodeReclaim === true) {
+      const { model } = this.cgroups.group("")
+      this.fs.file("/sys/devices/system/node/node0/reclaim", { write: (text) => fakeReclaim(model, text) }, 0o200)
+    }
     this.fs.file(
       "/proc/self/mountinfo",
       mountInfo.encode([{ mountPoint: "/sys/fs/cgroup", fsType: "cgroup2", options: ["rw"], superOptions: ["rw"] }]),
       0o444
     )
     this.fs.file("/proc/self/cgroup", "0::/\n", 0o444)
-  }
-
-  private addZswap(): void {
-    const parameter = (name: string, initial: string, accepts: RegExp, canonical = (word: string) => word) => {
-      let value = initial
-      this.fs.file(`/sys/module/zswap/parameters/${name}`, {
-        read: () => `${value}\n`,
-        write: (text) => {
-          if (!accepts.test(text.trim())) throw new Errno("EINVAL")
-          value = canonical(text.trim())
-        }
-      })
-    }
-    const yesNo = (word: string) => (/^[Yy1]/.test(word) ? "Y" : "N")
-    parameter("enabled", "Y", /^[YyNn01]$/, yesNo)
-    parameter("shrinker_enabled", "N", /^[YyNn01]$/, yesNo)
-    parameter("compressor", "lz4", /^(lzo|lzo-rle|lz4|lz4hc|zstd|deflate|842)$/)
-    parameter("max_pool_percent", "20", /^(100|\d?\d)$/)
-    parameter("accept_threshold_percent", "90", /^(100|\d?\d)$/)
   }
 
   private addMglru(): void {
@@ -150,7 +164,15 @@ export class FakeKernel {
         else throw new Errno("EINVAL")
       }
     })
-    this.fs.file("/sys/kernel/mm/lru_gen/min_ttl_ms", "0\n")
+    let minTtlMs = 0
+    this.fs.file("/sys/kernel/mm/lru_gen/min_ttl_ms", {
+      read: () => `${minTtlMs}\n`,
+      write: (text) => {
+        if (!/^\d+\n?$/.test(text)) throw new Errno("EINVAL")
+        // Kept in jiffies, of 4 ms.
+        minTtlMs = Math.ceil(Number(text) / 4) * 4
+      }
+    })
     this.fs.file("/sys/kernel/debug/lru_gen", {
       read: () =>
         lruGen.encode(

@@ -15,6 +15,7 @@ export interface MemcgLimits {
   high: Limit
   max: Limit
   swapMax: Limit
+  swapHigh: Limit
   zswapMax: Limit
 }
 
@@ -37,7 +38,7 @@ export interface MemcgModel {
   readonly evict: (node: number, seq: number, pages: Pages | undefined, swappiness: number | "max" | undefined) => void
 }
 
-export const noLimits = (): MemcgLimits => ({ min: 0, low: 0, high: "max", max: "max", swapMax: "max", zswapMax: "max" })
+export const noLimits = (): MemcgLimits => ({ min: 0, low: 0, high: "max", max: "max", swapMax: "max", swapHigh: "max", zswapMax: "max" })
 
 /** At most four generations, as in the kernel: the oldest moves into the next. */
 const fold = (generations: ReadonlyArray<Generation>): ReadonlyArray<Generation> => {
@@ -56,6 +57,7 @@ export interface SimpleMemcg extends MemcgModel {
     zswapCurrent: Bytes
     stat: MemoryStat
     pressureTotalUs: bigint
+    events: Counters
     nodes: Array<LruGenNode>
     reclaims: Array<ReclaimRequest>
   }
@@ -72,6 +74,7 @@ export const makeSimpleMemcg = (initial: Partial<SimpleMemcg["state"]> = {}, lim
     zswapCurrent: 0,
     stat: {},
     pressureTotalUs: 0n,
+    events: { low: 0n, high: 0n, max: 0n, oom: 0n, oom_kill: 0n, oom_group_kill: 0n },
     nodes: [],
     reclaims: [],
     ...initial
@@ -101,7 +104,7 @@ export const makeSimpleMemcg = (initial: Partial<SimpleMemcg["state"]> = {}, lim
       pgmajfault: 0n,
       ...state.stat
     }),
-    events: () => ({ low: 0n, high: 0n, max: 0n, oom: 0n, oom_kill: 0n }),
+    events: () => state.events,
     pressure: () => ({ some: line(), full: { avg10: 0, avg60: 0, avg300: 0, totalUs: 0n } }),
     reclaim: (request) => {
       state.reclaims.push(request)

@@ -127,7 +127,9 @@ export class Zram extends Context.Service<
       return Zram.of({
         path,
         devices: fs.list(`${sys}/block`).pipe(
-          Effect.map((names) => names.flatMap((name) => (/^zram\d{1,9}$/.test(name) ? [Number(name.slice(4))] : [])).toSorted((a, b) => a - b)),
+          Effect.map((names) =>
+            names.flatMap((name) => (/^zram\d{1,9}$/.test(name) ? [Number(name.slice(4))] : [])).toSorted((a, b) => a - b)
+          ),
           Effect.catchIf(
             (error) => error.isGone,
             () => Effect.succeed<ReadonlyArray<number>>([])
