@@ -6,9 +6,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { existsSync } from "node:fs"
 import { release } from "node:os"
-import { realProcess, testCgroups, testJournal, testKernFs, testMglru, testPages, testProcesses } from "../src/conformance.ts"
+import { realProcess, testCgroups, testDamon, testJournal, testKernFs, testMglru, testPages, testPressure, testProcesses, testZram, testZswap } from "../src/conformance.ts"
 import {
   Cgroups,
+  Damon,
+  DamonModules,
+  DamonTrace,
   findCgroupMount,
   IdlePages,
   KernelPages,
@@ -16,18 +19,23 @@ import {
   Machine,
   Mglru,
   PageMap,
+  Pressure,
   probeCapabilities,
   Processes,
   ProcessMemory,
+  Zram,
   Zswap
 } from "../src/index.ts"
 
 const cgroups = Layer.provideMerge(Cgroups.layer, KernFs.layer)
-const services = Layer.mergeAll(Mglru.layer, Machine.layer, Zswap.layer).pipe(Layer.provideMerge(cgroups))
+const services = Layer.mergeAll(Mglru.layer, Machine.layer, Pressure.layer, Zram.layer, Zswap.layer).pipe(Layer.provideMerge(cgroups))
 
 testKernFs("the running kernel", cgroups)
 testCgroups("the running kernel", cgroups)
 testMglru("the running kernel", services)
+testZswap("the running kernel", services)
+testZram("the running kernel", services)
+testPressure("the running kernel", services)
 testJournal("the running kernel", cgroups)
 
 const ofProcesses = Layer.mergeAll(Processes.layer, ProcessMemory.layer, KernelPages.layer, IdlePages.layer).pipe(
@@ -41,6 +49,8 @@ testPages("the running kernel", ofProcesses, realProcess, {
   // Debian builds its kernels without.
   idleTracking: existsSync("/sys/kernel/mm/page_idle")
 })
+
+testDamon("the running kernel", Layer.mergeAll(Damon.layer, DamonModules.layer, DamonTrace.layer).pipe(Layer.provideMerge(KernFs.layer)))
 
 describe("the running kernel", () => {
   it.effect("has what the suites need", () =>

@@ -34,7 +34,7 @@ export interface OwnedDamon {
    * written only where they change. Takes effect at `start` or `commit`.
    */
   readonly stage: (kdamond: Kdamond, index?: number) => Effect.Effect<void, KernelError | DamonUnsupported>
-  /** Starts it with what is staged. The journal turns it off. */
+  /** Starts it with what is staged; `Busy` where it runs already. The journal turns it off. */
   readonly start: (index?: number) => Effect.Effect<void, DamonCommandError | JournalFailure>
   /** Stops it; nothing where it is off already. */
   readonly stop: (index?: number) => Effect.Effect<void, KernelError | JournalFailure>
@@ -162,7 +162,9 @@ export const makeOwned = ({
     stage: Effect.fn("Damon.stage")((kdamond: Kdamond, index: number = 0) => tree.stage(path(index), kdamondFields, kdamond, tree.write)),
     start: Effect.fn("Damon.start")(function* (index: number = 0) {
       yield* refuseIfWrong(index, "start")
-      yield* whileBusy(journal.set(statePath(index), "on")).pipe(
+      const on = journal.set(statePath(index), "on")
+      // That it runs already will not pass.
+      yield* ((yield* isOn(index)) ? on : whileBusy(on)).pipe(
         Effect.catchTag("KernFsError", (error) => (isRefusal(error) ? rejected(index, "start", error) : Effect.fail(error)))
       )
     }),
