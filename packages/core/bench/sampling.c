@@ -18,9 +18,7 @@ int main(int argc, char **argv) {
   static char path[4096], buffer[65536];
   int passes = argc > 1 ? atoi(argv[1]) : 10;
   int *fds = NULL, count = 0;
-  struct rlimit limit;
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
+  struct rlimit limit = {1 << 18, 1 << 18};
   setrlimit(RLIMIT_NOFILE, &limit);
   while (fgets(path, sizeof path, stdin)) {
     path[strcspn(path, "\n")] = 0;

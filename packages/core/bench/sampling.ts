@@ -1,6 +1,6 @@
 /**
  * What sampling costs: a pass over 1,000 groups × (memory.current, .stat, .pressure, .swap.current, .zswap.current), read on held
- * descriptors and decoded, beside a C program (sampling.c) that only reads the same files. On the running kernel where it has cgroup v2
+ * descriptors and decoded (once where nothing has changed, and once every file anew), beside a C program (sampling.c) that only reads the same files. On the running kernel where it has cgroup v2
  * with the memory controller and we are root (the VM); else on memfs, beside bare `readSync`, since C cannot read memfs.
  * Run: `node bench/sampling.ts [groups] [passes]`. Prints medians of a pass and their ratio.
  */
@@ -9,7 +9,7 @@ import { execFileSync } from "node:child_process"
 import * as nodeFs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Cgroups, findCgroupMount, type FsLike, type Held, KernelRoots, KernFs, Memcg } from "../src/index.ts"
+import { Cgroups, type Codec, findCgroupMount, type FsLike, type Held, KernelRoots, KernFs, Memcg } from "../src/index.ts"
 import { FakeKernel, makeSimpleMemcg } from "../src/testing.ts"
 
 const groups = Number(process.argv[2] ?? 1000)
@@ -50,6 +50,12 @@ const bareReads = (fs: FsLike, paths: ReadonlyArray<string>): Pass => {
   return pass
 }
 
+/** Whether so many files, and a few more, can be open at a time. */
+const hasDescriptors = (count: number): boolean => {
+  const limit = /^Max open files\s+(\d+)/m.exec(nodeFs.readFileSync("/proc/self/limits", "utf8"))
+  return limit === null || Number(limit[1]) > count + 100
+}
+
 const cReads = (paths: ReadonlyArray<string>): Pass => {
   const directory = nodeFs.mkdtempSync(join(tmpdir(), "wmo-bench-"))
   try {
@@ -66,7 +72,7 @@ const cReads = (paths: ReadonlyArray<string>): Pass => {
 
 const row = (name: string, { cpu, wall }: Pass, reference: Pass): void =>
   console.log(
-    `${name.padEnd(34)} ${wall.toFixed(1).padStart(8)} ms ${cpu.toFixed(1).padStart(8)} ms CPU ${(wall / reference.wall).toFixed(2).padStart(6)} ×`
+    `${name.padEnd(38)} ${wall.toFixed(1).padStart(8)} ms ${cpu.toFixed(1).padStart(8)} ms CPU ${(wall / reference.wall).toFixed(2).padStart(6)} ×`
   )
 
 const measure = (where: string, fs: FsLike, isReal: boolean) =>
@@ -78,18 +84,38 @@ const measure = (where: string, fs: FsLike, isReal: boolean) =>
       yield* Effect.acquireRelease(kernFs.mkdir(cgroups.path(name)), () => Effect.ignore(kernFs.rmdir(cgroups.path(name))))
     }
     const paths = names.flatMap((name) => codecs.map((codec) => cgroups.path(name, codec.file)))
+    const reference = isReal ? cReads(paths) : bareReads(fs, paths)
+    const bare = hasDescriptors(paths.length) ? bareReads(fs, paths) : undefined
     const held: Array<Held<unknown>> = []
     for (const name of names) for (const codec of codecs) held.push(yield* cgroups.hold<unknown>(name, codec as never))
-
-    const reference = isReal ? cReads(paths) : bareReads(fs, paths)
-    const decoded = measured(() => {
+    const readAll = () => {
       for (const file of held) if (Result.isFailure(file.readResult())) throw new Error(`cannot read ${file.path}`)
-    })
+    }
+    const unchanged = measured(readAll)
+    // What decoding costs where all have changed: these groups are idle, so their numbers are made as long as those of busy ones.
+    const busy: Array<readonly [Codec<unknown>, Uint8Array]> = []
+    for (const name of names) {
+      for (const codec of codecs) {
+        const text = new TextDecoder().decode(yield* kernFs.read(cgroups.path(name, codec.file)))
+        busy.push([codec as Codec<any>, new TextEncoder().encode(text.replaceAll(/(?<= )\d+$/gm, String(100_000_000 + busy.length)))])
+      }
+    }
+    const withChanges = (contents: typeof busy): Pass =>
+      measured(() => {
+        readAll()
+        for (const [codec, bytes] of contents) if (Result.isFailure(codec.decode(bytes))) throw new Error(`cannot decode ${codec.file}`)
+      })
+    const tenth = withChanges(busy.slice(0, busy.length / 10))
+    const changed = withChanges(busy)
     console.log(`${groups} groups × ${codecs.length} files on ${where}, median of ${passes} passes`)
     row(isReal ? "C, pread only (reference)" : "bare readSync (reference)", reference, reference)
-    if (isReal) row("Node, readSync only", bareReads(fs, paths), reference)
-    row("held reads, decoded", decoded, reference)
-    console.log(`beyond the reference: ${(decoded.cpu - reference.cpu).toFixed(1)} ms of CPU a pass`)
+    if (isReal && bare !== undefined) row("Node, readSync only", bare, reference)
+    const few = bare === undefined ? ", few descriptors" : ""
+    row(`held, nothing changed${few}`, unchanged, reference)
+    row(`held, a tenth changed${few}`, tenth, reference)
+    row(`held, everything changed${few}`, changed, reference)
+    const beyond = (pass: Pass): string => (pass.cpu - reference.cpu).toFixed(1)
+    console.log(`beyond the reference: ${beyond(unchanged)} to ${beyond(changed)} ms of CPU a pass`)
   })
 
 const fakeKernel = (): FsLike => {

@@ -1,7 +1,7 @@
 /**
  * Flat-keyed files (`key value` lines: memory.stat, memory.events, vmstat) and nested-keyed ones (`key N0=1 N1=2`: memory.numa_stat).
- * The flat scanner is the hot path of sampling: it remembers the order of keys that a kernel prints and compares bytes in place, so
- * that a repeated read builds no strings. Order and presence of keys differ by kernel; nothing here depends on them.
+ * The flat reader is the hot path of sampling: it remembers the keys that a kernel printed and compares them in place, so that a repeated
+ * read builds no strings. Order and presence of keys differ by kernel; nothing here depends on them.
  */
 import { type Codec, counter, quote, reject, textCodec } from "./Codec.ts"
 
@@ -9,61 +9,109 @@ const space = 0x20
 const newline = 0x0a
 const zero = 0x30
 
+/** So many digits a double holds exactly. What has more goes the slow way. */
+const fastDigits = 15
 /** 2^64 − 1 has twenty digits: what is longer is not a kernel counter. */
 const mostDigits = 20
+/** Groups of one kernel print different keys: the root, leaves, groups without a controller. */
+const layoutsKept = 4
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
 
-interface KnownKey {
-  readonly name: string
-  readonly bytes: Uint8Array
+type Values = Record<string, number | bigint>
+
+/** How a key's value is represented: an amount as a number, a count as bigint. `unknown`: a bigint, put aside. */
+export type FlatKind = "amount" | "count" | "unknown"
+
+/** `unknown` is absent where there is none. */
+export interface FlatValues {
+  readonly known: Values
+  readonly unknown: Record<string, bigint> | undefined
 }
 
-/** Called for each line. `small` is the value when it is below 2^53, else NaN; `large()` gives it exactly, only until the call returns. */
-export type OnFlatKey = (key: string, small: number, large: () => bigint) => void
+interface Line {
+  readonly name: string
+  /** With the blank behind it. */
+  readonly key: Uint8Array
+  readonly kind: FlatKind
+  /** The last count, since most do not change from one read to the next, and making a bigint costs more than reading it. */
+  small: number
+  count: bigint
+}
 
-/**
- * A scanner with its own memory of key order. Make one per file format.
- * Rejects (see Codec.reject) a line that is not `key digits`.
- */
-export const makeFlatScanner = (): ((bytes: Uint8Array, onKey: OnFlatKey) => void) => {
-  const known: Array<KnownKey> = []
-  const isAt = (key: KnownKey, bytes: Uint8Array, start: number, length: number): boolean => {
-    if (key.bytes.length !== length) return false
-    for (let i = 0; i < length; i++) if (key.bytes[i] !== bytes[start + i]) return false
-    return true
-  }
-  // The line at hand. Outside, so that a line costs no closure of its own.
-  let input: Uint8Array = new Uint8Array()
-  let value = 0
-  let from = 0
-  let end = 0
-  const large = (): bigint => (Number.isSafeInteger(value) ? BigInt(value) : BigInt(utf8.decode(input.subarray(from, end))))
-  return (bytes, onKey) => {
-    input = bytes
-    let line = 0
-    for (let start = 0; start < bytes.length; line++) {
-      let gap = start
-      while (gap < bytes.length && bytes[gap] !== space && bytes[gap] !== newline) gap++
-      if (gap === start || bytes[gap] !== space) return reject(line + 1, "expected a key and a number")
-      let key = known[line]
-      if (key === undefined || !isAt(key, bytes, start, gap - start)) {
-        const slice = bytes.slice(start, gap)
-        key = { name: utf8.decode(slice), bytes: slice }
-        known[line] = key
-      }
-      from = gap + 1
-      end = from
-      value = 0
-      for (; end < bytes.length && bytes[end] !== newline; end++) {
-        const digit = bytes[end]! - zero
-        if (digit < 0 || digit > 9) return reject(line + 1, `the value of ${quote(key.name)} is not a number`)
-        value = value * 10 + digit
-      }
-      if (end - gap > mostDigits + 1) return reject(line + 1, `the value of ${quote(key.name)} has more than ${mostDigits} digits`)
-      if (end === gap + 1) return reject(line + 1, `${quote(key.name)} has no value`)
-      onKey(key.name, value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN, large)
-      start = end + 1
+/** The lines that a file had. */
+type Layout = ReadonlyArray<Line>
+
+/** Reads bytes whose lines are those of the layout; undefined where they are not, or not plain. */
+const readAs = (lines: Layout, bytes: Uint8Array): FlatValues | undefined => {
+  const known: Values = {}
+  let unknown: Record<string, bigint> | undefined
+  let at = 0
+  for (const line of lines) {
+    const { key } = line
+    for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return undefined
+    at += key.length
+    const start = at
+    let value = 0
+    for (; at < bytes.length; at++) {
+      const digit = bytes[at]! - zero
+      if (digit < 0 || digit > 9) break
+      value = value * 10 + digit
     }
+    if (at === start || at - start > fastDigits || bytes[at] !== newline) return undefined
+    at++
+    if (line.kind === "amount") {
+      known[line.name] = value
+      continue
+    }
+    if (line.small !== value) {
+      line.small = value
+      line.count = BigInt(value)
+    }
+    if (line.kind === "count") known[line.name] = line.count
+    else (unknown ??= {})[line.name] = line.count
+  }
+  return at === bytes.length ? { known, unknown } : undefined
+}
+
+/** Learns the lines of a file while it reads them. Rejects a line that is not `key digits`. */
+const learn = (bytes: Uint8Array, kindOf: (key: string) => FlatKind): FlatValues & { readonly layout: Layout } => {
+  const layout: Array<Line> = []
+  const known: Values = {}
+  let unknown: Record<string, bigint> | undefined
+  for (let start = 0; start < bytes.length;) {
+    const number = layout.length + 1
+    let gap = start
+    while (gap < bytes.length && bytes[gap] !== space && bytes[gap] !== newline) gap++
+    if (gap === start || bytes[gap] !== space) return reject(number, "expected a key and a number")
+    const name = utf8.decode(bytes.subarray(start, gap))
+    let end = gap + 1
+    for (; end < bytes.length && bytes[end] !== newline; end++) {
+      if (bytes[end]! < zero || bytes[end]! > zero + 9) return reject(number, `the value of ${quote(name)} is not a number`)
+    }
+    const digits = end - gap - 1
+    if (digits > mostDigits) return reject(number, `the value of ${quote(name)} has more than ${mostDigits} digits`)
+    if (digits === 0) return reject(number, `${quote(name)} has no value`)
+    const count = BigInt(utf8.decode(bytes.subarray(gap + 1, end)))
+    const kind = kindOf(name)
+    if (kind === "unknown") (unknown ??= {})[name] = count
+    else known[name] = kind === "amount" ? Number(count) : count
+    layout.push({ name, key: bytes.slice(start, gap + 1), kind, small: Number.NaN, count })
+    start = end + 1
+  }
+  return { layout, known, unknown }
+}
+
+/** A reader with its own memory of layouts. Make one per file format. Rejects (see Codec.reject) what is not flat-keyed. */
+export const makeFlatReader = (kindOf: (key: string) => FlatKind): ((bytes: Uint8Array) => FlatValues) => {
+  let layouts: ReadonlyArray<Layout> = []
+  return (bytes) => {
+    for (const layout of layouts) {
+      const values = readAs(layout, bytes)
+      if (values !== undefined) return values
+    }
+    const learned = learn(bytes, kindOf)
+    layouts = [learned.layout, ...layouts.slice(0, layoutsKept - 1)]
+    return learned
   }
 }
 

@@ -35,7 +35,7 @@ export interface FsLike {
 /** What reading a typed file can fail with. */
 export type KernelError = KernFsError | CodecError
 
-/** A file kept open for sampling: a read costs one `pread(2)` and a decode. */
+/** A file kept open for sampling: a read costs one `pread(2)`, and a decode where the file has changed; else it gives the same value again. */
 export interface Held<A> {
   readonly path: string
   /** Reads now, outside Effect: for sampling loops. */
@@ -252,6 +252,8 @@ const make = (fs: FsLike): KernFs["Service"] => {
         (file) => Effect.sync(() => file.close())
       ).pipe(
         Effect.map((file) => {
+          let bytes: Buffer | undefined
+          let result: Result.Result<any, KernelError>
           const readResult = (): Result.Result<any, KernelError> => {
             let view: Uint8Array
             try {
@@ -259,7 +261,12 @@ const make = (fs: FsLike): KernFs["Service"] => {
             } catch (thrown) {
               return Result.fail(fromThrown("read", path, thrown))
             }
-            return codec.decode(view)
+            // Most files of most groups say what they said a second ago: comparing costs a tenth of decoding.
+            if (bytes === undefined || !bytes.equals(view)) {
+              bytes = Buffer.from(view)
+              result = codec.decode(view)
+            }
+            return result
           }
           return { path, readResult, read: Effect.suspend(() => Effect.fromResult(readResult())) }
         })

@@ -4,7 +4,7 @@
  * Source: kernel Documentation/admin-guide/cgroup-v2.rst, "memory.stat" (5.15 to 6.18 and later).
  */
 import { bytesCodec, type Codec, oneRecord, printNumber } from "./Codec.ts"
-import { makeFlatScanner } from "./FlatKeyed.ts"
+import { makeFlatReader } from "./FlatKeyed.ts"
 import type { Bytes } from "./Units.ts"
 
 /** Keys of memory.stat that are amounts in bytes. */
@@ -40,17 +40,12 @@ const counters: ReadonlySet<string> = new Set(memoryStatCounters)
 
 /** `memory.stat`: flat-keyed. */
 export const memoryStat: Codec<MemoryStat> = (() => {
-  const scan = makeFlatScanner()
+  const read = makeFlatReader((key) => (amounts.has(key) ? "amount" : counters.has(key) ? "count" : "unknown"))
   const codec: Codec<MemoryStat> = bytesCodec(
     "memory.stat",
     (bytes) => {
-      const stat: Record<string, number | bigint | Record<string, bigint>> = {}
-      scan(bytes, (key, small, large) => {
-        if (amounts.has(key)) stat[key] = Number.isNaN(small) ? Number(large()) : small
-        else if (counters.has(key)) stat[key] = large()
-        else ((stat["unknown"] ??= {}) as Record<string, bigint>)[key] = large()
-      })
-      return stat as MemoryStat
+      const { known, unknown } = read(bytes)
+      return (unknown === undefined ? known : { ...known, unknown }) as MemoryStat
     },
     ({ unknown, ...known }) =>
       [
@@ -68,16 +63,10 @@ export type Counters = Readonly<Record<string, bigint>>
 
 /** A flat-keyed file of counters: `memory.events`, `memory.swap.events`, `/proc/vmstat`, `cpu.stat`. */
 export const countersFile = (file: string): Codec<Counters> => {
-  const scan = makeFlatScanner()
+  const read = makeFlatReader(() => "count")
   const codec: Codec<Counters> = bytesCodec(
     file,
-    (bytes) => {
-      const values: Record<string, bigint> = {}
-      scan(bytes, (key, _small, large) => {
-        values[key] = large()
-      })
-      return values
-    },
+    (bytes) => read(bytes).known as Record<string, bigint>,
     (values) =>
       Object.entries(values)
         .map(([key, value]) => `${key} ${value}\n`)

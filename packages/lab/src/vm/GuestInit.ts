@@ -155,6 +155,8 @@ for controller in memory cpu io pids; do
   case " $($B cat $C/cgroup.controllers) " in *" $controller "*) echo +$controller >$C/cgroup.subtree_control ;; esac
 done
 $B hostname wmo-vm
+# As systemd sets them: the kernel's own hard limit of 4,096 open files is what no service sees.
+ulimit -Hn 524288
 $B ip link set lo up
 ${thpLines(job.thp)}
 ${zswapLines(job.zswap)}
