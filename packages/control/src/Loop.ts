@@ -109,13 +109,15 @@ export const makeLoop: (
   })
 
   const run = Effect.fnUntraced(function* (recorder: RunRecorder) {
+    let missedBefore = 0
     for (let n = 0; ;) {
-      const taken = yield* tick
+      const taken: Tick = { ...(yield* tick), missedTicks: missedBefore }
       yield* recorder.tick(taken)
       if (onTick !== undefined) yield* onTick(taken)
       const now = yield* Clock.currentTimeMillis
       const next = Math.max(n + 1, Math.ceil((now - start) / everyMs))
-      missed += next - (n + 1)
+      missedBefore = next - (n + 1)
+      missed += missedBefore
       n = next
       yield* Effect.sleep(start + n * everyMs - now)
     }

@@ -237,7 +237,11 @@ describe("the loop on the fake kernel", () => {
       )
       const seen: Array<number> = []
       const fiber = yield* Effect.forkChild(
-        loop.run({ tick: ({ observation }) => Effect.sync(() => void seen.push(observation.atMs)), end: () => Effect.void })
+        loop.run({
+          tick: ({ observation }) => Effect.sync(() => void seen.push(observation.atMs)),
+          snapshot: () => Effect.void,
+          end: () => Effect.void
+        })
       )
       for (let i = 0; i < 20; i++) yield* TestClock.adjust("500 millis")
       yield* Fiber.interrupt(fiber)

@@ -4,7 +4,9 @@
  */
 import type { Bytes, Milliseconds } from "@wmo/core"
 import type { WorkloadResult } from "./Entry.ts"
-import type { ActionRow, ObservationRow, RunInfo } from "./Recording.ts"
+import type { ObservationRow } from "./Recording.ts"
+import type { RunInfo } from "./RecordingReader.ts"
+import type { ActionRow } from "./tables.ts"
 
 /** A part of a run, as shares of its length: `{ from: 0.5, to: 1 }` is its second half. */
 export interface Window {
@@ -73,9 +75,7 @@ const meanPeak = (rows: ReadonlyArray<ObservationRow>, column: string): MeanPeak
 const difference = (rows: ReadonlyArray<ObservationRow>, column: string): number => {
   const first = rows[0]?.[column]
   const last = rows.at(-1)?.[column]
-  return first === null || last === null || first === undefined || last === undefined
-    ? 0
-    : Math.max(0, Number(BigInt(last) - BigInt(first)))
+  return first === undefined || last === undefined ? 0 : Math.max(0, Number(BigInt(last) - BigInt(first)))
 }
 
 /** Operations a second between two moments, from whole seconds that lie in between. */

@@ -1,9 +1,35 @@
 /**
- * `@wmo/recording`: one SQLite file that holds runs: observations, decisions, actions, outcomes. See Schema.ts for the tables.
+ * `@wmo/recording`: SQLite files that hold runs: what was observed, decided and done. README.md documents the tables.
  */
-export type { ActionStatus, Outcome, RunEnd, RunStart, Tick, WorkloadResult } from "./Entry.ts"
+export {
+  type ActionStatus,
+  type ColdAgeEntry,
+  type DecisionEntry,
+  type HeatEntry,
+  type HeatRegion,
+  machineSubject,
+  type Outcome,
+  type PageAgeEntry,
+  type PromotionEntry,
+  type Provenance,
+  type RunEnd,
+  type RunStart,
+  type Sample,
+  type SampleValue,
+  type Snapshot,
+  type Subject,
+  type SubjectKind,
+  type Tick,
+  type WorkingSetEntry,
+  type WorkloadResult
+} from "./Entry.ts"
+export { cgroupMetrics, cgroupSample, observationOf } from "./cgroupSample.ts"
+export type { Values } from "./Frame.ts"
 export { RecordingError } from "./RecordingError.ts"
 export { Recorder, type RunRecorder } from "./Recorder.ts"
-export { type ActionRow, type DecisionRow, type ObservationRow, openRecording, type Recording, type RunInfo } from "./Recording.ts"
-export { observationColumns, schemaVersion } from "./Schema.ts"
+export type { RotationOptions } from "./RotatingWriter.ts"
+export { type ObservationRow, openRecording, openRecordings, type Recording } from "./Recording.ts"
+export type { Frame, MissedTicks, Point, Query, RunInfo, SubjectInfo } from "./RecordingReader.ts"
+export { schemaVersion } from "./Schema.ts"
 export { type MeanPeak, summarize, type Summary, type Window } from "./Summary.ts"
+export type { ActionRow, At, DecisionRow, Tables } from "./tables.ts"

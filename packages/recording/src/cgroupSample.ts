@@ -1,0 +1,162 @@
+/**
+ * An `Observation` of a group as a sample, and back: which file and key has which metric name. Limits `high`, `max` and
+ * `swap.max`: unknown is `max`.
+ * Averages of pressure are stored in basis points (hundredths of a percent), as exactly as the kernel prints them.
+ */
+import { type Limit, limitBytes, type MemoryStat, memoryStatAmounts, memoryStatCounters, type PressureStall } from "@wmo/core"
+import type { Observation, PageAge } from "@wmo/monitors"
+import type { Sample, SampleValue } from "./Entry.ts"
+import type { Values } from "./Frame.ts"
+
+const usageColumns = [
+  "memory_current_bytes",
+  "memory_swap_current_bytes",
+  "memory_zswap_current_bytes",
+  "memory_min_bytes",
+  "memory_low_bytes",
+  "memory_high_bytes",
+  "memory_max_bytes",
+  "memory_swap_max_bytes",
+  "machine_mem_total_bytes",
+  "machine_mem_available_bytes",
+  "machine_swap_total_bytes",
+  "machine_swap_free_bytes"
+]
+const pressureColumns = (kind: "some" | "full") => [
+  `memory_pressure_${kind}_us`,
+  `memory_pressure_${kind}_avg10_bp`,
+  `memory_pressure_${kind}_avg60_bp`,
+  `memory_pressure_${kind}_avg300_bp`
+]
+
+/** Metrics that every sample of a group has a place for, in order. Keys of memory.events and unknown ones of memory.stat come after. */
+export const cgroupMetrics: ReadonlyArray<string> = [
+  ...usageColumns,
+  ...pressureColumns("some"),
+  ...pressureColumns("full"),
+  ...memoryStatAmounts.map((key) => `memory_stat_${key}_bytes`),
+  ...memoryStatCounters.map((key) => `memory_stat_${key}`)
+]
+
+/** `memory.min` and `low` of everything: what the kernel stores for it. */
+const everything = 2n ** 63n - 1n
+
+const protection = (limit: Limit): SampleValue => (limit === "max" || limit === Infinity ? everything : limit)
+
+const protectionOf = (value: number | bigint | undefined): Limit =>
+  typeof value === "bigint" && value >= everything ? "max" : Number(value ?? 0)
+
+const orUnknown = (value: number | undefined): SampleValue => (value === Infinity ? undefined : value)
+
+const pressureValues = (line: PressureStall["some"]): ReadonlyArray<SampleValue> =>
+  line === undefined
+    ? [undefined, undefined, undefined, undefined]
+    : [line.totalUs, Math.round(line.avg10 * 100), Math.round(line.avg60 * 100), Math.round(line.avg300 * 100)]
+
+/** One array for all samples with the same further keys. */
+const metricsWith = (() => {
+  const known = new Map<string, ReadonlyArray<string>>()
+  return (more: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const key = more.join(" ")
+    let metrics = known.get(key)
+    if (metrics === undefined) known.set(key, (metrics = [...cgroupMetrics, ...more]))
+    return metrics
+  }
+})()
+
+/** The group's sample; its machine's usage is in it, its page ages are not. */
+export const cgroupSample = ({ events, group, machine, pressure, stat, usage }: Observation): Sample => {
+  const values: Array<SampleValue> = [
+    usage.currentBytes,
+    usage.swapCurrentBytes,
+    usage.zswapCurrentBytes,
+    protection(usage.min),
+    protection(usage.low),
+    orUnknown(limitBytes(usage.high)),
+    orUnknown(limitBytes(usage.max)),
+    usage.swapMax === undefined ? undefined : orUnknown(limitBytes(usage.swapMax)),
+    machine.memTotalBytes,
+    machine.memAvailableBytes,
+    machine.swapTotalBytes,
+    machine.swapFreeBytes,
+    ...pressureValues(pressure?.some),
+    ...pressureValues(pressure?.full)
+  ]
+  for (const key of memoryStatAmounts) values.push(stat[key])
+  for (const key of memoryStatCounters) values.push(stat[key])
+  const more: Array<string> = []
+  for (const [key, value] of Object.entries(events ?? {})) {
+    more.push(`memory_events_${key}`)
+    values.push(value)
+  }
+  for (const [key, value] of Object.entries(stat.unknown ?? {})) {
+    more.push(`memory_stat_${key}`)
+    values.push(value)
+  }
+  return { subject: { kind: "cgroup", name: group }, metrics: metricsWith(more), values }
+}
+
+const numberOr = <A>(value: number | bigint | undefined, otherwise: A): number | A => (value === undefined ? otherwise : Number(value))
+
+const pressureOf = (values: Values, kind: "some" | "full"): PressureStall["some"] => {
+  const total = values[`memory_pressure_${kind}_us`]
+  if (total === undefined) return undefined
+  const average = (span: number) => Number(values[`memory_pressure_${kind}_avg${span}_bp`] ?? 0) / 100
+  return { avg10: average(10), avg60: average(60), avg300: average(300), totalUs: BigInt(total) }
+}
+
+const known: ReadonlySet<string> = new Set(cgroupMetrics)
+
+const statOf = (values: Values): MemoryStat => {
+  const stat: Record<string, number | bigint | Record<string, bigint>> = {}
+  for (const key of memoryStatAmounts) {
+    const value = values[`memory_stat_${key}_bytes`]
+    if (value !== undefined) stat[key] = Number(value)
+  }
+  for (const key of memoryStatCounters) {
+    const value = values[`memory_stat_${key}`]
+    if (value !== undefined) stat[key] = BigInt(value)
+  }
+  for (const [name, value] of Object.entries(values)) {
+    if (!name.startsWith("memory_stat_") || known.has(name)) continue
+    ;((stat["unknown"] ??= {}) as Record<string, bigint>)[name.slice("memory_stat_".length)] = BigInt(value)
+  }
+  return stat as MemoryStat
+}
+
+/** The observation that a group's recorded values came from: what a policy saw, for replay. */
+export const observationOf = (group: string, atMs: number, values: Values, pageAge: PageAge | undefined): Observation => {
+  const events = Object.entries(values).filter(([name]) => name.startsWith("memory_events_"))
+  const some = pressureOf(values, "some")
+  const full = pressureOf(values, "full")
+  return {
+    group,
+    atMs,
+    usage: {
+      currentBytes: numberOr(values["memory_current_bytes"], 0),
+      swapCurrentBytes: numberOr(values["memory_swap_current_bytes"], undefined),
+      zswapCurrentBytes: numberOr(values["memory_zswap_current_bytes"], undefined),
+      min: protectionOf(values["memory_min_bytes"]),
+      low: protectionOf(values["memory_low_bytes"]),
+      high: numberOr(values["memory_high_bytes"], "max"),
+      max: numberOr(values["memory_max_bytes"], "max"),
+      swapMax: numberOr(values["memory_swap_max_bytes"], "max")
+    },
+    stat: statOf(values),
+    events:
+      events.length === 0
+        ? undefined
+        : Object.fromEntries(events.map(([name, value]) => [name.slice("memory_events_".length), BigInt(value)])),
+    pressure:
+      some === undefined && full === undefined
+        ? undefined
+        : { ...(some === undefined ? {} : { some }), ...(full === undefined ? {} : { full }) },
+    pageAge,
+    machine: {
+      memTotalBytes: numberOr(values["machine_mem_total_bytes"], 0),
+      memAvailableBytes: numberOr(values["machine_mem_available_bytes"], 0),
+      swapTotalBytes: numberOr(values["machine_swap_total_bytes"], 0),
+      swapFreeBytes: numberOr(values["machine_swap_free_bytes"], 0)
+    }
+  }
+}
