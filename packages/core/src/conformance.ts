@@ -5,6 +5,7 @@
  */
 export { testCgroups } from "./conformance/testCgroups.ts"
 export { testDamon } from "./conformance/testDamon.ts"
+export { testGroupTree } from "./conformance/testGroupTree.ts"
 export { testJournal } from "./conformance/testJournal.ts"
 export { testKernFs } from "./conformance/testKernFs.ts"
 export { testMglru } from "./conformance/testMglru.ts"

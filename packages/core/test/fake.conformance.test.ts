@@ -1,23 +1,52 @@
 /** The conformance suites on the fake kernel. */
-import { Effect } from "effect"
-import { testCgroups, testJournal, testKernFs, testMglru, type TestMemory, testPages, testProcesses } from "../src/conformance.ts"
-import { FakeKernel, makeSimpleMemcg } from "../src/testing.ts"
+import { Duration, Effect } from "effect"
+import {
+  testCgroups,
+  testGroupTree,
+  testJournal,
+  testKernFs,
+  testMglru,
+  type TestMemory,
+  testPages,
+  testPressure,
+  testProcesses,
+  testZram,
+  testZswap
+} from "../src/conformance.ts"
+import { FakeKernel, makeSimpleMemcg, type SimpleMemcg } from "../src/testing.ts"
 
 const generation = (seq: number, anonPages: number) => ({ seq, ageMs: (4 - seq) * 1000, anonPages, filePages: 0 })
 
-const makeLayer = () => {
+const makeKernel = () => {
   const nodes = [{ node: 0, generations: [generation(0, 20_000), generation(1, 3000), generation(2, 0), generation(3, 0)] }]
-  const kernel = new FakeKernel({ memcg: (_, limits) => makeSimpleMemcg({ nodes }, limits) })
+  const kernel = new FakeKernel({ memcg: (_, limits) => makeSimpleMemcg({ nodes }, limits), zram: true })
   const control = kernel.fs.openSync("/sys/fs/cgroup/cgroup.subtree_control", 1)
   kernel.fs.writeSync(control, new TextEncoder().encode("+memory"))
   kernel.fs.closeSync(control)
-  return kernel.layer
+  return kernel
 }
+const makeLayer = () => makeKernel().layer
 
 testKernFs("the fake kernel", makeLayer())
 testCgroups("the fake kernel", makeLayer())
+testGroupTree("the fake kernel", makeLayer())
 testMglru("the fake kernel", makeLayer())
 testJournal("the fake kernel", makeLayer())
+testZswap("the fake kernel", makeLayer())
+testZram("the fake kernel", makeLayer())
+
+const pressed = makeKernel()
+testPressure("the fake kernel", pressed.layer, {
+  stall: (group) =>
+    Effect.gen(function* () {
+      const { state } = pressed.cgroups.group(group).model as SimpleMemcg
+      for (let turn = 1; turn <= 2; turn++) {
+        state.events = { ...state.events, high: BigInt(turn) }
+        pressed.cgroups.stall(group, "memory", 60_000, 60_000)
+        yield* Effect.sleep(Duration.millis(20))
+      }
+    })
+})
 
 /** Processes of a fake kernel. */
 const fakeProcess =

@@ -6,7 +6,20 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { existsSync } from "node:fs"
 import { release } from "node:os"
-import { realProcess, testCgroups, testDamon, testJournal, testKernFs, testMglru, testPages, testPressure, testProcesses, testZram, testZswap } from "../src/conformance.ts"
+import {
+  realProcess,
+  testCgroups,
+  testGroupTree,
+  testDamon,
+  testJournal,
+  testKernFs,
+  testMglru,
+  testPages,
+  testPressure,
+  testProcesses,
+  testZram,
+  testZswap
+} from "../src/conformance.ts"
 import {
   Cgroups,
   Damon,
@@ -32,6 +45,7 @@ const services = Layer.mergeAll(Mglru.layer, Machine.layer, Pressure.layer, Zram
 
 testKernFs("the running kernel", cgroups)
 testCgroups("the running kernel", cgroups)
+testGroupTree("the running kernel", cgroups)
 testMglru("the running kernel", services)
 testZswap("the running kernel", services)
 testZram("the running kernel", services)

@@ -35,13 +35,17 @@ export const watchGroups = (
       const wakes = yield* Queue.sliding<void>(1)
       const tell = (_tag: GroupChange["_tag"], group: string) => Queue.offerUnsafe(queue, { _tag, group })
 
+      const heard = (group: string) => {
+        changed.add(group)
+        Queue.offerUnsafe(wakes, undefined)
+      }
+
       const listen = Effect.fnUntraced(function* (group: string) {
         const scope = yield* Scope.make()
-        const listener = () => {
-          changed.add(group)
-          Queue.offerUnsafe(wakes, undefined)
-        }
-        yield* Scope.provide(fs.watchDirectory(path(group), listener), scope)
+        yield* Scope.provide(
+          fs.watchDirectory(path(group), () => heard(group)),
+          scope
+        )
         return scope
       })
 
@@ -94,6 +98,8 @@ export const watchGroups = (
       yield* Effect.addFinalizer(() => Effect.forEach([...known.values()], ({ scope }) => Scope.close(scope, Exit.void), { discard: true }))
       // A root that is not there is an error, not an end.
       yield* fs.directories(path(root))
+      // Nobody tells a directory that it is removed: its parent is told.
+      if (root !== "") yield* fs.watchDirectory(path(root.slice(0, Math.max(0, root.lastIndexOf("/")))), () => heard(root))
       yield* enter(root)
       const loop = Effect.gen(function* () {
         while (known.has(root)) {

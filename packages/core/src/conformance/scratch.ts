@@ -53,11 +53,12 @@ const inGroup = Effect.fnUntraced(function* (group: string, command: string, arg
 /** A process that sleeps in the group; ends with the scope. */
 export const sleeper = (group: string) => inGroup(group, "sleep", ["60"])
 
-/** Charges the group with at least `bytes` of anonymous memory, held until the scope closes. */
-export const charge = Effect.fnUntraced(function* (group: string, bytes: Bytes) {
+/** Charges the group with at least `bytes` of anonymous memory, held until the scope closes; `touchesOn`: and used over and over. */
+export const charge = Effect.fnUntraced(function* (group: string, bytes: Bytes, options?: { readonly touchesOn?: boolean }) {
   const cgroups = yield* Cgroups
   // It allocates after it has been moved into the group: memory stays charged to where it was first touched.
-  const program = `setTimeout(() => { globalThis.held = Buffer.alloc(${bytes}, "wmo") }, 500); setInterval(() => {}, 1000)`
+  const then = options?.touchesOn === true ? "for (let i = 0; i < held.length; i += 4096) held[i]++" : ""
+  const program = `setTimeout(() => { globalThis.held = Buffer.alloc(${bytes}, "wmo"); setInterval(() => { ${then} }, 20) }, 500); setInterval(() => {}, 1000)`
   yield* inGroup(group, process.execPath, ["-e", program])
   for (let tries = 0; tries < 600; tries++) {
     if ((yield* cgroups.read(group, memoryCurrent)) >= bytes) return

@@ -164,7 +164,8 @@ export class FakeFs implements FsLike {
   }
 
   writeSync(fd: number, buffer: Uint8Array, _offset?: number, _length?: number, position?: number | null): number {
-    const { own, path } = this.descriptor(fd)
+    const file = this.descriptor(fd)
+    const { own, path } = file
     const writeAt = this.files.get(path)?.writeAt
     if (writeAt !== undefined) {
       writeAt(position ?? 0, buffer)
@@ -175,6 +176,8 @@ export class FakeFs implements FsLike {
     const handler = own?.write ?? this.files.get(path)?.write
     if (handler === undefined) throw new Errno("EINVAL")
     handler(text)
+    // A trigger that has just been set has nothing to say yet.
+    if (own?.isTrigger?.() === true) file.isPending = false
     return buffer.length
   }
 
