@@ -128,6 +128,7 @@ export const capture: (options: {
     "meminfo",
     "vmstat",
     "swaps",
+    "zoneinfo",
     "sys/kernel/osrelease",
     "pressure/cpu",
     "pressure/io",

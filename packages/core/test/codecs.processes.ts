@@ -46,33 +46,32 @@ const mapping = fc.tuple(
   fc.array(fc.stringMatching(/^[a-z?]{2}$/), { maxLength: 9 })
 )
 
-const stat = fc
-  .record({
-    pid: fc.nat(4_194_304),
-    comm,
-    state: fc.constantFrom("R", "S", "D", "Z", "T", "t", "X", "I"),
-    ppid: fc.nat(4_194_304),
-    processGroup: fc.nat(4_194_304),
-    session: fc.nat(4_194_304),
-    terminal: integer,
-    terminalGroup: integer,
-    flags: fc.nat(2 ** 32 - 1),
-    minorFaults: u64,
-    childMinorFaults: u64,
-    majorFaults: u64,
-    childMajorFaults: u64,
-    userTicks: u64,
-    systemTicks: u64,
-    childUserTicks: u64,
-    childSystemTicks: u64,
-    priority: integer,
-    nice: fc.integer({ min: -20, max: 19 }),
-    threads: fc.nat(30_000),
-    startTime: u64,
-    virtualBytes: fc.bigInt(0n, 2n ** 51n).map((pages) => Number(pages) * 4096),
-    rssPages: fc.nat(),
-    rest: fc.array(fc.bigInt(0n, 2n ** 64n - 1n).map(String), { maxLength: 30 })
-  })
+const stat = fc.record({
+  pid: fc.nat(4_194_304),
+  comm,
+  state: fc.constantFrom("R", "S", "D", "Z", "T", "t", "X", "I"),
+  ppid: fc.nat(4_194_304),
+  processGroup: fc.nat(4_194_304),
+  session: fc.nat(4_194_304),
+  terminal: integer,
+  terminalGroup: integer,
+  flags: fc.nat(2 ** 32 - 1),
+  minorFaults: u64,
+  childMinorFaults: u64,
+  majorFaults: u64,
+  childMajorFaults: u64,
+  userTicks: u64,
+  systemTicks: u64,
+  childUserTicks: u64,
+  childSystemTicks: u64,
+  priority: integer,
+  nice: fc.integer({ min: -20, max: 19 }),
+  threads: fc.nat(30_000),
+  startTime: u64,
+  virtualBytes: fc.bigInt(0n, 2n ** 51n).map((pages) => Number(pages) * 4096),
+  rssPages: fc.nat(),
+  rest: fc.array(fc.bigInt(0n, 2n ** 64n - 1n).map(String), { maxLength: 30 })
+})
 
 const counters = (keys: RegExp) => fc.dictionary(fc.stringMatching(keys), u64, { maxKeys: 6, noNullPrototype: true })
 const zone = fc
@@ -116,11 +115,7 @@ const of = <A>(name: string, codec: Codec<A>, values: fc.Arbitrary<A>): CodecCas
 
 export const processCodecCases: ReadonlyArray<CodecCase<any>> = [
   of("process stat", processStat, stat),
-  of(
-    "process statm",
-    processSize,
-    fc.record({ virtual: fc.nat(), resident: fc.nat(), shared: fc.nat(), text: fc.nat(), data: fc.nat() })
-  ),
+  of("process statm", processSize, fc.record({ virtual: fc.nat(), resident: fc.nat(), shared: fc.nat(), text: fc.nat(), data: fc.nat() })),
   of(
     "process status",
     processStatus,

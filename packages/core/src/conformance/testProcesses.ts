@@ -70,7 +70,10 @@ export const testProcesses = <E>(
         assert.approximately(sum("Anonymous"), rollup!.amounts.Anonymous!, 8 * mib)
         assert.strictEqual(rollup!.start, maps[0]!.start)
         // Its last mapping is the vsyscall page on x86-64, which the rollup leaves out.
-        assert.include(maps.slice(-2).map(({ end }) => end), rollup!.end)
+        assert.include(
+          maps.slice(-2).map(({ end }) => end),
+          rollup!.end
+        )
         const memory = yield* memoryOf(pid)
         assert.isAtLeast(lengthOf(memory), size)
         assert.strictEqual(memory.permissions, "rw-p")
@@ -103,6 +106,37 @@ export const testProcesses = <E>(
           assert.strictEqual(yield* refusal(fs.writeBlocking(`${proc}/${pid}/clear_refs`, garbage)), "Invalid", garbage)
         }
       })
+    )
+
+    it.effect(
+      "whatever runs here, its files are understood",
+      () =>
+        Effect.gen(function* () {
+          const processes = yield* Processes
+          yield* makeProcess(mib)
+          let understood = 0
+          for (const pid of yield* processes.list) {
+            const files: ReadonlyArray<Effect.Effect<unknown, KernelError>> = [
+              processes.stat(pid),
+              processes.status(pid),
+              processes.size(pid),
+              processes.maps(pid),
+              processes.smaps(pid),
+              processes.smapsRollup(pid),
+              processes.cgroup(pid),
+              processes.children(pid)
+            ]
+            for (const file of files) {
+              const result = yield* Effect.result(file)
+              // It may have ended since it was listed.
+              if (result._tag === "Failure")
+                assert.isTrue(result.failure._tag === "KernFsError" && result.failure.isGone, result.failure.message)
+              else understood++
+            }
+          }
+          assert.isAtLeast(understood, 8 * 3)
+        }),
+      patience
     )
 
     it.effect("a kernel thread has no memory: no mappings, no rollup", () =>
@@ -215,11 +249,7 @@ export const testProcesses = <E>(
         const one = { start, bytes: 4096 }
         const some = yield* advise("cold", [one, hole, one])
         assert.strictEqual(some.bytes, 8192)
-        assert.deepStrictEqual(some.ranges, [
-          { bytes: 4096 },
-          { bytes: 0, refused: { _tag: "Other", errno: "ENOMEM" } },
-          { bytes: 4096 }
-        ])
+        assert.deepStrictEqual(some.ranges, [{ bytes: 4096 }, { bytes: 0, refused: { _tag: "Other", errno: "ENOMEM" } }, { bytes: 4096 }])
         assert.deepStrictEqual((yield* advise("cold", [{ start: start + 1n, bytes: 4096 }])).ranges[0]!.refused, { _tag: "Invalid" })
         const many = Array.from({ length: 3000 }, (_, i) => ({ start: start + BigInt(i) * 8192n, bytes: 4096 }))
         const taken = yield* advise("cold", many)

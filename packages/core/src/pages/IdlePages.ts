@@ -131,7 +131,7 @@ const bitmapOf = (file: OpenFile): IdleBitmap => ({
 
 /** Parts of ascending frames that lie in a few words each. */
 function* chunksOf(frames: Float64Array) {
-  for (let from = 0; from < frames.length; ) {
+  for (let from = 0; from < frames.length;) {
     const firstWord = Math.floor(frames[from]! / 64)
     let to = from
     while (to < frames.length && Math.floor(frames[to]! / 64) < firstWord + wordsAtOnce) to++

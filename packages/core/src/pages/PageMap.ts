@@ -56,7 +56,10 @@ export class PageMap extends Context.Service<
     readonly frames: (pid: number, ranges: ReadonlyArray<PageRange>) => Effect.Effect<PageFrames, KernFsError>
   }
 >()("@wmo/core/PageMap") {
-  static readonly layer: Layer.Layer<PageMap, never, KernFs> = Layer.effect(PageMap, Effect.suspend(() => make))
+  static readonly layer: Layer.Layer<PageMap, never, KernFs> = Layer.effect(
+    PageMap,
+    Effect.suspend(() => make)
+  )
 }
 
 // PAGE_IS_* of include/uapi/linux/fs.h.
@@ -126,7 +129,7 @@ const make = Effect.gen(function* () {
     for (const range of ranges) {
       if (range.start >= userEnd) continue
       const last = Number(endOf(range) / page)
-      for (let at = Number(range.start / page); at < last; ) {
+      for (let at = Number(range.start / page); at < last;) {
         const wanted = Math.min(pagesAtOnce, last - at)
         const got = yield* Effect.fromResult(file.readInto(bytes.subarray(0, wanted * 8), at * 8))
         // The file ends where the process's addresses end, and at once when the process has none (any more).
@@ -161,11 +164,19 @@ const make = Effect.gen(function* () {
     for (const range of ranges) {
       const end = endOf(range)
       if (range.start >= userEnd) continue
-      for (let at = range.start; at < end; ) {
+      for (let at = range.start; at < end;) {
         const pieceEnd = at + bytesAtOnce < end ? at + bytesAtOnce : end
-        const request: PagemapScan = { start: at, end: pieceEnd, anyOf: present | swapped, returned: present | swapped, regions: found, walkEnd: at }
+        const request: PagemapScan = {
+          start: at,
+          end: pieceEnd,
+          anyOf: present | swapped,
+          returned: present | swapped,
+          regions: found,
+          walkEnd: at
+        }
         const { errno, value } = yield* Effect.promise(() => calls.pagemapScan(file, request))
-        if (errno !== undefined) return yield* Effect.fail(fromThrown("scan", file.path, { code: errno === "ENOTTY" ? "EOPNOTSUPP" : errno }))
+        if (errno !== undefined)
+          return yield* Effect.fail(fromThrown("scan", file.path, { code: errno === "ENOTTY" ? "EOPNOTSUPP" : errno }))
         for (let i = 0; i < value; i++) {
           const place = (found[3 * i + 2]! & present) === present ? 2 : 1
           runs.add(Number(found[3 * i]! / page), Number(found[3 * i + 1]! / page), place)

@@ -67,10 +67,11 @@ export const pagemapEntry = (words: Uint32Array, index: number): PagemapEntry =>
 /** Writes entry number `index`, for fakes and tests. */
 export const putPagemapEntry = (words: Uint32Array, index: number, entry: PagemapEntry): void => {
   const flag = (isSet: boolean, shift: number): number => (isSet ? 1 << shift : 0)
-  const number = entry.pfn ?? (entry.swap === undefined ? 0 : entry.swap.offset * 2 ** swapTypeBits + entry.swap.type)
-  words[2 * index] = number % upperScale
+  const { pfn = 0, swap } = entry
+  const lowerScale = 2 ** (32 - swapTypeBits)
+  words[2 * index] = swap === undefined ? pfn % upperScale : (swap.offset % lowerScale) * 2 ** swapTypeBits + swap.type
   words[2 * index + 1] =
-    (Math.floor(number / upperScale) & frameMask) |
+    (Math.floor(swap === undefined ? pfn / upperScale : swap.offset / lowerScale) & frameMask) |
     flag(entry.present, presentShift) |
     flag(entry.swapped, swappedShift) |
     flag(entry.softDirty, softDirtyShift) |

@@ -126,7 +126,7 @@ export const zoneInfo: Codec<ReadonlyArray<Zone>> = textCodec<ReadonlyArray<Zone
           ...(zone.cpus.length === 0 ? [] : ["  pagesets"]),
           ...zone.cpus.flatMap(({ cpu, statThreshold, values }) => [
             `    cpu: ${cpu}`,
-            ...Object.entries(values).map(([key, value]) => `              ${`${key}:`.padEnd(9)} ${value}`),
+            ...Object.entries(values).map(([key, value]) => `              ${`${key}:`.padEnd(6)} ${value}`),
             ...(statThreshold === undefined ? [] : [`  vm stats threshold: ${statThreshold}`])
           ]),
           ...Object.entries(zone.rest).map(([key, value]) => `  ${`${key}:`.padEnd(20)} ${value}`)

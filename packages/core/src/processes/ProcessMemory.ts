@@ -43,11 +43,7 @@ export interface OpenProcess extends ProcessIdentity {
    * or of a kind that takes no such advice is `refused` and passed over. Fails with `NoProcess` once the process is gone, with
    * `PermissionDenied`, with `Invalid` on an advice that this kernel does not know.
    */
-  readonly advise: (
-    advice: Advice,
-    ranges: ReadonlyArray<AddressRange>,
-    options?: AdviceOptions
-  ) => Effect.Effect<Advised, KernFsError>
+  readonly advise: (advice: Advice, ranges: ReadonlyArray<AddressRange>, options?: AdviceOptions) => Effect.Effect<Advised, KernFsError>
 }
 
 /** IOV_MAX. */
@@ -67,7 +63,7 @@ const piecesOf = (ranges: ReadonlyArray<AddressRange>, batch: number): Array<Pie
   return ranges.flatMap(({ bytes, start }, of) => {
     const pieces: Array<Piece> = []
     const end = start + BigInt(bytes)
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const cut = (at / size + 1n) * size
       const next = cut < end ? cut : end
       pieces.push({ of, start: at, bytes: Number(next - at) })
@@ -90,7 +86,10 @@ const batchOf = (pieces: ReadonlyArray<Piece>, from: number, bytesAtMost: Bytes)
 
 /** Whether a refusal concerns the range only, so that others may still be advised on. */
 const isOfRange = ({ _tag, ...rest }: KernFsReason): boolean =>
-  _tag === "Invalid" || _tag === "Busy" || _tag === "Again" || (_tag === "Other" && "errno" in rest && /^(?:ENOMEM|EFAULT|EIO)$/.test(rest.errno))
+  _tag === "Invalid" ||
+  _tag === "Busy" ||
+  _tag === "Again" ||
+  (_tag === "Other" && "errno" in rest && /^(?:ENOMEM|EFAULT|EIO)$/.test(rest.errno))
 
 export class ProcessMemory extends Context.Service<
   ProcessMemory,
@@ -99,9 +98,10 @@ export class ProcessMemory extends Context.Service<
      * Opens a process; its pidfd is closed with the scope. With a `startTime`, fails with `NoProcess` if the pid is another process's by
      * now; without one, takes whoever has the pid. Since 5.3.
      */
-    readonly open: (
-      process: { readonly pid: number; readonly startTime?: bigint | undefined }
-    ) => Effect.Effect<OpenProcess, KernelError, Scope.Scope>
+    readonly open: (process: {
+      readonly pid: number
+      readonly startTime?: bigint | undefined
+    }) => Effect.Effect<OpenProcess, KernelError, Scope.Scope>
   }
 >()("@wmo/core/ProcessMemory") {
   static readonly layer: Layer.Layer<ProcessMemory, never, KernFs> = Layer.effect(
@@ -144,7 +144,7 @@ export class ProcessMemory extends Context.Service<
             const batch = advice === "collapse" ? Math.max(hugePage, Math.floor(wanted / hugePage) * hugePage) : wanted
             const pieces = piecesOf(ranges, batch)
             const taken = ranges.map((): { bytes: Bytes; refused?: KernFsReason } => ({ bytes: 0 }))
-            for (let from = 0; from < pieces.length; ) {
+            for (let from = 0; from < pieces.length;) {
               const asked = batchOf(pieces, from, batch)
               const answer = yield* Effect.result(adviseOnce(advice, asked))
               if (answer._tag === "Failure") {
@@ -181,9 +181,7 @@ export class ProcessMemory extends Context.Service<
 
           /** Whether the kernel knows the advice: one on no ranges at all succeeds then. */
           const knows = (advice: Advice) =>
-            Effect.promise(() => calls.processMadvise(pidfd, [], adviceNumbers[advice])).pipe(
-              Effect.map(({ errno }) => errno !== "EINVAL")
-            )
+            Effect.promise(() => calls.processMadvise(pidfd, [], adviceNumbers[advice])).pipe(Effect.map(({ errno }) => errno !== "EINVAL"))
           return { pid, startTime: stat.startTime, advise }
         })
       })

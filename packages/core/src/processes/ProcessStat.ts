@@ -46,8 +46,7 @@ const kernelThreadFlag = 0x0020_0000
 const fieldsAtLeast = 22
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
 
-const integer = (text: string): number =>
-  text.startsWith("-") ? 0 - exactNumber(text.slice(1), 1) : exactNumber(text, 1)
+const integer = (text: string): number => (text.startsWith("-") ? 0 - exactNumber(text.slice(1), 1) : exactNumber(text, 1))
 
 /** Whether the process is a thread of the kernel: it has no memory of its own (PF_KTHREAD). */
 export const isKernelThread = (stat: ProcessStat): boolean => (stat.flags & kernelThreadFlag) !== 0
@@ -64,7 +63,10 @@ export const processStat: Codec<ProcessStat> = oneRecord(
       const open = text.indexOf(" (")
       const close = text.lastIndexOf(") ")
       if (open < 1 || close < open) return reject(1, `${quote(text)} has no name in parentheses`)
-      const rest = text.slice(close + 2).replace(/\n$/, "").split(" ")
+      const rest = text
+        .slice(close + 2)
+        .replace(/\n$/, "")
+        .split(" ")
       if (rest.length < fieldsAtLeast) return reject(1, `expected at least ${fieldsAtLeast} fields after the name, found ${rest.length}`)
       const [state, ppid, processGroup, session, terminal, terminalGroup, flags] = rest
       if (!/^[A-Za-z]$/.test(state!)) return reject(1, `${quote(state!)} is not a state`)

@@ -9,7 +9,16 @@ import type { KernFsError } from "../KernFsError.ts"
 import { KernelRoots } from "../KernelRoots.ts"
 import { processCgroups } from "../Proc.ts"
 import { type Mapping, maps } from "./Mapping.ts"
-import { isDead, isKernelThread, processChildren, type ProcessIdentity, type ProcessSize, processSize, processStat, type ProcessStat } from "./ProcessStat.ts"
+import {
+  isDead,
+  isKernelThread,
+  processChildren,
+  type ProcessIdentity,
+  type ProcessSize,
+  processSize,
+  processStat,
+  type ProcessStat
+} from "./ProcessStat.ts"
 import { type ClearRefs, clearRefs, type ProcessStatus, processStatus } from "./ProcessStatus.ts"
 import { type SmapsMapping, type SmapsRollup, smaps, smapsRollup } from "./Smaps.ts"
 

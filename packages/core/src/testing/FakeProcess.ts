@@ -232,11 +232,23 @@ export class FakeProcess implements FakeProcessOptions {
   }
 
   get statm() {
-    return { virtual: this.virtualPages, resident: this.count(resident), shared: this.count(resident, false), text: 0, data: this.virtualPages }
+    return {
+      virtual: this.virtualPages,
+      resident: this.count(resident),
+      shared: this.count(resident, false),
+      text: 0,
+      data: this.virtualPages
+    }
   }
 
   get status(): ProcessStatus {
-    const fields = { Name: this.comm, State: this.state, Pid: String(this.pid), PPid: String(this.ppid), Threads: "1" }
+    const fields = {
+      Name: this.comm.replaceAll("\\", "\\\\").replaceAll("\n", "\\n"),
+      State: this.state,
+      Pid: String(this.pid),
+      PPid: String(this.ppid),
+      Threads: "1"
+    }
     if (this.isKernelThread || this.state === "Z") return { fields, amounts: {} }
     const rss = this.count(resident) * pageSize
     return {
