@@ -7,11 +7,12 @@ import { Context, Effect, Layer, type Scope, Stream } from "effect"
 import { posix } from "node:path"
 import { cgroupEvents, cgroupFreeze, cgroupStat, type CountersOf } from "./cgroups/groupFiles.ts"
 import { makeGroup } from "./cgroups/makeGroup.ts"
+import { decodeOpen, watchGroupFile } from "./cgroups/watchGroupFile.ts"
 import { walkGroups } from "./cgroups/walkGroups.ts"
 import { type GroupChange, watchGroups } from "./cgroups/watchGroups.ts"
 import type { Codec } from "./Codec.ts"
 import type { Journal, JournalFailure } from "./Journal.ts"
-import { type Held, KernFs, type KernelError, type OpenFile } from "./KernFs.ts"
+import { type Held, KernFs, type KernelError } from "./KernFs.ts"
 import type { KernFsError } from "./KernFsError.ts"
 import { KernelRoots } from "./KernelRoots.ts"
 import { cgroupProcs, memoryPeak, memorySwapPeak } from "./Memcg.ts"
@@ -34,24 +35,6 @@ export interface HeldPeak {
 
 const rewalkMs = 10_000
 const utf8 = new TextEncoder()
-
-/** Decodes an open file from its beginning. */
-const decodeOpen = <A>(file: OpenFile, codec: Codec<A>): Effect.Effect<A, KernelError> =>
-  Effect.suspend((): Effect.Effect<A, KernelError> => {
-    let bytes = new Uint8Array(4096)
-    let length = 0
-    for (;;) {
-      const got = file.readInto(bytes.subarray(length), length)
-      if (got._tag === "Failure") return Effect.fail(got.failure)
-      length += got.success
-      if (got.success === 0) return Effect.fromResult(codec.decode(bytes.subarray(0, length)))
-      if (length === bytes.length) {
-        const larger = new Uint8Array(length * 2)
-        larger.set(bytes)
-        bytes = larger
-      }
-    }
-  })
 
 export class Cgroups extends Context.Service<
   Cgroups,
@@ -90,7 +73,7 @@ export class Cgroups extends Context.Service<
     readonly watch: (group: string, options?: { readonly every?: Milliseconds }) => Stream.Stream<GroupChange, KernFsError>
     /**
      * What an events file says (`cgroupEvents`, `memoryEvents`, `memoryEventsLocal`, `memorySwapEvents`): now, and whenever the kernel says
-     * that it changed. Bursts are one change. Fails with `NoDevice` when the group is gone.
+     * that it changed. Bursts are one change. Fails with `NoDevice` when the group is gone (`NotFound` if it was not there to begin with).
      */
     readonly watchFile: <A>(group: string, codec: Codec<A>) => Stream.Stream<A, KernelError>
     /**
@@ -130,13 +113,7 @@ export class Cgroups extends Context.Service<
       }
       const path = (group: string, file?: string): string => [root, normalize(group), file].filter(Boolean).join("/")
       const read = <A>(group: string, codec: Codec<A>) => fs.decode(path(group, codec.file), codec)
-      const watchFile = <A>(group: string, codec: Codec<A>): Stream.Stream<A, KernelError> =>
-        Stream.unwrap(
-          Effect.map(fs.open(path(group, codec.file), "read"), (file) => {
-            const now = decodeOpen(file, codec)
-            return Stream.concat(Stream.fromEffect(now), Stream.fromEffectRepeat(Effect.andThen(fs.awaitEvent(file), now)))
-          })
-        )
+      const watchFile = <A>(group: string, codec: Codec<A>) => watchGroupFile(fs, path, normalize(group), codec, rewalkMs)
       const awaitEvents = (group: string, isMet: (events: CountersOf<"populated" | "frozen">) => boolean) =>
         watchFile(group, cgroupEvents).pipe(Stream.takeUntil(isMet), Stream.runDrain)
       const setFrozen = Effect.fnUntraced(function* (group: string, isFrozen: boolean) {

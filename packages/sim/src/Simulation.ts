@@ -99,6 +99,7 @@ export class Simulation {
           ? []
           : [{ path: "/dev/vda2", type: "partition", sizeBytes: swapBytes, usedBytes: machine.usedSwapPages * 4096, priority: -2 }],
       zswap: hasZswap,
+      takesMaxSwappiness: true,
       workingSet: options.workingSet ?? true
     })
     this.addFiles(options.zswap)

@@ -110,7 +110,8 @@ export class FakeFs implements FsLike {
     for (const file of this.open.values()) {
       if (file.path !== path && !file.path.startsWith(`${path}/`)) continue
       file.isDead = true
-      this.deliver(file)
+      // kernfs does not wake who waits on a file that it removes; pressure triggers do.
+      if (file.own?.isTrigger?.() === true) this.deliver(file)
     }
     for (const known of this.files.keys()) if (known === path || known.startsWith(`${path}/`)) this.files.delete(known)
   }

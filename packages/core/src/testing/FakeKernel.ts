@@ -47,6 +47,8 @@ export interface FakeKernelOptions {
   readonly zswap?: boolean
   /** The zram module, with one device that is swapped to; by default it is not loaded. */
   readonly zram?: boolean
+  /** Whether `memory.reclaim` takes `swappiness=max`, as since 6.17; by default as on 6.12. */
+  readonly takesMaxSwappiness?: boolean
   /** `reclaim` in node0's directory, as on 6.18. */
   readonly nodeReclaim?: boolean
   /** Milliseconds, for the windows of pressure triggers. */
@@ -83,7 +85,8 @@ export class FakeKernel {
 
   constructor(options: FakeKernelOptions = {}) {
     this.cgroups = new FakeCgroups(this.fs, "/sys/fs/cgroup", options.memcg ?? ((_, limits) => makeSimpleMemcg({}, limits)), {
-      now: options.now
+      now: options.now,
+      takesMaxSwappiness: options.takesMaxSwappiness
     })
     this.pages = new FakePages(this.fs, { memTotalBytes: options.memTotalBytes ?? 4 * gib, idleTracking: options.idlePages ?? false })
     this.processes = this.makeProcesses(options)
@@ -97,8 +100,34 @@ export class FakeKernel {
   }
 
   /** The kernel as the services of this library see it. */
-  get layer(): Layer.Layer<KernFs | Cgroups | Machine | Mglru | WorkingSet | Zram | Zswap | Pressure | Processes | ProcessMemory | PageMap | KernelPages | IdlePages | Damon | DamonModules | DamonTrace> {
-    return Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer, Zram.layer, Zswap.layer, Pressure.layer, processServices, damonServices).pipe(
+  get layer(): Layer.Layer<
+    | KernFs
+    | Cgroups
+    | Machine
+    | Mglru
+    | WorkingSet
+    | Zram
+    | Zswap
+    | Pressure
+    | Processes
+    | ProcessMemory
+    | PageMap
+    | KernelPages
+    | IdlePages
+    | Damon
+    | DamonModules
+    | DamonTrace
+  > {
+    return Layer.mergeAll(
+      Machine.layer,
+      Mglru.layer,
+      WorkingSet.layer,
+      Zram.layer,
+      Zswap.layer,
+      Pressure.layer,
+      processServices,
+      damonServices
+    ).pipe(
       Layer.provideMerge(Cgroups.layer),
       Layer.provideMerge(KernFs.layerOver(this.fs)),
       Layer.provide(Layer.succeed(SystemCalls, () => Promise.resolve(this.processes.systemCalls)))
@@ -142,7 +171,7 @@ export class FakeKernel {
     this.fs.file("/sys/devices/system/node/node0/vmstat", "nr_free_pages 0\n", 0o444)
     if (options.nodeReclaim === true) {
       const { model } = this.cgroups.group("")
-      this.fs.file("/sys/devices/system/node/node0/reclaim", { write: (text) => fakeReclaim(model, text) }, 0o200)
+      this.fs.file("/sys/devices/system/node/node0/reclaim", { write: (text) => fakeReclaim(model, text, true) }, 0o200)
     }
     this.fs.file(
       "/proc/self/mountinfo",

@@ -68,20 +68,22 @@ export interface FakeMemoryFilesOptions {
   readonly isRoot: boolean
   readonly limits: MemcgLimits
   readonly model: MemcgModel
+  /** Whether `memory.reclaim` takes `swappiness=max`. */
+  readonly takesMax: boolean
   /** Called after a write may have changed what the files of the group and of those above say. */
   readonly changed: () => void
 }
 
-/** What a reclaim file does with a request: EAGAIN where less was reclaimed. `swappiness=max` and `source=` are of later kernels. */
-export const fakeReclaim = (model: MemcgModel, text: string): void => {
+/** What a reclaim file does with a request: EAGAIN where less was reclaimed. `swappiness=max` is of 6.17, `source=` of later kernels. */
+export const fakeReclaim = (model: MemcgModel, text: string, takesMax: boolean): void => {
   const request = reclaimRequest.decode(encoder.encode(text))
   if (Result.isFailure(request)) throw new Errno("EINVAL")
-  if (request.success.swappiness === "max" || request.success.source !== undefined) throw new Errno("EINVAL")
+  if ((request.success.swappiness === "max" && !takesMax) || request.success.source !== undefined) throw new Errno("EINVAL")
   const wanted = Math.floor(request.success.bytes / pageSize) * pageSize
   if (model.reclaim({ ...request.success, bytes: wanted }) < wanted) throw new Errno("EAGAIN")
 }
 
-export const addMemoryFiles = ({ changed, fs, isRoot, limits, model, path }: FakeMemoryFilesOptions): void => {
+export const addMemoryFiles = ({ changed, fs, isRoot, limits, model, path, takesMax }: FakeMemoryFilesOptions): void => {
   const reading = (file: string, read: () => string) => fs.file(path(file), { read }, 0o444)
   const bytes = (file: string, read: () => Bytes) => reading(file, () => `${read()}\n`)
   const limit = (file: string, key: keyof MemcgLimits) =>
@@ -101,7 +103,7 @@ export const addMemoryFiles = ({ changed, fs, isRoot, limits, model, path }: Fak
     {
       write: (text) => {
         try {
-          fakeReclaim(model, text)
+          fakeReclaim(model, text, takesMax)
         } finally {
           changed()
         }
