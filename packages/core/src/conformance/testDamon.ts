@@ -127,7 +127,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         assert.isTrue(has.get("contexts/schemes/filters"))
         assert.strictEqual(read.state, "off")
         assert.isUndefined(read.pid)
-        assert.include(read.contexts[0]?.availOperations, "vaddr")
+        assert.include(read.contexts[0]?.availOperations ?? [], "vaddr")
         // What newer kernels have beside it is at its initial value.
         const known = inputsOf(value)[0]! as any
         const strip = (is: any, was: any): any =>

@@ -92,6 +92,8 @@ export type DamonModuleParameters<M extends DamonModuleName> = {
   readonly [K in keyof (typeof damonModuleFiles)[M]]?: (typeof damonModuleFiles)[M][K] extends Codec<infer A> ? A | undefined : never
 }
 
+const region = unsigned64File("monitor_region_*")
+
 export interface DamonModuleOptions {
   /** Changes a module that somebody else has switched on; it gets its parameters back at the end. */
   readonly takeOver?: boolean
@@ -144,8 +146,19 @@ export class DamonModules extends Context.Service<
         yield* journal.claim(paths.module(module))
         const commitPath = `${paths.module(module)}/commit_inputs`
         const canCommit = yield* fs.exists(commitPath)
-        if (isOn && !ours.has(module) && canCommit) {
-          yield* journal.replayLater({ path: paths.module(module), expects: [[enabledPath, "Y"]], writes: [[commitPath, "Y"]] })
+        if (!ours.has(module)) {
+          // One that ran has to be told of its old parameters. One that did not has filled in the region to monitor when it was switched on.
+          const filledIn: Array<readonly [string, string]> = []
+          for (const end of ["start", "end"]) {
+            const path = `${paths.module(module)}/monitor_region_${end}`
+            if (yield* fs.exists(path)) filledIn.push([path, String(yield* fs.decode(path, region))])
+          }
+          const commit: ReadonlyArray<readonly [string, string]> = canCommit ? [[commitPath, "Y"]] : []
+          yield* journal.replayLater({
+            path: paths.module(module),
+            expects: [[enabledPath, isOn ? "Y" : "N"]],
+            writes: isOn ? commit : filledIn
+          })
         }
         for (const [name, value] of Object.entries(parameters)) {
           const codec = filesOf(module)[name]

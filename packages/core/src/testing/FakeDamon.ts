@@ -5,15 +5,7 @@
  */
 import { Result } from "effect"
 import { existsSync } from "node:fs"
-import {
-  adminFields,
-  below,
-  type Fields,
-  type FileField,
-  kdamondFields,
-  type ListField,
-  type Since
-} from "../damon/DamonLayout.ts"
+import { adminFields, below, type Fields, type FileField, kdamondFields, type ListField, type Since } from "../damon/DamonLayout.ts"
 import { damonModuleFiles } from "../damon/DamonModules.ts"
 import { damonTracepoints } from "../damon/DamonTraceEvent.ts"
 import type { DamonContext, DamonTriedRegion, Kdamond } from "../damon/DamonTree.ts"
@@ -192,7 +184,8 @@ export class FakeDamon {
     this.modulesRoot = `${roots.sys}/module`
     this.tracing = roots.tracing
     this.grow(this.admin, adminFields)
-    const modules = options.modules ?? (["damon_reclaim", "damon_lru_sort", ...(this.isSince([6, 17]) ? ["damon_stat" as const] : [])] as const)
+    const modules =
+      options.modules ?? (["damon_reclaim", "damon_lru_sort", ...(this.isSince([6, 17]) ? ["damon_stat" as const] : [])] as const)
     for (const name of modules) this.addModule(name)
     this.addTracing()
   }
@@ -480,6 +473,11 @@ export class FakeDamon {
     if (this.modulePids.size > 0 || this.kdamonds.some((_, index) => this.running(index) !== undefined)) throw new Errno("EBUSY")
     if (name !== "damon_stat" && !this.isModuleSound(directory)) throw new Errno("EINVAL")
     this.modulePids.set(name, this.nextPid++)
+    // As seen on 6.12: who names no range finds the largest one of System RAM in the files.
+    const ends = [`${directory}/monitor_region_start`, `${directory}/monitor_region_end`] as const
+    if (ends.some((path) => this.texts.get(path) !== "0")) return
+    this.texts.set(ends[0], String(2 ** 20))
+    this.texts.set(ends[1], String(4 * 2 ** 30 - 1))
   }
 
   /** At its next look at the watermarks a real one does this; bad inputs end it. */
