@@ -134,8 +134,20 @@ describe("readings", () => {
   it.effect("a kernel without PSI, or with PSI switched off, is Off and never zero", () =>
     Effect.gen(function* () {
       const missing = new FakeFs()
-      assert.strictEqual((yield* Effect.provide(Effect.flatMap(Pressure, (p) => p.machine("memory")), over(missing)))._tag, "Off")
-      assert.strictEqual((yield* Effect.provide(Effect.flatMap(Pressure, (p) => p.liveness), over(missing)))._tag, "Off")
+      assert.strictEqual(
+        (yield* Effect.provide(
+          Effect.flatMap(Pressure, (p) => p.machine("memory")),
+          over(missing)
+        ))._tag,
+        "Off"
+      )
+      assert.strictEqual(
+        (yield* Effect.provide(
+          Effect.flatMap(Pressure, (p) => p.liveness),
+          over(missing)
+        ))._tag,
+        "Off"
+      )
       const disabled = new FakeFs()
       for (const resource of ["cpu", "io", "memory"]) {
         disabled.file(`/proc/pressure/${resource}`, {

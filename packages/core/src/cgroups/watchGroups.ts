@@ -82,7 +82,7 @@ export const watchGroups = (
         )
         // The group itself is gone: its parent says so; the root of the watch has nobody who would.
         if (names === undefined) return group === root ? yield* leave(root) : undefined
-        for (const name of [...entry.children]) {
+        for (const name of entry.children) {
           if (names.includes(name)) continue
           entry.children.delete(name)
           yield* leave(below(group, name))

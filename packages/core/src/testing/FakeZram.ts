@@ -109,7 +109,7 @@ export class FakeZram {
     // Of old: takes anything, and says how many CPUs there are.
     file("max_comp_streams", { read: () => "2\n", write: () => undefined })
     command("mem_limit", (text) => {
-      if (memparse(text) === 0 && !/^0/.test(text)) refuse("EINVAL")
+      if (memparse(text) === 0 && !text.startsWith("0")) refuse("EINVAL")
       device.stat = { ...device.stat, memLimitBytes: Math.ceil(memparse(text) / pageSize) * pageSize }
     })
     command("mem_used_max", (text) => {
