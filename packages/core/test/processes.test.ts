@@ -1,7 +1,7 @@
 /** What the services of processes make of odd processes and of a kernel that takes less than it was asked. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { KernFs, KernFsError, Processes, ProcessMemory } from "../src/index.ts"
+import { KernFs, KernFsError, Processes, processIds, ProcessMemory } from "../src/index.ts"
 import { SystemCalls, type SystemCallsShape } from "../src/native/SystemCalls.ts"
 import { FakeKernel } from "../src/testing.ts"
 
@@ -206,6 +206,8 @@ describe("processes", () => {
       assert.strictEqual(yield* processes.cgroup(process.pid), "app")
       kernel.fs.file(`/proc/${process.pid}/cgroup`, "4:memory:/x\n")
       assert.isUndefined(yield* processes.cgroup(process.pid))
+      kernel.processes.end(process)
+      assert.deepStrictEqual(yield* fs.decode("/sys/fs/cgroup/app/cgroup.procs", processIds), [])
     }).pipe(Effect.provide(kernel.layer))
   })
 })

@@ -99,7 +99,10 @@ export const testPages = <E>(
         const range = yield* memoryOf(pid)
         yield* processes.clearRefs(pid, "softDirty")
         assert.isAtMost((yield* pageMap.count(pid, [range])).softDirty * 4096, mib)
+        const written = Effect.map(pageMap.softDirty(pid, [range]), (runs) => runs.reduce((sum, { bytes }) => sum + bytes, 0))
+        assert.isAtMost(yield* written, mib)
         yield* touch
+        assert.isAtLeast(yield* written, size)
         assert.isAtLeast((yield* pageMap.count(pid, [range])).softDirty * 4096, size)
       })
     )

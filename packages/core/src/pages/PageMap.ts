@@ -11,7 +11,7 @@ import { KernelRoots } from "../KernelRoots.ts"
 import type { AddressRange, PagemapScan } from "../native/libc.ts"
 import { SystemCalls, systemCalls } from "../native/SystemCalls.ts"
 import { type Pages, pageSize } from "../Units.ts"
-import { countPages, frameOf, noPages, type PagemapCounts, placeOf } from "./PagemapEntry.ts"
+import { countPages, frameOf, isSoftDirty, noPages, type PagemapCounts, placeOf } from "./PagemapEntry.ts"
 
 /** Neighbouring pages that are all in memory, or all in swap. Can be passed to `ProcessMemory` as it is. */
 export interface PageRun extends AddressRange {
@@ -52,6 +52,8 @@ export class PageMap extends Context.Service<
     ) => Effect.Effect<PageScan, KernFsError>
     /** Counts pages by all that `pagemap` says of them, reading it: soft-dirty, exclusive, guard regions and so on. */
     readonly count: (pid: number, ranges: ReadonlyArray<PageRange>) => Effect.Effect<PagemapCounts, KernFsError>
+    /** Ranges of pages that were written since soft-dirty bits were cleared (`Processes.clearRefs`), in memory or in swap by now. Reads. */
+    readonly softDirty: (pid: number, ranges: ReadonlyArray<PageRange>) => Effect.Effect<ReadonlyArray<AddressRange>, KernFsError>
     /** Page frame numbers of the present pages; `PermissionDenied` without CAP_SYS_ADMIN, where the kernel shows zeros. */
     readonly frames: (pid: number, ranges: ReadonlyArray<PageRange>) => Effect.Effect<PageFrames, KernFsError>
   }
@@ -141,7 +143,11 @@ const make = Effect.gen(function* () {
     }
   })
 
-  const byReading = Effect.fnUntraced(function* (file: OpenFile, ranges: ReadonlyArray<PageRange>) {
+  const byReading = Effect.fnUntraced(function* (
+    file: OpenFile,
+    ranges: ReadonlyArray<PageRange>,
+    placeOf: (words: Uint32Array, index: number) => 0 | 1 | 2
+  ) {
     const runs = new Runs()
     for (const range of ranges) {
       yield* readChunks(file, [range], (first, count) => {
@@ -209,7 +215,7 @@ const make = Effect.gen(function* () {
       if (scanned.failure.reason._tag !== "NotSupported") return yield* Effect.fail(scanned.failure)
       hasScan = false
     }
-    return answer("read", yield* byReading(file, ranges))
+    return answer("read", yield* byReading(file, ranges, placeOf))
   }, Effect.scoped)
 
   return PageMap.of({
@@ -219,6 +225,10 @@ const make = Effect.gen(function* () {
       const file = yield* open(pid)
       yield* readChunks(file, ranges, (_, count) => countPages(words, 0, count, counts))
       return counts
+    }, Effect.scoped),
+    softDirty: Effect.fn("PageMap.softDirty")(function* (pid, ranges) {
+      const { runs } = yield* byReading(yield* open(pid), ranges, (entries, i) => (isSoftDirty(entries, i) ? 2 : 0))
+      return runs.map(({ bytes: length, start }) => ({ start, bytes: length }))
     }, Effect.scoped),
     frames: Effect.fn("PageMap.frames")(function* (pid, ranges) {
       const file = yield* open(pid)

@@ -25,8 +25,6 @@ export interface PagemapEntry {
   readonly swap?: { readonly type: number; readonly offset: number }
 }
 
-export const pagemapEntryBytes = 8
-
 // Bits of the upper 32-bit word: bit 63 of an entry is its bit 31.
 const presentShift = 31
 const swappedShift = 30
@@ -142,3 +140,7 @@ export const placeOf = (words: Uint32Array, index: number): 0 | 1 | 2 => {
   const bits = words[2 * index + 1]! >>> swappedShift
   return bits > 2 ? 2 : (bits as 0 | 1 | 2)
 }
+
+/** Whether a page that is somewhere was written since soft-dirty bits were cleared. */
+export const isSoftDirty = (words: Uint32Array, index: number): boolean =>
+  placeOf(words, index) !== 0 && ((words[2 * index + 1]! >>> softDirtyShift) & 1) === 1

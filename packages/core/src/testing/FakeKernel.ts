@@ -137,6 +137,9 @@ export class FakeKernel {
   private makeProcesses(options: FakeKernelOptions): FakeProcesses {
     const processes = new FakeProcesses(this.fs, this.pages, {
       groupOf: (pid) => [...this.cgroups.groups.values()].find((group) => group.processes.has(pid))?.name ?? "",
+      onEnd: (pid) => {
+        for (const group of this.cgroups.groups.values()) group.processes.delete(pid)
+      },
       hasSwap: () => options.swaps?.().length !== 0,
       hasPagemapScan: !/^(?:[1-5]\.|6\.[0-6]\D)/.test(options.release ?? "")
     })

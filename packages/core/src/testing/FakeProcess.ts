@@ -266,7 +266,7 @@ export class FakeProcess implements FakeProcessOptions {
   }
 
   get smaps(): ReadonlyArray<SmapsMapping> {
-    return this.mappings.map(({ device, end, frames: _, inode, isAnonymous, offset, pages, path, permissions, start }) => ({
+    return this.mappings.map(({ device, end, inode, isAnonymous, offset, pages, path, permissions, start }) => ({
       start,
       end,
       permissions,

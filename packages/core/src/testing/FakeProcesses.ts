@@ -21,6 +21,8 @@ export interface FakeProcessesOptions {
   readonly hasSwap?: () => boolean
   /** As since 6.7. */
   readonly hasPagemapScan?: boolean
+  /** Called when a process has ended: its group does not list it any more. */
+  readonly onEnd?: (pid: number) => void
 }
 
 const encoder = new TextEncoder()
@@ -70,6 +72,7 @@ export class FakeProcesses {
   /** Ends a process. Until it is reaped it stays a zombie. */
   end(process: FakeProcess, options: { readonly reap: boolean } = { reap: true }): void {
     process.die()
+    this.options.onEnd?.(process.pid)
     if (!options.reap) return
     this.processes.delete(process.pid)
     this.fs.remove(`/proc/${process.pid}`)
