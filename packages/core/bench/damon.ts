@@ -14,11 +14,21 @@ const ram = isReal
   ? readFileSync("/proc/iomem", "utf8")
       .split("\n")
       .filter((line) => /^\S.*System RAM/.test(line))
-      .map((line) => line.split(" ")[0]!.split("-").map((hex) => BigInt(`0x${hex}`)))
+      .map((line) =>
+        line
+          .split(" ")[0]!
+          .split("-")
+          .map((hex) => BigInt(`0x${hex}`))
+      )
   : [[0n, gib]]
 const [start, end] = ram.toSorted((a, b) => Number(b[1]! - b[0]! - (a[1]! - a[0]!)))[0]!
 
-const regions = Array.from({ length: 1000 }, (_, i) => ({ start: BigInt(i) * 2n ** 20n, end: BigInt(i + 1) * 2n ** 20n, nrAccesses: 0, age: i }))
+const regions = Array.from({ length: 1000 }, (_, i) => ({
+  start: BigInt(i) * 2n ** 20n,
+  end: BigInt(i + 1) * 2n ** 20n,
+  nrAccesses: 0,
+  age: i
+}))
 const layer = isReal ? Layer.provideMerge(Damon.layer, KernFs.layer) : new FakeKernel({ damon: { regions: () => regions } }).layer
 
 const snapshot = Effect.gen(function* () {
@@ -41,13 +51,17 @@ const snapshot = Effect.gen(function* () {
       for (let i = 0; i < count; i++) for (const name of ["start", "end", "nr_accesses", "age"]) readFileSync(`${directory}/${i}/${name}`)
     }
     const bare = performance.now() - bareBefore
-    console.log(`${count} regions in ${ms.toFixed(1)} ms: ${((ms * 1000) / count).toFixed(1)} µs a region${isReal ? `; readFileSync alone ${((bare * 1000) / count).toFixed(1)} µs` : ""}`)
+    console.log(
+      `${count} regions in ${ms.toFixed(1)} ms: ${((ms * 1000) / count).toFixed(1)} µs a region${isReal ? `; readFileSync alone ${((bare * 1000) / count).toFixed(1)} µs` : ""}`
+    )
   }
 })
 
 const directory = mkdtempSync("/tmp/wmo-bench-")
 await Effect.runPromise(
-  Effect.scoped(snapshot.pipe(Effect.provide(Layer.provideMerge(Journal.layer({ directory, command: "bench" }), layer)))) as Effect.Effect<void>
+  Effect.scoped(
+    snapshot.pipe(Effect.provide(Layer.provideMerge(Journal.layer({ directory, command: "bench" }), layer)))
+  ) as Effect.Effect<void>
 )
 
 const lines = Array.from(

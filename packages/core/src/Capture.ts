@@ -148,6 +148,9 @@ export const capture: (options: {
   for (const tree of [`${debug}/zswap`, `${sys}/module/zswap/parameters`, `${sys}/kernel/mm/lru_gen`, `${sys}/kernel/mm/damon/admin`]) {
     yield* copyTree(tree, 0)
   }
+  for (const module of (yield* list(`${sys}/module`)).filter((name) => name.startsWith("damon_")).toSorted()) {
+    yield* copyTree(`${sys}/module/${module}/parameters`, 0)
+  }
   for (const node of (yield* list(`${sys}/devices/system/node`)).filter((name) => /^node\d+$/.test(name))) {
     yield* copyTree(`${sys}/devices/system/node/${node}/workingset_report`, 0)
   }

@@ -66,15 +66,22 @@ export { Machine } from "./Machine.ts"
 export { Damon, type DamonFeature } from "./damon/Damon.ts"
 export type { DamonCommandError, DamonSnapshot, OwnedDamon } from "./damon/OwnedDamon.ts"
 export type { DamonPatch } from "./damon/treeFiles.ts"
-export { DamonInUse, DamonNotRunning, DamonRejected, DamonUnsupported, type DamonUser } from "./damon/DamonErrors.ts"
+export {
+  DamonInUse,
+  type DamonModuleName,
+  damonModuleNames,
+  DamonNotRunning,
+  DamonRejected,
+  DamonUnsupported,
+  type DamonUser
+} from "./damon/DamonErrors.ts"
 export * from "./damon/DamonTree.ts"
 export * from "./damon/makeKdamond.ts"
 export * from "./damon/DamonFiles.ts"
-export { damonModuleNames, type DamonModuleName } from "./damon/damonUsers.ts"
 export { damonModuleFiles, type DamonModuleOptions, type DamonModuleParameters, DamonModules } from "./damon/DamonModules.ts"
 export * from "./damon/DamonTraceEvent.ts"
 export { DamonTrace, type DamonTraceOptions } from "./damon/DamonTrace.ts"
-export { HeldByAnother, Journal, JournalError, type JournalFailure, type Recovery, type Undone } from "./Journal.ts"
+export { HeldByAnother, Journal, JournalError, type JournalFailure, type Recovery, type Replay, type Undone } from "./Journal.ts"
 export { type AddressRange } from "./native/libc.ts"
 export { type Mapping, maps } from "./processes/Mapping.ts"
 export {

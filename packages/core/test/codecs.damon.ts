@@ -35,7 +35,9 @@ export const damonCodecCases: ReadonlyArray<CodecCase<any>> = [
     codec: cgroupPathFile("memcg_path"),
     values: fc.oneof(
       fc.constant(""),
-      fc.array(fc.string({ unit: fc.constantFrom("a", "é", " ", "\\", "-"), minLength: 1, maxLength: 8 })).map((parts) => `/${parts.join("/")}`)
+      fc
+        .array(fc.string({ unit: fc.constantFrom("a", "é", " ", "\\", "-"), minLength: 1, maxLength: 8 }))
+        .map((parts) => `/${parts.join("/")}`)
     )
   },
   { name: "avail_operations", codec: wordLines("avail_operations"), values: fc.array(word, { maxLength: 4 }) },

@@ -261,6 +261,45 @@ describe("Damon", () => {
     })
   )
 
+  it.live("who has it already keeps it, when somebody else in the same process asks (regression: all was given back)", () =>
+    Effect.gen(function* () {
+      const { fake, run } = makeKernel()
+      yield* run(
+        yield* temporary,
+        Effect.gen(function* () {
+          const damon = yield* Damon
+          const owned = yield* damon.acquire()
+          yield* owned.stage(makeKdamond({ pids: [42] }))
+          yield* owned.start()
+          for (const takeOver of [false, true]) {
+            const error = yield* Effect.flip(Effect.scoped(damon.acquire({ takeOver })))
+            assert.strictEqual(error._tag, "DamonInUse")
+          }
+          assert.isDefined(fake.running(0))
+          // A module that is refused beside it changes nothing either.
+          assert.strictEqual((yield* Effect.flip((yield* DamonModules).enable("damon_reclaim", { minAgeUs: 1 })))._tag, "DamonInUse")
+          assert.strictEqual((yield* (yield* DamonModules).read("damon_reclaim"))?.minAgeUs, 120_000_000)
+        })
+      )
+    })
+  )
+
+  it.live("a module that refuses a parameter has its old ones again", () =>
+    Effect.gen(function* () {
+      const { kernel, run } = makeKernel()
+      yield* run(
+        yield* temporary,
+        Effect.gen(function* () {
+          const modules = yield* DamonModules
+          const error = yield* Effect.flip(modules.enable("damon_reclaim", { minAgeUs: 1, minNrRegions: 5000 }))
+          assert.strictEqual(error._tag === "KernFsError" && error.reason._tag, "Invalid")
+          assert.strictEqual(kernel.fs.text("/sys/module/damon_reclaim/parameters/min_age"), "120000000\n")
+          assert.strictEqual(kernel.fs.text("/sys/module/damon_reclaim/parameters/min_nr_regions"), "10\n")
+        })
+      )
+    })
+  )
+
   it.live("a module that somebody runs is changed only if taken over, and gets its parameters back", () =>
     Effect.gen(function* () {
       const { kernel, run } = makeKernel()

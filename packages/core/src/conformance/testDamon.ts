@@ -50,7 +50,7 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
 /** What is set up, as far as a user sets it: without what the kernel fills in. */
 const inputsOf = ({ contexts }: Kdamond) =>
-  contexts.map(({ availOperations: _, schemes, ...context }) => ({
+  contexts.map(({ availOperations: _operations, schemes, ...context }) => ({
     ...context,
     schemes: schemes.map(({ stats: _stats, triedRegions: _tried, quotas: { effectiveBytes: _bytes, ...quotas }, ...scheme }) => ({
       ...scheme,
@@ -86,7 +86,7 @@ const elaborate = (pid: number): Kdamond =>
           { type: "addr", matching: false, memcgPath: "", addrStart: 4096n, addrEnd: 2n ** 64n - 1n, targetIndex: 0 }
         ]
       }),
-      makeScheme({ applyIntervalUs: 0, targetNid: -1, filters: [] , quotas: { goals: [] } })
+      makeScheme({ applyIntervalUs: 0, targetNid: -1, filters: [], quotas: { goals: [] } })
     ]
   })
 
@@ -146,8 +146,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         assert.deepStrictEqual(fresh.schemes[0]!.watermarks.metric, "none")
         assert.deepStrictEqual(fresh.schemes[0]!.pattern, makeScheme().pattern)
         assert.strictEqual(fresh.schemes[0]!.quotas.bytes, 0)
-      })
-    )
+      }))
 
     test("refuses what this kernel lacks by name, and words that it does not know", () =>
       Effect.gen(function* () {
@@ -165,8 +164,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const unknown = yield* Effect.flip(owned.stage(makeKdamond({ pids: [1], schemes: [makeScheme({ action: "bogus" })] })))
         assert.strictEqual(unknown._tag === "KernFsError" && unknown.reason._tag, "Invalid")
         assert.include(unknown.message, "bogus")
-      })
-    )
+      }))
 
     test("monitors a process: regions, statistics, quotas; tells what it cannot do while off", () =>
       Effect.gen(function* () {
@@ -188,7 +186,10 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const sizes = regions.map(({ end, start }) => Number(end - start))
         assert.isTrue(sizes.every((size) => size > 0))
         assert.isTrue(regions.every(({ start }, i) => i === 0 || start >= regions[i - 1]!.end))
-        assert.strictEqual(totalBytes, sizes.reduce((sum, size) => sum + size, 0))
+        assert.strictEqual(
+          totalBytes,
+          sizes.reduce((sum, size) => sum + size, 0)
+        )
         assert.isAtLeast(totalBytes ?? 0, 32 * mib)
         assert.isTrue(regions.every(({ nrAccesses }) => nrAccesses <= 20))
         const [first] = yield* owned.updateStats()
@@ -210,8 +211,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         yield* owned.stop()
         assert.strictEqual((yield* owned.read()).state, "off")
         assert.strictEqual(yield* tagOf(owned.snapshot()), "DamonNotRunning")
-      })
-    )
+      }))
 
     test("tune changes what is named and nothing else; what is refused leaves all as it was", () =>
       Effect.gen(function* () {
@@ -219,7 +219,11 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const child = yield* process_(8 * mib)
         const owned = yield* damon.acquire()
         yield* owned.stage({
-          contexts: elaborate(child.pid!).contexts.map((context) => ({ ...context, targets: [{ pid: child.pid!, regions: [] }], operations: "vaddr" }))
+          contexts: elaborate(child.pid!).contexts.map((context) => ({
+            ...context,
+            targets: [{ pid: child.pid!, regions: [] }],
+            operations: "vaddr"
+          }))
         })
         yield* owned.start()
         const before = inputsOf(yield* owned.read())
@@ -245,11 +249,13 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         assert.include(error.message, "at least 2000 regions, but at most 500")
         assert.deepStrictEqual(inputsOf(yield* owned.read()), grown)
         assert.strictEqual((yield* owned.read()).state, "on")
-        assert.strictEqual(yield* reasonOf(owned.tune({ contexts: [{ intervals: { sampleUs: 1000 }, schemes: { 1: { action: "bogus" } } }] })), "Invalid")
+        assert.strictEqual(
+          yield* reasonOf(owned.tune({ contexts: [{ intervals: { sampleUs: 1000 }, schemes: { 1: { action: "bogus" } } }] })),
+          "Invalid"
+        )
         assert.deepStrictEqual(inputsOf(yield* owned.read()), grown)
         yield* owned.commit()
-      })
-    )
+      }))
 
     test("says why a kdamond does not start, and notices one that has ended", () =>
       Effect.gen(function* () {
@@ -299,8 +305,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         for (let tries = 0; tries < 100 && (yield* owned.read()).state === "on"; tries++) yield* Effect.sleep(Duration.millis(100))
         assert.strictEqual((yield* owned.read()).state, "off")
         assert.strictEqual(yield* tagOf(owned.snapshot()), "DamonNotRunning")
-      })
-    )
+      }))
 
     test("gives the machine back: at the end of the scope, and after a crash", ({ directory }) =>
       Effect.gen(function* () {
@@ -341,8 +346,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         )
         assert.deepStrictEqual(yield* damon.users, [])
         assert.strictEqual(text(yield* fs.read(count)), "0\n")
-      })
-    )
+      }))
 
     test("leaves what is somebody else's alone, or puts it back: at the end, and after a crash", ({ directory }) =>
       Effect.gen(function* () {
@@ -386,8 +390,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         assert.deepStrictEqual(yield* inputs, before)
         assert.strictEqual((yield* damon.users)[1]?.kind, "kdamond")
         yield* theirs.stop(1)
-      })
-    )
+      }))
 
     test("a module is somebody's use of DAMON; its parameters are set, committed and put back", () =>
       Effect.gen(function* () {
@@ -418,8 +421,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const lruSort = (yield* modules.read("damon_lru_sort"))!
         assert.strictEqual(lruSort.hotThresAccessFreqPermil, 500)
         assert.strictEqual(lruSort.nrHotQuotaExceeds, 0n)
-      })
-    )
+      }))
 
     test("streams what is aggregated, and leaves no trace instance behind", () =>
       Effect.gen(function* () {
@@ -456,8 +458,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         )
         const missing = yield* Effect.flip(trace.open({ tracepoints: ["damos_stat_after_apply_interval"] }))
         assert.include(missing.message, "since Linux 7.0")
-      })
-    )
+      }))
   })
 }
 

@@ -11,7 +11,7 @@ import { KernelRoots } from "../KernelRoots.ts"
 import { DamonInUse, type DamonUser } from "./DamonErrors.ts"
 import { adminFields, type Fields, kdamondFields, mayBeMissing, type Since } from "./DamonLayout.ts"
 import type { Kdamond } from "./DamonTree.ts"
-import { damonModuleNames, type DamonModuleName, damonPaths, findDamonUsers } from "./damonUsers.ts"
+import { damonPaths, findDamonUsers } from "./damonUsers.ts"
 import { makeOwned, type OwnedDamon } from "./OwnedDamon.ts"
 import { TreeFiles } from "./treeFiles.ts"
 
@@ -58,7 +58,7 @@ export class Damon extends Context.Service<
 
       /** Has what others have set up written again once ours is gone, and stops it. */
       const setAside = Effect.fnUntraced(function* (journal: Journal["Service"], found: ReadonlyArray<DamonUser>) {
-        for (const user of found) if (user.kind === "module") yield* journal.set(`${modulePath(user.name as DamonModuleName)}/enabled`, "N")
+        for (const user of found) if (user.kind === "module") yield* journal.set(`${modulePath(user.name)}/enabled`, "N")
         const before = (yield* fs.exists(countPath)) ? yield* read : []
         if (before.length === 0) return
         const writes: Array<readonly [string, string]> = []
@@ -79,21 +79,36 @@ export class Damon extends Context.Service<
         }
       })
 
+      /** Journals of those who have it: giving back for one who is refused would give back what is theirs in the same journal. */
+      const holders = new Set<Journal["Service"]>()
+
       const acquire = Effect.fn("Damon.acquire")(function* (options?: { readonly count?: number; readonly takeOver?: boolean }) {
         const { count = 1, takeOver = false } = options ?? {}
         const journal = yield* Journal
-        yield* Effect.addFinalizer(() =>
-          Effect.gen(function* () {
-            yield* journal.restoreBelow(admin)
-            for (const name of damonModuleNames) yield* journal.restoreBelow(modulePath(name))
-          })
+        let stopped: ReadonlyArray<DamonUser> = []
+        const giveBack = Effect.gen(function* () {
+          yield* journal.restoreBelow(admin)
+          for (const user of stopped) if (user.kind === "module") yield* journal.restoreBelow(modulePath(user.name))
+        })
+        const take = Effect.gen(function* () {
+          // Of two that find it free at the same time, one is refused here.
+          yield* journal.claim(admin)
+          const found = yield* users
+          if (found.length > 0 && !takeOver) return yield* new DamonInUse({ users: found })
+          stopped = found
+          if (found.length > 0) yield* setAside(journal, found)
+          yield* journal.set(countPath, String(count))
+          holders.add(journal)
+        })
+        if (holders.has(journal)) return yield* new DamonInUse({ users: yield* users })
+        yield* Effect.acquireRelease(
+          Effect.tapError(take, () => giveBack),
+          () =>
+            Effect.andThen(
+              giveBack,
+              Effect.sync(() => holders.delete(journal))
+            )
         )
-        // Of two that find it free at the same time, one is refused here.
-        yield* journal.claim(admin)
-        const found = yield* users
-        if (found.length > 0 && !takeOver) return yield* new DamonInUse({ users: found })
-        if (found.length > 0) yield* setAside(journal, found)
-        yield* journal.set(countPath, String(count))
         return makeOwned({ fs, tree, journal, kdamonds, count })
       })
 

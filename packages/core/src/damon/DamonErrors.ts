@@ -3,10 +3,14 @@ import { Data } from "effect"
 import type { KernFsError } from "../KernFsError.ts"
 import type { Since } from "./DamonLayout.ts"
 
+/** Modules that run a kdamond of their own, by their name below `/sys/module`. */
+export const damonModuleNames = ["damon_reclaim", "damon_lru_sort", "damon_stat"] as const
+export type DamonModuleName = (typeof damonModuleNames)[number]
+
 /** Somebody who uses DAMON: a kdamond in sysfs (whether it runs or is only set up), or a module. */
 export type DamonUser =
   | { readonly kind: "kdamond"; readonly index: number; readonly state: "on" | "off"; readonly pid?: number | undefined }
-  | { readonly kind: "module"; readonly name: string; readonly pid?: number | undefined }
+  | { readonly kind: "module"; readonly name: DamonModuleName; readonly pid?: number | undefined }
 
 const describe = (user: DamonUser): string => {
   const pid = user.pid === undefined ? "" : `, pid ${user.pid}`

@@ -5,16 +5,7 @@
  */
 import type { Codec } from "../Codec.ts"
 import { booleanFile, wordFile } from "../Scalars.ts"
-import {
-  cgroupPathFile,
-  kdamondPid,
-  kdamondState,
-  signedFile,
-  uintLimitFile,
-  ulongFile,
-  unsigned64File,
-  wordLines
-} from "./DamonFiles.ts"
+import { cgroupPathFile, kdamondPid, kdamondState, signedFile, uintLimitFile, ulongFile, unsigned64File, wordLines } from "./DamonFiles.ts"
 
 /** A kernel release, major and minor. */
 export type Since = readonly [major: number, minor: number]

@@ -9,9 +9,9 @@ import { Journal, type JournalFailure } from "../Journal.ts"
 import { type KernelError, KernFs } from "../KernFs.ts"
 import { KernelRoots } from "../KernelRoots.ts"
 import { booleanFile } from "../Scalars.ts"
-import { DamonInUse } from "./DamonErrors.ts"
+import { DamonInUse, type DamonModuleName } from "./DamonErrors.ts"
 import { kdamondPid, signedFile, signedList, ulongFile, unsigned64File } from "./DamonFiles.ts"
-import { type DamonModuleName, damonPaths, findDamonUsers } from "./damonUsers.ts"
+import { damonPaths, findDamonUsers } from "./damonUsers.ts"
 import { TreeFiles } from "./treeFiles.ts"
 
 const monitoring = {
@@ -130,44 +130,45 @@ export class DamonModules extends Context.Service<
       const filesOf = (module: DamonModuleName): { readonly [name: string]: Codec<any> } => damonModuleFiles[module]
       const parameterPath = (module: DamonModuleName, name: PropertyKey) => `${paths.module(module)}/${filesOf(module)[String(name)]!.file}`
 
+      /** Has done what the module's own files do not undo: one that ran is told of its old parameters, and the range that the kernel fills in is taken out. */
+      const remember = Effect.fnUntraced(function* (journal: Journal["Service"], module: DamonModuleName, wasOn: boolean) {
+        const directory = paths.module(module)
+        const filledIn: Array<readonly [string, string]> = []
+        for (const path of [`${directory}/monitor_region_start`, `${directory}/monitor_region_end`]) {
+          if (yield* fs.exists(path)) filledIn.push([path, String(yield* fs.decode(path, region))])
+        }
+        const commit: ReadonlyArray<readonly [string, string]> = [[`${directory}/commit_inputs`, "Y"]]
+        const canCommit = yield* fs.exists(`${directory}/commit_inputs`)
+        const writes = wasOn ? (canCommit ? commit : []) : filledIn
+        yield* journal.replayLater({ path: directory, expects: [[`${directory}/enabled`, wasOn ? "Y" : "N"]], writes })
+      })
+
       const enable = Effect.fn("DamonModules.enable")(function* (
         module: DamonModuleName,
         parameters: Readonly<Record<string, unknown>> = {},
         options?: DamonModuleOptions
       ) {
         const journal = yield* Journal
-        const enabledPath = `${paths.module(module)}/enabled`
-        const isOn = yield* fs.decode(enabledPath, monitoring.enabled)
-        // Two kdamonds may run beside each other, but no module beside anything else.
-        const others = (yield* findDamonUsers(fs, tree, paths)).filter((user) => user.kind === "module" || user.state === "on")
-        const isOurs = (name: string) => name === module && (ours.has(module) || options?.takeOver === true)
-        const inTheWay = others.filter((user) => user.kind !== "module" || !isOurs(user.name))
+        const directory = paths.module(module)
+        const isOn = yield* fs.decode(`${directory}/enabled`, monitoring.enabled)
+        const isOurs = ours.has(module)
+        // Kdamonds may run beside each other, but no module beside anything else.
+        const inTheWay = (yield* findDamonUsers(fs, tree, paths)).filter((user) =>
+          user.kind === "module" ? user.name !== module || !(isOurs || options?.takeOver === true) : user.state === "on"
+        )
         if (inTheWay.length > 0) return yield* new DamonInUse({ users: inTheWay })
-        yield* journal.claim(paths.module(module))
-        const commitPath = `${paths.module(module)}/commit_inputs`
-        const canCommit = yield* fs.exists(commitPath)
-        if (!ours.has(module)) {
-          // One that ran has to be told of its old parameters. One that did not has filled in the region to monitor when it was switched on.
-          const filledIn: Array<readonly [string, string]> = []
-          for (const end of ["start", "end"]) {
-            const path = `${paths.module(module)}/monitor_region_${end}`
-            if (yield* fs.exists(path)) filledIn.push([path, String(yield* fs.decode(path, region))])
+        yield* journal.claim(directory)
+        const set = Effect.gen(function* () {
+          if (!isOurs) yield* remember(journal, module, isOn)
+          for (const [name, value] of Object.entries(parameters)) {
+            const codec = filesOf(module)[name]
+            if (codec !== undefined && value !== undefined) yield* journal.set(`${directory}/${codec.file}`, codec.encode(value).trim())
           }
-          const commit: ReadonlyArray<readonly [string, string]> = canCommit ? [[commitPath, "Y"]] : []
-          yield* journal.replayLater({
-            path: paths.module(module),
-            expects: [[enabledPath, isOn ? "Y" : "N"]],
-            writes: isOn ? commit : filledIn
-          })
-        }
-        for (const [name, value] of Object.entries(parameters)) {
-          const codec = filesOf(module)[name]
-          if (codec === undefined || value === undefined) continue
-          yield* journal.set(`${paths.module(module)}/${codec.file}`, codec.encode(value).trim())
-        }
-        if (isOn && canCommit) yield* fs.writeBlocking(commitPath, "Y")
-        else yield* journal.set(enabledPath, "Y")
-        if (!isOn) ours.add(module)
+          if (!isOn) yield* journal.set(`${directory}/enabled`, "Y")
+          else if (yield* fs.exists(`${directory}/commit_inputs`)) yield* fs.writeBlocking(`${directory}/commit_inputs`, "Y")
+          ours.add(module)
+        })
+        yield* isOurs ? set : Effect.tapError(set, () => journal.restoreBelow(directory))
       })
 
       return DamonModules.of({
@@ -192,4 +193,3 @@ export class DamonModules extends Context.Service<
     })
   )
 }
-

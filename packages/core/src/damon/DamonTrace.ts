@@ -44,11 +44,7 @@ export class DamonTrace extends Context.Service<
      */
     readonly open: (
       options?: DamonTraceOptions
-    ) => Effect.Effect<
-      Stream.Stream<DamonTraceEvent, KernFsError>,
-      KernFsError | JournalFailure | DamonUnsupported,
-      Scope.Scope | Journal
-    >
+    ) => Effect.Effect<Stream.Stream<DamonTraceEvent, KernFsError>, KernFsError | JournalFailure | DamonUnsupported, Scope.Scope | Journal>
   }
 >()("@wmo/core/DamonTrace") {
   static readonly layer: Layer.Layer<DamonTrace, never, KernFs> = Layer.effect(

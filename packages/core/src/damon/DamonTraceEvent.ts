@@ -153,8 +153,7 @@ class Line {
   wide(): boolean {
     const start = this.at
     if (!this.decimal()) return false
-    this.address =
-      this.at - start <= exactDigits ? BigInt(this.number) : BigInt(latin1.decode(this.bytes.subarray(start, this.at)))
+    this.address = this.at - start <= exactDigits ? BigInt(this.number) : BigInt(latin1.decode(this.bytes.subarray(start, this.at)))
     return true
   }
 
@@ -202,7 +201,7 @@ const origin = (line: Line): TraceOrigin | undefined => {
   let taskEnd = first - 1
   const separator = bytes[taskEnd]
   if (!isDigit(bytes[last]) || (separator !== dash && separator !== space) || taskEnd <= start) return undefined
-  while (separator === space && taskEnd > start && bytes[taskEnd - 1] === space) taskEnd--
+  if (separator === space) while (taskEnd > start && bytes[taskEnd - 1] === 32) taskEnd--
   const task = line.taskOf(start, taskEnd)
   line.at = first
   line.decimal()

@@ -177,9 +177,7 @@ const scheme = Schema.Struct({
   dests: Schema.optionalKey(Schema.Array(Schema.Struct({ id: Schema.Number, weight: Schema.Number }))),
   stats: Schema.optionalKey(stats),
   /** What it was last seen to match (since 6.2); see `snapshot`. */
-  triedRegions: Schema.optionalKey(
-    Schema.Struct({ totalBytes: Schema.optionalKey(Schema.Number), regions: Schema.Array(triedRegion) })
-  )
+  triedRegions: Schema.optionalKey(Schema.Struct({ totalBytes: Schema.optionalKey(Schema.Number), regions: Schema.Array(triedRegion) }))
 })
 export type DamosScheme = typeof scheme.Type
 

@@ -51,10 +51,7 @@ export interface OwnedDamon {
    * What one scheme (by default the first) matches, as of its next turn (since 6.2). A `stat` scheme with an open pattern gives the whole
    * picture. Blocks up to the scheme's apply interval; costs about the same per region as reading five files.
    */
-  readonly snapshot: (options?: {
-    readonly index?: number
-    readonly scheme?: number
-  }) => Effect.Effect<DamonSnapshot, DamonCommandError>
+  readonly snapshot: (options?: { readonly index?: number; readonly scheme?: number }) => Effect.Effect<DamonSnapshot, DamonCommandError>
   /** Bytes that each scheme matches (since 6.6): `snapshot` without the regions. */
   readonly updateTriedBytes: (index?: number) => Effect.Effect<ReadonlyArray<number>, DamonCommandError>
   /** Forgets the regions of the last snapshot, which hold memory in the kernel. */
@@ -81,8 +78,7 @@ const count = signedFile("nr_schemes")
 const totalBytes = ulongFile("total_bytes")
 const effectiveBytes = ulongFile("effective_bytes")
 /** EINVAL, and the ENOMEM that 6.12 gives for a filter whose cgroup is not there. */
-const isRefusal = ({ reason }: KernFsError): boolean =>
-  reason._tag === "Invalid" || (reason._tag === "Other" && reason.errno === "ENOMEM")
+const isRefusal = ({ reason }: KernFsError): boolean => reason._tag === "Invalid" || (reason._tag === "Other" && reason.errno === "ENOMEM")
 
 export const makeOwned = ({
   count: kdamondCount,

@@ -6,13 +6,9 @@ import { Effect } from "effect"
 import type { KernelError, KernFs } from "../KernFs.ts"
 import type { KernelRootsShape } from "../KernelRoots.ts"
 import { booleanFile } from "../Scalars.ts"
-import type { DamonUser } from "./DamonErrors.ts"
+import { damonModuleNames, type DamonModuleName, type DamonUser } from "./DamonErrors.ts"
 import { kdamondPid, kdamondState, signedFile } from "./DamonFiles.ts"
 import type { TreeFiles } from "./treeFiles.ts"
-
-/** Modules that run a kdamond of their own, by their name below `/sys/module`. */
-export const damonModuleNames = ["damon_reclaim", "damon_lru_sort", "damon_stat"] as const
-export type DamonModuleName = (typeof damonModuleNames)[number]
 
 const nrKdamonds = signedFile("nr_kdamonds")
 const pid = kdamondPid("pid")

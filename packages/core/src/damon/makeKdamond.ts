@@ -53,7 +53,10 @@ export const problemsOf = ({ contexts }: Kdamond): ReadonlyArray<string> => {
   const { intervals, nrRegions, operations, targets } = contexts[0]!
   const problems: Array<string> = []
   const say = (isWrong: boolean, problem: string) => (isWrong ? problems.push(problem) : undefined)
-  say(intervals.sampleUs > intervals.aggrUs, `it aggregates every ${intervals.aggrUs} µs, more often than it samples (${intervals.sampleUs} µs)`)
+  say(
+    intervals.sampleUs > intervals.aggrUs,
+    `it aggregates every ${intervals.aggrUs} µs, more often than it samples (${intervals.sampleUs} µs)`
+  )
   say(nrRegions.min < 3, `at least 3 regions are needed, not ${nrRegions.min}`)
   say(nrRegions.min > nrRegions.max, `at least ${nrRegions.min} regions, but at most ${nrRegions.max}`)
   say(operations === "paddr" && targets.length > 1, "physical memory is one target")

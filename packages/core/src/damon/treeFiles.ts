@@ -113,82 +113,68 @@ export class TreeFiles {
   )
 
   /** Writes all inputs of the directory: what the value lacks gets what the kernel begins with. */
-  readonly stage: (
-    directory: string,
-    fields: Fields,
-    value: any,
-    write: WriteFile
-  ) => Effect.Effect<void, KernelError | DamonUnsupported> = Effect.fnUntraced({ self: this }, function* (directory, fields, value, write) {
-    for (const [key, field] of Object.entries(fields)) {
-      const path = below(directory, field.path)
-      const part = value?.[key]
-      if (mayBeMissing(field) && (yield* this.has(path)) === false) {
-        yield* refuseUnlessInitial(path, field, part)
-      } else if (field.kind === "group") {
-        yield* this.stage(path, field.fields, part, write)
-      } else if (field.kind === "list") {
-        if (field.count !== undefined) yield* this.stageList(path, field, Object.values(part ?? []), write)
-      } else if (field.use === "input") {
-        yield* write(path, textOf(field, part ?? field.initial), false)
+  readonly stage: (directory: string, fields: Fields, value: any, write: WriteFile) => Effect.Effect<void, KernelError | DamonUnsupported> =
+    Effect.fnUntraced({ self: this }, function* (directory, fields, value, write) {
+      for (const [key, field] of Object.entries(fields)) {
+        const path = below(directory, field.path)
+        const part = value?.[key]
+        if (mayBeMissing(field) && (yield* this.has(path)) === false) {
+          yield* refuseUnlessInitial(path, field, part)
+        } else if (field.kind === "group") {
+          yield* this.stage(path, field.fields, part, write)
+        } else if (field.kind === "list") {
+          if (field.count !== undefined) yield* this.stageList(path, field, Object.values(part ?? []), write)
+        } else if (field.use === "input") {
+          yield* write(path, textOf(field, part ?? field.initial), false)
+        }
       }
-    }
-  })
+    })
 
-  private readonly stageList = Effect.fnUntraced({ self: this }, function* (
-    this: TreeFiles,
-    path: string,
-    field: ListField,
-    values: ReadonlyArray<unknown>,
-    write: WriteFile
-  ) {
-    yield* write(below(path, field.count!), String(values.length), true)
-    for (const [i, value] of values.entries()) yield* this.stage(below(path, i), field.fields, value, write)
-  })
+  private readonly stageList = Effect.fnUntraced(
+    { self: this },
+    function* (this: TreeFiles, path: string, field: ListField, values: ReadonlyArray<unknown>, write: WriteFile) {
+      yield* write(below(path, field.count!), String(values.length), true)
+      for (const [i, value] of values.entries()) yield* this.stage(below(path, i), field.fields, value, write)
+    }
+  )
 
   /** Writes only what the patch names. */
-  readonly tune: (
-    directory: string,
-    fields: Fields,
-    patch: any,
-    write: WriteFile
-  ) => Effect.Effect<void, KernelError | DamonUnsupported> = Effect.fnUntraced({ self: this }, function* (directory, fields, patch, write) {
-    for (const [key, field] of Object.entries(fields)) {
-      const part = patch[key]
-      const path = below(directory, field.path)
-      if (part === undefined) continue
-      if (mayBeMissing(field) && (yield* this.has(path)) === false) {
-        yield* refuseUnlessInitial(path, field, part)
-      } else if (field.kind === "group") {
-        yield* this.tune(path, field.fields, part, write)
-      } else if (field.kind === "list") {
-        if (field.count !== undefined) yield* this.tuneList(path, field, part, write)
-      } else if (field.use === "input") {
-        yield* write(path, textOf(field, part), false)
+  readonly tune: (directory: string, fields: Fields, patch: any, write: WriteFile) => Effect.Effect<void, KernelError | DamonUnsupported> =
+    Effect.fnUntraced({ self: this }, function* (directory, fields, patch, write) {
+      for (const [key, field] of Object.entries(fields)) {
+        const part = patch[key]
+        const path = below(directory, field.path)
+        if (part === undefined) continue
+        if (mayBeMissing(field) && (yield* this.has(path)) === false) {
+          yield* refuseUnlessInitial(path, field, part)
+        } else if (field.kind === "group") {
+          yield* this.tune(path, field.fields, part, write)
+        } else if (field.kind === "list") {
+          if (field.count !== undefined) yield* this.tuneList(path, field, part, write)
+        } else if (field.use === "input") {
+          yield* write(path, textOf(field, part), false)
+        }
       }
-    }
-  })
+    })
 
   /** Changing the number of entries empties all of them: those that were there are written again. */
-  private readonly tuneList = Effect.fnUntraced({ self: this }, function* (
-    this: TreeFiles,
-    path: string,
-    field: ListField,
-    patch: Readonly<Record<string, unknown>>,
-    write: WriteFile
-  ) {
-    const indexes = Object.keys(patch)
-      .map(Number)
-      .filter((index) => patch[index] !== undefined)
-      .toSorted((a, b) => a - b)
-    const length = yield* this.decode(below(path, field.count!), count)
-    const wanted = Math.max(length, (indexes.at(-1) ?? -1) + 1)
-    if (wanted > length) {
-      const before = yield* this.readList(path, field)
-      const added = Array.from({ length: wanted - length }, (_, i) => patch[length + i])
-      yield* this.stageList(path, field, [...before, ...added], write)
+  private readonly tuneList = Effect.fnUntraced(
+    { self: this },
+    function* (this: TreeFiles, path: string, field: ListField, patch: Readonly<Record<string, unknown>>, write: WriteFile) {
+      const indexes = Object.keys(patch)
+        .map(Number)
+        .filter((index) => patch[index] !== undefined)
+        .toSorted((a, b) => a - b)
+      const length = yield* this.decode(below(path, field.count!), count)
+      const wanted = Math.max(length, (indexes.at(-1) ?? -1) + 1)
+      if (wanted > length) {
+        const before = yield* this.readList(path, field)
+        const added = Array.from({ length: wanted - length }, (_, i) => patch[length + i])
+        yield* this.stageList(path, field, [...before, ...added], write)
+      }
+      for (const index of indexes) if (index < length) yield* this.tune(below(path, index), field.fields, patch[index], write)
     }
-    for (const index of indexes) if (index < length) yield* this.tune(below(path, index), field.fields, patch[index], write)
-  })
+  )
 
   /** Writes to the running kernel; a count only where it changes. */
   readonly write: WriteFile = Effect.fnUntraced({ self: this }, function* (path, text, isCount) {

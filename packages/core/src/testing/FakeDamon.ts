@@ -6,10 +6,12 @@
 import { Result } from "effect"
 import { existsSync } from "node:fs"
 import { adminFields, below, type Fields, type FileField, kdamondFields, type ListField, type Since } from "../damon/DamonLayout.ts"
-import { damonModuleFiles } from "../damon/DamonModules.ts"
-import { damonTracepoints } from "../damon/DamonTraceEvent.ts"
+import type { DamonModuleName } from "../damon/DamonErrors.ts"
 import type { DamonContext, DamonTriedRegion, Kdamond } from "../damon/DamonTree.ts"
 import { problemsOf } from "../damon/makeKdamond.ts"
+import { damonCommands, damonWords, hasSince, ints, parseBoolean, parseInteger, uints } from "./damonWords.ts"
+import { FakeDamonModules } from "./FakeDamonModules.ts"
+import { addDamonTracing } from "./FakeDamonTrace.ts"
 import { Errno, type FakeFs } from "./FakeFs.ts"
 
 export interface FakeDamonOptions {
@@ -22,7 +24,7 @@ export interface FakeDamonOptions {
   /** What interval tuning comes to at once, where a goal is set. */
   readonly tuned?: { readonly sampleUs: number; readonly aggrUs: number }
   /** Modules that are built in; by default reclaim and lru_sort, and stat since 6.17. */
-  readonly modules?: ReadonlyArray<keyof typeof damonModuleFiles>
+  readonly modules?: ReadonlyArray<DamonModuleName>
 }
 
 interface FakeKdamond {
@@ -33,118 +35,12 @@ interface FakeKdamond {
   stats: Array<{ nrTried: bigint; szTried: bigint; nrApplied: bigint; szApplied: bigint }>
 }
 
-/** Commands, and since which kernel. */
-const commands: Readonly<Record<string, Since>> = {
-  on: [5, 18],
-  off: [5, 18],
-  commit: [6, 0],
-  update_schemes_stats: [5, 18],
-  update_schemes_tried_regions: [6, 2],
-  clear_schemes_tried_regions: [6, 2],
-  update_schemes_tried_bytes: [6, 6],
-  commit_schemes_quota_goals: [6, 8],
-  update_schemes_effective_quotas: [6, 9],
-  update_tuned_intervals: [6, 15]
-}
-
-const words: Readonly<Record<string, ReadonlyArray<readonly [word: string, since: Since]>>> = {
-  operations: ["vaddr", "fvaddr", "paddr"].map((word) => [word, [5, 18]]),
-  action: [
-    ...["willneed", "cold", "pageout", "hugepage", "nohugepage", "stat"].map((word) => [word, [5, 18]] as const),
-    ["lru_prio", [6, 0]],
-    ["lru_deprio", [6, 0]],
-    ["migrate_hot", [6, 11]],
-    ["migrate_cold", [6, 11]],
-    ["collapse", [7, 2]]
-  ],
-  type: [
-    ["anon", [6, 3]],
-    ["memcg", [6, 3]],
-    ["addr", [6, 6]],
-    ["target", [6, 6]],
-    ["young", [6, 10]],
-    ["hugepage_size", [6, 15]],
-    ["unmapped", [6, 15]],
-    ["active", [6, 15]]
-  ],
-  metric: [
-    ["none", [5, 18]],
-    ["free_mem_rate", [5, 18]]
-  ],
-  target_metric: [
-    ["user_input", [6, 8]],
-    ["some_mem_psi_us", [6, 9]],
-    ["node_mem_used_bp", [6, 16]],
-    ["node_mem_free_bp", [6, 16]],
-    ["node_memcg_used_bp", [6, 19]],
-    ["node_memcg_free_bp", [6, 19]],
-    ["active_mem_bp", [7, 0]],
-    ["inactive_mem_bp", [7, 0]]
-  ],
-  goal_tuner: [
-    ["consist", [7, 1]],
-    ["temporal", [7, 1]]
-  ]
-}
-/** Files that the kernel parses as int and as unsigned int; all other numbers are unsigned long. */
-const ints = /^(?:nr_(?!accesses_permil).*|pid_target|target_nid|nid|damon_target_idx)$/
-const uints = /^(?:.*_permil|id|weight|refresh_ms)$/
 const paths = /^(?:memcg_path|path)$/
-const lockedFiles = /^(?:state|pid|nr_.*|memcg_path)$/
+/** Files that are read under the lock. */
+const lockedFiles = /^(?:state|pid)$/
 const coreFilters = new Set(["addr", "target"])
-const moduleDefaults: Readonly<Record<string, string>> = {
-  min_age: "120000000",
-  cold_min_age: "120000000",
-  hot_thres_access_freq: "500",
-  quota_ms: "10",
-  quota_sz: "134217728",
-  quota_reset_interval_ms: "1000",
-  wmarks_interval: "5000000",
-  wmarks_high: "500",
-  wmarks_mid: "400",
-  wmarks_low: "200",
-  sample_interval: "5000",
-  aggr_interval: "100000",
-  min_nr_regions: "10",
-  max_nr_regions: "1000",
-  addr_unit: "1",
-  kdamond_pid: "-1",
-  aggr_interval_us: "100000",
-  memory_idle_ms_percentiles: Array.from({ length: 101 }, (_, i) => i * 100 - 500).join(",")
-}
-const lruSortDefaults: Readonly<Record<string, string>> = { wmarks_high: "200", wmarks_mid: "150", wmarks_low: "50" }
-const moduleSince: Readonly<Record<string, Since>> = {
-  skip_anon: [6, 3],
-  quota_mem_pressure_us: [6, 9],
-  quota_autotune_feedback: [6, 9],
-  addr_unit: [6, 18],
-  aggr_interval_us: [6, 18],
-  autotune_monitoring_intervals: [7, 0],
-  active_mem_bp: [7, 0],
-  filter_young_pages: [7, 0]
-}
-
 const encoder = new TextEncoder()
 const isNumber = (name: string): boolean => /^\d+$/.test(name)
-const bounds = { int: [-(2n ** 31n), 2n ** 31n - 1n], uint: [0n, 2n ** 32n - 1n], ulong: [0n, 2n ** 64n - 1n] } as const
-
-/** As kstrtoul and its likes with base 0: one line end may follow, blanks may not. */
-const parseInteger = (text: string, kind: keyof typeof bounds): bigint => {
-  const match = /^([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)\n?$/i.exec(text)
-  if (match === null || (match[1] === "-" && kind !== "int")) throw new Errno("EINVAL")
-  const digits = match[2]!
-  const size = BigInt(/^0[0-7]/.test(digits) ? `0o${digits.slice(1)}` : digits)
-  const value = match[1] === "-" ? -size : size
-  if (value < bounds[kind][0] || value > bounds[kind][1]) throw new Errno("ERANGE")
-  return value
-}
-
-/** As kstrtobool. */
-const parseBoolean = (text: string): boolean => {
-  if (/^(?:[yt1]|on)/i.test(text)) return true
-  if (/^(?:[nf0]|of)/i.test(text)) return false
-  throw new Errno("EINVAL")
-}
 
 const tenRegions = ({ intervals, targets }: DamonContext): ReadonlyArray<DamonTriedRegion> =>
   targets.flatMap(({ regions }) => {
@@ -164,13 +60,11 @@ const tenRegions = ({ intervals, targets }: DamonContext): ReadonlyArray<DamonTr
 export class FakeDamon {
   private readonly fs: FakeFs
   private readonly admin: string
-  private readonly modulesRoot: string
-  private readonly tracing: string
   private readonly options: FakeDamonOptions
   private readonly kernel: Since
   private readonly kdamonds: Array<FakeKdamond> = []
   private readonly texts = new Map<string, string>()
-  private readonly modulePids = new Map<string, number>()
+  private readonly modules: FakeDamonModules
   private nextPid = 4_190_001
   private clock = 0
   /** How many of the next accesses find the kernel's lock taken: EBUSY. */
@@ -181,13 +75,17 @@ export class FakeDamon {
     this.options = options
     this.kernel = options.kernel ?? [6, 12]
     this.admin = `${roots.sys}/kernel/mm/damon/admin`
-    this.modulesRoot = `${roots.sys}/module`
-    this.tracing = roots.tracing
     this.grow(this.admin, adminFields)
     const modules =
       options.modules ?? (["damon_reclaim", "damon_lru_sort", ...(this.isSince([6, 17]) ? ["damon_stat" as const] : [])] as const)
-    for (const name of modules) this.addModule(name)
-    this.addTracing()
+    this.modules = new FakeDamonModules(fs, {
+      kernel: this.kernel,
+      root: `${roots.sys}/module`,
+      modules,
+      isBusy: () => this.isRunning,
+      nextPid: () => this.nextPid++
+    })
+    addDamonTracing(fs, roots.tracing, this.kernel, () => this.aggregate())
   }
 
   /** What a kdamond runs with; undefined while it is off. */
@@ -200,8 +98,12 @@ export class FakeDamon {
     return kdamond.running
   }
 
-  private isSince([major, minor]: Since): boolean {
-    return this.kernel[0] > major || (this.kernel[0] === major && this.kernel[1] >= minor)
+  private get isRunning(): boolean {
+    return this.kdamonds.some((_, index) => this.running(index) !== undefined)
+  }
+
+  private isSince(since: Since): boolean {
+    return hasSince(this.kernel, since)
   }
 
   private lock(): void {
@@ -251,7 +153,7 @@ export class FakeDamon {
   }
 
   private resize(count: number): void {
-    if (this.kdamonds.some((_, index) => this.running(index) !== undefined)) throw new Errno("EBUSY")
+    if (this.isRunning) throw new Errno("EBUSY")
     this.kdamonds.splice(0, Infinity, ...Array.from({ length: count }, () => ({ running: undefined, pid: 0, hasRun: false, stats: [] })))
   }
 
@@ -260,7 +162,7 @@ export class FakeDamon {
     this.texts.set(path, field.codec.encode(field.initial).slice(0, -1))
     const index = Number(/\/kdamonds\/(\d+)\//.exec(path)?.[1])
     const read = () => {
-      if (lockedFiles.test(file) && (file === "state" || file === "pid")) this.lock()
+      if (lockedFiles.test(file)) this.lock()
       if (file === "state") return this.running(index) === undefined ? "off\n" : "on\n"
       if (file === "pid") return this.running(index) === undefined ? "-1\n" : `${this.kdamonds[index]!.pid}\n`
       return `${this.texts.get(path)!}\n`
@@ -280,7 +182,7 @@ export class FakeDamon {
     if (typeof initial === "boolean") return parseBoolean(text) ? "Y" : "N"
     if (typeof initial === "string") {
       const word = text.replace(/\n$/, "")
-      const known = words[file]?.find(([name]) => name === word)
+      const known = damonWords[file]?.find(([name]) => name === word)
       if (known === undefined || !this.isSince(known[1])) throw new Errno("EINVAL")
       if (/\/core_filters\/\d+\/type$/.test(path) && !coreFilters.has(word)) throw new Errno("EINVAL")
       if (/\/ops_filters\/\d+\/type$/.test(path) && coreFilters.has(word)) throw new Errno("EINVAL")
@@ -331,7 +233,7 @@ export class FakeDamon {
 
   private run(index: number, command: string): void {
     this.lock()
-    const since = commands[command]
+    const since = damonCommands[command]
     if (since === undefined || !this.isSince(since)) throw new Errno("EINVAL")
     const kdamond = this.kdamonds[index]!
     const running = this.running(index)
@@ -355,7 +257,7 @@ export class FakeDamon {
   private start(index: number, kdamond: FakeKdamond): void {
     if (this.running(index) !== undefined) throw new Errno("EBUSY")
     const context = this.check(this.value(index))
-    if (this.modulePids.size > 0) throw new Errno("EBUSY")
+    if (this.modules.isRunning) throw new Errno("EBUSY")
     kdamond.running = this.tune(context)
     kdamond.pid = this.nextPid++
     kdamond.hasRun = true
@@ -430,101 +332,6 @@ export class FakeDamon {
       add("nr_accesses", nrAccesses)
       add("age", age)
       if (this.isSince([6, 14])) add("sz_filter_passed", szFilterPassed ?? 0)
-    })
-  }
-
-  private addModule(name: keyof typeof damonModuleFiles): void {
-    const directory = `${this.modulesRoot}/${name}/parameters`
-    const files = Object.values(damonModuleFiles[name])
-      .map((codec) => codec.file)
-      .filter((file) => this.isSince(moduleSince[file] ?? [5, 18]))
-    const isSwitch = (file: string) => /^(?:enabled|commit_inputs|skip_anon|filter_young_pages|autotune_monitoring_intervals)$/.test(file)
-    for (const file of files) {
-      const path = `${directory}/${file}`
-      const initial = (name === "damon_lru_sort" ? lruSortDefaults[file] : undefined) ?? moduleDefaults[file] ?? "0"
-      this.texts.set(path, isSwitch(file) ? "N" : initial)
-      const read = () => `${file === "kdamond_pid" ? (this.modulePids.get(name) ?? -1) : this.texts.get(path)!}\n`
-      const isOutput = /^(?:kdamond_pid|nr_.*(?:regions|exceeds)|bytes_.*|estimated_.*|memory_idle_.*)$/.test(file) && !/^m.._nr/.test(file)
-      const write = (text: string) => {
-        if (isSwitch(file)) {
-          if (!/^[yYnN01]\n?$/.test(text) && !/^o[nf]f?\n?$/i.test(text)) throw new Errno("EINVAL")
-          if (file === "enabled") this.switchModule(name, directory, parseBoolean(text))
-          if (file === "commit_inputs" && parseBoolean(text)) return this.commitModule(name, directory)
-          this.texts.set(path, parseBoolean(text) ? "Y" : "N")
-        } else this.texts.set(path, String(parseInteger(text, "ulong")))
-      }
-      if (isOutput) this.fs.file(path, { read }, 0o400)
-      else this.fs.file(path, { read, write }, 0o600)
-    }
-  }
-
-  private isModuleSound(directory: string): boolean {
-    const number = (file: string) => Number(this.texts.get(`${directory}/${file}`) ?? 0)
-    return (
-      number("min_nr_regions") >= 3 &&
-      number("min_nr_regions") <= number("max_nr_regions") &&
-      number("sample_interval") <= number("aggr_interval")
-    )
-  }
-
-  private switchModule(name: string, directory: string, isOn: boolean): void {
-    if (!isOn) return void this.modulePids.delete(name)
-    if (this.modulePids.has(name)) return
-    if (this.modulePids.size > 0 || this.kdamonds.some((_, index) => this.running(index) !== undefined)) throw new Errno("EBUSY")
-    if (name !== "damon_stat" && !this.isModuleSound(directory)) throw new Errno("EINVAL")
-    this.modulePids.set(name, this.nextPid++)
-    // As seen on 6.12: who names no range finds the largest one of System RAM in the files.
-    const ends = [`${directory}/monitor_region_start`, `${directory}/monitor_region_end`] as const
-    if (ends.some((path) => this.texts.get(path) !== "0")) return
-    this.texts.set(ends[0], String(2 ** 20))
-    this.texts.set(ends[1], String(4 * 2 ** 30 - 1))
-  }
-
-  /** At its next look at the watermarks a real one does this; bad inputs end it. */
-  private commitModule(name: string, directory: string): void {
-    if (!this.modulePids.has(name)) return void this.texts.set(`${directory}/commit_inputs`, "Y")
-    if (this.isModuleSound(directory)) return
-    this.modulePids.delete(name)
-    this.texts.set(`${directory}/enabled`, "N")
-  }
-
-  private addTracing(): void {
-    const since: Readonly<Record<string, Since>> = {
-      damon_aggregated: [5, 15],
-      damos_before_apply: [6, 7],
-      damos_stat_after_apply_interval: [7, 0],
-      damos_esz: [6, 17],
-      damon_monitor_intervals_tune: [6, 17]
-    }
-    const events = damonTracepoints.filter((name) => this.isSince(since[name]!))
-    const addEvents = (directory: string) => {
-      for (const name of events) this.fs.file(`${directory}/events/damon/${name}/enable`, "0\n", 0o640)
-    }
-    addEvents(this.tracing)
-    const instances = `${this.tracing}/instances`
-    this.fs.directory(instances)
-    this.fs.watch(instances, {
-      onMkdir: (path) => {
-        addEvents(path)
-        this.fs.file(`${path}/buffer_size_kb`, "1408\n", 0o640)
-        let isTurn = false
-        const isOn = (name: string) => this.fs.text(`${path}/events/damon/${name}/enable`).trim() === "1"
-        this.fs.file(
-          `${path}/trace_pipe`,
-          {
-            isNotSeekable: true,
-            // Each second look finds what was aggregated since the last one.
-            readAt: () => {
-              isTurn = !isTurn
-              const text = isTurn && isOn("damon_aggregated") ? this.aggregate() : ""
-              if (text === "") throw new Errno("EAGAIN")
-              return encoder.encode(text)
-            }
-          },
-          0o440
-        )
-      },
-      onRmdir: () => undefined
     })
   }
 
