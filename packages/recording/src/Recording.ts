@@ -50,7 +50,11 @@ export const openRecording = (file: string): Effect.Effect<Recording, RecordingE
 export const openRecordings = (path: string): Effect.Effect<Recording, RecordingError, Scope.Scope> =>
   existsSync(path) && statSync(path).isDirectory()
     ? Effect.try({
-        try: () => filesOf(path),
+        try: () => {
+          const files = filesOf(path)
+          if (files.length === 0) throw new Error("there is no recording in that directory")
+          return files
+        },
         catch: (cause) => new RecordingError({ file: path, operation: "open", problem: problemOf(cause) })
       }).pipe(Effect.flatMap((files) => openTogether(path, files)))
     : openRecording(path)

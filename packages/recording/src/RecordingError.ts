@@ -3,10 +3,10 @@ import { Data } from "effect"
 
 export class RecordingError extends Data.TaggedError("RecordingError")<{
   readonly file: string
-  readonly operation: "create" | "write" | "open" | "read"
+  readonly operation: "create" | "write" | "open" | "read" | "import"
   readonly problem: string
 }> {
   override get message(): string {
-    return `cannot ${this.operation} recording ${this.file}: ${this.problem}`
+    return `cannot ${this.operation} ${this.operation === "import" ? "" : "recording "}${this.file}: ${this.problem}`
   }
 }

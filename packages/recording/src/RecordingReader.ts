@@ -21,7 +21,7 @@ export interface RunInfo {
   readonly policy: string
   readonly settings: Readonly<Record<string, string>>
   readonly kernel: string
-  readonly clock: string
+  readonly clock: "real" | "simulated"
   readonly command: string | undefined
   readonly everyMs: number
   readonly dryRun: boolean

@@ -6,10 +6,11 @@ import { existsSync, linkSync, readFileSync, renameSync, rmSync, statSync } from
 import { basename, dirname, join, resolve } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { deflateRawSync } from "node:zlib"
-import type { DecisionEntry, RunEnd, RunStart, Snapshot, Subject } from "./Entry.ts"
-import { FrameEncoder } from "./Frame.ts"
+import type { DecisionEntry, RunEnd, RunStart, Sample, Snapshot, Subject } from "./Entry.ts"
+import { FrameEncoder, type Values } from "./Frame.ts"
 import { encodeRegions } from "./heatBlob.ts"
 import { createTables, schemaVersion } from "./Schema.ts"
+import type { ActionRow } from "./tables.ts"
 
 /** A full frame at least this often, so that reading from the middle need not begin at the start. */
 const framesPerFull = 600
@@ -87,6 +88,8 @@ export class RecordingWriter {
   readonly database: DatabaseSync
   private readonly metrics = new Map<string, number>()
   private readonly statements = new Map<string, StatementSync>()
+  private readonly shapes = new Map<string, ReadonlyArray<string>>()
+  private readonly samples = new WeakMap<Values, Pick<Sample, "metrics" | "values">>()
 
   /** Makes a new file; throws where one exists. */
   constructor(file: string) {
@@ -115,6 +118,19 @@ export class RecordingWriter {
       this.metrics.set(name, id)
     }
     return id
+  }
+
+  /** Values by name as a sample has them; one array of names for all values that have the same. */
+  shared(values: Values): Pick<Sample, "metrics" | "values"> {
+    let sample = this.samples.get(values)
+    if (sample === undefined) {
+      const names = Object.keys(values)
+      const key = names.join(" ")
+      let metrics = this.shapes.get(key)
+      if (metrics === undefined) this.shapes.set(key, (metrics = names))
+      this.samples.set(values, (sample = { metrics, values: Object.values(values) }))
+    }
+    return sample
   }
 
   transaction(body: () => void, onFailure: () => void): void {
@@ -200,8 +216,13 @@ export class RunWriter {
 
   /** Writes a snapshot in one transaction. If that fails, nothing of it is there, and the next one starts afresh. */
   write(snapshot: Snapshot): void {
+    this.writeAll([snapshot])
+  }
+
+  /** Writes them in one transaction. */
+  writeAll(snapshots: ReadonlyArray<Snapshot>): void {
     this.out.transaction(
-      () => this.insert(snapshot),
+      () => snapshots.forEach((snapshot) => this.insert(snapshot)),
       () => {
         // What the encoder and the table of subjects know may not be on disk.
         this.encoder = new FrameEncoder(this.out.metricId)
@@ -226,6 +247,39 @@ export class RunWriter {
   close(): void {
     if (this.lastMs === undefined) return
     this.out.statement("UPDATE subject SET last_ms = ? WHERE run_id = ? AND last_ms IS NULL").run(this.lastMs, this.id)
+  }
+
+  /** Corrects when a subject was seen first and last: copies know better than their own order of writing. */
+  setSeen({ kind, name }: Subject, firstMs: number, lastMs: number): void {
+    this.out
+      .statement("UPDATE subject SET first_ms = ?, last_ms = ? WHERE run_id = ? AND kind = ? AND name = ?")
+      .run(firstMs, lastMs, this.id, kind, name)
+  }
+
+  /** Adds actions as another recording had them. */
+  copyActions(rows: ReadonlyArray<ActionRow>): void {
+    this.out.transaction(
+      () =>
+        rows.forEach(({ allowed, asked, atMs, detail, reclaimedBytes, status, subject, tookMs }) =>
+          this.insertAction(this.see(subject, atMs).id, atMs, [
+            asked,
+            allowed ?? null,
+            status,
+            reclaimedBytes ?? null,
+            tookMs,
+            detail ?? null
+          ])
+        ),
+      () => undefined
+    )
+  }
+
+  private insertAction(subjectId: number, atMs: number, cells: ReadonlyArray<string | number | null>): void {
+    this.out
+      .statement(
+        "INSERT INTO action (run_id, subject_id, at_ms, asked, allowed, status, reclaimed_bytes, took_ms, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+      )
+      .run(this.id, subjectId, atMs, ...cells)
   }
 
   private ofKind(kind: string): Map<string, KnownSubject> {
@@ -345,21 +399,8 @@ export class RunWriter {
       .run(this.id, known.id, atMs, reason === known.lastReason ? null : reason)
     known.lastReason = reason
     for (const { allowed, asked, detail, reclaimedBytes, status, tookMs } of outcomes) {
-      this.out
-        .statement(
-          "INSERT INTO action (run_id, subject_id, at_ms, asked, allowed, status, reclaimed_bytes, took_ms, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        )
-        .run(
-          this.id,
-          known.id,
-          atMs,
-          JSON.stringify(asked),
-          json(allowed),
-          status,
-          reclaimedBytes === undefined ? null : Math.round(reclaimedBytes),
-          tookMs,
-          detail ?? null
-        )
+      const reclaimed = reclaimedBytes === undefined ? null : Math.round(reclaimedBytes)
+      this.insertAction(known.id, atMs, [JSON.stringify(asked), json(allowed), status, reclaimed, tookMs, detail ?? null])
     }
   }
 }

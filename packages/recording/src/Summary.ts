@@ -15,7 +15,10 @@ export interface Window {
 }
 
 export interface MeanPeak {
+  /** Weighted by time: straight lines between samples. */
   readonly mean: Bytes
+  /** Plain mean over the samples, as the original WMO and spreadsheets have it. */
+  readonly sample_mean: Bytes
   readonly peak: Bytes
 }
 
@@ -39,9 +42,10 @@ export interface Summary {
   readonly zswap_current_bytes: MeanPeak
   readonly refaults: number
   readonly major_faults: number
-  readonly psi_some_us: number
-  readonly psi_some_pct: number
-  readonly psi_full_us: number
+  /** Stall time; null where the kernel, or the file that was imported, did not say. */
+  readonly psi_some_us: number | null
+  readonly psi_some_pct: number | null
+  readonly psi_full_us: number | null
   readonly actions: Readonly<Record<string, number>>
   readonly reclaimed_bytes: Bytes
   /** The workload's pace inside the window where it kept count by the second, else over its whole run. */
@@ -62,14 +66,16 @@ const cut = (rows: ReadonlyArray<ObservationRow>, window: Window): ReadonlyArray
 const meanPeak = (rows: ReadonlyArray<ObservationRow>, column: string): MeanPeak => {
   let area = 0
   let peak = 0
+  let sum = 0
   rows.forEach((row, i) => {
     const value = Number(row[column] ?? 0)
     peak = Math.max(peak, value)
+    sum += value
     const next = rows[i + 1]
     if (next !== undefined) area += ((value + Number(next[column] ?? 0)) / 2) * (next.at_ms - row.at_ms)
   })
   const length = (rows.at(-1)?.at_ms ?? 0) - (rows[0]?.at_ms ?? 0)
-  return { mean: length > 0 ? Math.round(area / length) : peak, peak }
+  return { mean: length > 0 ? Math.round(area / length) : peak, sample_mean: Math.round(sum / Math.max(1, rows.length)), peak }
 }
 
 const difference = (rows: ReadonlyArray<ObservationRow>, column: string): number => {
@@ -99,7 +105,8 @@ export const summarize = (
   const inWindow = actions.filter(({ atMs }) => atMs >= from && atMs <= to)
   const counts: Record<string, number> = {}
   for (const { status } of inWindow) counts[status] = (counts[status] ?? 0) + 1
-  const stalledUs = difference(rows, "memory_pressure_some_us")
+  const known = (column: string) => (rows.at(-1)?.[column] === undefined ? null : difference(rows, column))
+  const stalledUs = known("memory_pressure_some_us")
   return {
     run_id: run.id,
     label: run.label,
@@ -120,8 +127,8 @@ export const summarize = (
     refaults: difference(rows, "memory_stat_workingset_refault_anon") + difference(rows, "memory_stat_workingset_refault_file"),
     major_faults: difference(rows, "memory_stat_pgmajfault"),
     psi_some_us: stalledUs,
-    psi_some_pct: to > from ? stalledUs / 10 / (to - from) : 0,
-    psi_full_us: difference(rows, "memory_pressure_full_us"),
+    psi_some_pct: stalledUs === null ? null : to > from ? stalledUs / 10 / (to - from) : 0,
+    psi_full_us: known("memory_pressure_full_us"),
     actions: counts,
     reclaimed_bytes: inWindow.reduce((sum, { reclaimedBytes }) => sum + Math.max(0, reclaimedBytes ?? 0), 0),
     operations_per_second: paceWithin(run.result, from, to),

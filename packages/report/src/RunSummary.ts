@@ -15,7 +15,7 @@ export const runSummary = (summary: Summary): string => {
     ["memory", `mean ${formatBytes(memory.mean)}, peak ${formatBytes(memory.peak)}`],
     ["swap", `mean ${formatBytes(summary.swap_current_bytes.mean)}; in zswap it takes ${formatBytes(zswap.mean)}, which memory includes`],
     ["refaults", `${summary.refaults.toLocaleString("en-US")}, major faults ${summary.major_faults.toLocaleString("en-US")}`],
-    ["pressure", `some ${summary.psi_some_pct.toFixed(2)} % of the time`],
+    ["pressure", summary.psi_some_pct === null ? "unknown" : `some ${summary.psi_some_pct.toFixed(2)} % of the time`],
     ["actions", actions.length === 0 ? "none" : `${actions.join(", ")}; ${formatBytes(summary.reclaimed_bytes)} reclaimed`],
     summary.operations_per_second === null
       ? undefined

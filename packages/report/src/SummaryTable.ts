@@ -14,7 +14,8 @@ export interface Comparison {
   readonly meanBytes: number
   readonly peakBytes: number
   readonly refaults: number
-  readonly psiSomePct: number
+  /** Undefined where no run says. */
+  readonly psiSomePct: number | undefined
   /** Mean memory saved, as a share of the baseline's mean. */
   readonly saved: number | undefined
   /** Operations a second lost, as a share of the baseline's. Negative: it was faster. */
@@ -27,10 +28,13 @@ const median = (values: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-const medianPace = (runs: ReadonlyArray<Summary>): number | undefined => {
-  const paces = runs.map((run) => run.operations_per_second).filter((pace) => pace !== null)
-  return paces.length === 0 ? undefined : median(paces)
+/** The median over the runs that have a value. */
+const medianKnown = (values: ReadonlyArray<number | null>): number | undefined => {
+  const known = values.filter((value) => value !== null)
+  return known.length === 0 ? undefined : median(known)
 }
+
+const medianPace = (runs: ReadonlyArray<Summary>): number | undefined => medianKnown(runs.map((run) => run.operations_per_second))
 
 /** Groups runs, takes medians, and compares every group with the baseline. Order: as the first run of each group came. */
 export const compare = (summaries: ReadonlyArray<Summary>): ReadonlyArray<Comparison> => {
@@ -48,7 +52,7 @@ export const compare = (summaries: ReadonlyArray<Summary>): ReadonlyArray<Compar
       meanBytes,
       peakBytes: median(runs.map((run) => run.memory_current_bytes.peak)),
       refaults: median(runs.map((run) => run.refaults)),
-      psiSomePct: median(runs.map((run) => run.psi_some_pct)),
+      psiSomePct: medianKnown(runs.map((run) => run.psi_some_pct)),
       saved: baselineBytes ? 1 - meanBytes / baselineBytes : undefined,
       slowdown: baselinePace && pace !== undefined ? 1 - pace / baselinePace : undefined
     }
@@ -59,18 +63,19 @@ const unknown = "–"
 
 const percent = (share: number | undefined, digits = 1): string => (share === undefined ? unknown : `${(share * 100).toFixed(digits)} %`)
 
-const columns: ReadonlyArray<Column<Comparison>> = [
+const columns = (size: (bytes: number) => string): ReadonlyArray<Column<Comparison>> => [
   { head: "policy", align: "left", cell: ({ label }) => label },
-  { head: "mean memory", cell: ({ meanBytes }) => formatBytes(meanBytes) },
-  { head: "peak memory", cell: ({ peakBytes }) => formatBytes(peakBytes) },
+  { head: "mean memory", cell: ({ meanBytes }) => size(meanBytes) },
+  { head: "peak memory", cell: ({ peakBytes }) => size(peakBytes) },
   { head: "saved", cell: ({ saved }) => percent(saved) },
   { head: "refaults", cell: ({ refaults }) => Math.round(refaults).toLocaleString("en-US") },
-  { head: "PSI some", cell: ({ psiSomePct }) => `${psiSomePct.toFixed(2)} %` },
+  { head: "PSI some", cell: ({ psiSomePct }) => (psiSomePct === undefined ? unknown : `${psiSomePct.toFixed(2)} %`) },
   { head: "slowdown", cell: ({ slowdown }) => percent(slowdown) }
 ]
 
-/** The table: policy · mean and peak memory · saved · refaults · PSI some · slowdown. */
-export const summaryTable = (summaries: ReadonlyArray<Summary>): string => table(columns, compare(summaries))
+/** The table: policy · mean and peak memory · saved · refaults · PSI some · slowdown. Sizes are printed by `size`. */
+export const summaryTable = (summaries: ReadonlyArray<Summary>, size: (bytes: number) => string = formatBytes): string =>
+  table(columns(size), compare(summaries))
 
 /** One sentence that says what the table means: the best saving among policies that cost at most `slowdownLimit` (a share). */
 export const summarySentence = (summaries: ReadonlyArray<Summary>, slowdownLimit: number): string | undefined => {

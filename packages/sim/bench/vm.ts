@@ -49,7 +49,7 @@ const figures = ({ actions, rows, run }: Recorded, freeOperationsPerSecond: numb
     "zswapped/zswap at 60 s": column(last, "memory_stat_zswapped_bytes") / Math.max(1, column(last, "memory_zswap_current_bytes")),
     "pages reclaimed": growth(inside, "memory_stat_pgsteal"),
     refaults: summary.refaults,
-    "PSI some, ms": summary.psi_some_us / 1000,
+    "PSI some, ms": (summary.psi_some_us ?? 0) / 1000,
     // Against the run without a policy in the same boot; throughput of the whole run.
     "slowdown, %": (1 - (run.result?.operations_per_second ?? Number.NaN) / freeOperationsPerSecond) * 100
   }

@@ -1,71 +1,124 @@
 /** What `wmo recording summary` and `wmo recording export` print. */
-import { type ObservationRow, openRecording, type Recording, type RunInfo, summarize, type Summary, type Window } from "@wmo/recording"
-import { summarySentence, summaryTable } from "@wmo/report"
-import { Console, Effect } from "effect"
+import {
+  csvLines,
+  jsonLines,
+  type MeanPeak,
+  openMetrics,
+  openRecordings,
+  type Recording,
+  type RunInfo,
+  type RunParts,
+  summarize,
+  type Summary
+} from "@wmo/recording"
+import { formatBytes } from "@wmo/core"
+import { type Column, summarySentence, summaryTable, table } from "@wmo/report"
+import { Console, Effect, Option, Stream } from "effect"
 import type { RecordingExportFlags, RecordingSummaryFlags } from "../commands/recording.ts"
 import { usageError } from "../Exit.ts"
+import { parseWindow } from "../moment.ts"
+import { chooseRuns, isGroup, runStart, type RunWindow } from "../recordingParts.ts"
 
-const summaries = Effect.fnUntraced(function* (recording: Recording, window: { readonly from: number; readonly to: number }) {
+/** Sums up a group's part of a run (default: the run's own group). */
+const summaryOf = Effect.fnUntraced(function* (recording: Recording, run: RunInfo, window: RunWindow, group?: string) {
+  const rows = yield* recording.observations(run.id, group)
+  const startMs = rows[0]?.at_ms ?? run.startedMs
+  const length = Math.max(1, (rows.at(-1)?.at_ms ?? 0) - startMs)
+  const { fromMs, toMs } = window(yield* runStart(recording, run))
+  const shares = { from: (fromMs - startMs) / length, to: (toMs - startMs) / length }
+  const actions = yield* recording.actions(run.id)
+  const ours = group === undefined ? actions : actions.filter(({ subject }) => subject.name === group)
+  const summary = summarize(run, rows, ours, shares)
+  return group === undefined ? summary : { ...summary, group }
+})
+
+const summaries = Effect.fnUntraced(function* (recording: Recording, window: RunWindow, glob: Option.Option<string>) {
   const all: Array<Summary> = []
   for (const run of yield* recording.runs) {
-    const rows = yield* recording.observations(run.id)
-    const length = Math.max(1, (rows.at(-1)?.at_ms ?? 0) - (rows[0]?.at_ms ?? 0))
-    const shares: Window = { from: window.from / length, to: window.to / length }
-    all.push(summarize(run, rows, yield* recording.actions(run.id), shares))
+    if (Option.isNone(glob)) all.push(yield* summaryOf(recording, run, window))
+    else {
+      const groups = (yield* recording.subjects(run.id)).filter(isGroup(glob.value))
+      for (const { name } of groups) all.push(yield* summaryOf(recording, run, window, name))
+    }
   }
   return all
 })
 
-export const recordingSummary = Effect.fn("wmo recording summary")(function* ({ files, from, json, to }: RecordingSummaryFlags) {
-  if (to <= from) return yield* usageError("--to must be later than --from")
+const groupColumns = (size: (bytes: number) => string): ReadonlyArray<Column<Summary>> => [
+  { head: "group", align: "left", cell: ({ group }) => group || "/" },
+  { head: "run", align: "left", cell: ({ label }) => label },
+  { head: "mean memory", cell: ({ memory_current_bytes: memory }) => size(memory.mean) },
+  { head: "peak memory", cell: ({ memory_current_bytes: memory }) => size(memory.peak) },
+  { head: "refaults", cell: ({ refaults }) => refaults.toLocaleString("en-US") },
+  { head: "PSI some", cell: ({ psi_some_pct: share }) => (share === null ? "–" : `${share.toFixed(2)} %`) },
+  { head: "samples", cell: ({ samples }) => String(samples) }
+]
+
+const withSampleMeans = (summary: Summary): Summary => {
+  const plain = (of: MeanPeak): MeanPeak => ({ ...of, mean: of.sample_mean })
+  return {
+    ...summary,
+    memory_current_bytes: plain(summary.memory_current_bytes),
+    swap_current_bytes: plain(summary.swap_current_bytes),
+    zswap_current_bytes: plain(summary.zswap_current_bytes)
+  }
+}
+
+const sizes = {
+  auto: formatBytes,
+  MiB: (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+  GiB: (bytes: number) => `${(bytes / 2 ** 30).toFixed(3)} GiB`
+}
+
+export const recordingSummary = Effect.fn("wmo recording summary")(function* (flags: RecordingSummaryFlags) {
+  const { files, group, json } = flags
+  const window = yield* parseWindow(flags.from, flags.to)
   const all = yield* Effect.forEach(files, (file) =>
-    Effect.scoped(Effect.flatMap(openRecording(file), (recording) => summaries(recording, { from, to })))
+    Effect.scoped(Effect.flatMap(openRecordings(file), (recording) => summaries(recording, window, group)))
   )
-  const flat = all.flat()
+  const flat = all.flat().map((summary) => (flags.mean === "samples" ? withSampleMeans(summary) : summary))
   if (json) return yield* Console.log(JSON.stringify(flat.length === 1 ? flat[0] : flat, null, 2))
-  if (flat.length === 0) return yield* Console.log("The recording holds no runs.")
-  yield* Console.log(summaryTable(flat))
+  if (flat.length === 0) {
+    return yield* Console.log(Option.isSome(group) ? `No group matches ${group.value}.` : "The recording holds no runs.")
+  }
+  const size = sizes[flags.unit]
+  if (Option.isSome(group)) return yield* Console.log(table(groupColumns(size), flat))
+  yield* Console.log(summaryTable(flat, size))
   const sentence = summarySentence(flat, 0.05)
   if (sentence !== undefined) yield* Console.log(`\n${sentence}`)
 })
 
-/** Columns in which at least one row has a value. */
-const usedColumns = (rows: ReadonlyArray<ObservationRow>): ReadonlyArray<string> =>
-  Object.keys(rows[0] ?? {}).filter((column) => rows.some((row) => row[column] !== null))
+/** Lines are printed this many at a time. */
+const linesAtOnce = 512
 
-const csvCell = (value: unknown): string => {
-  const text = value === null || value === undefined ? "" : String(value)
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
+const printLines = <E>(lines: Stream.Stream<string, E>) =>
+  Stream.runForEachArray(Stream.rechunk(lines, linesAtOnce), (some) => Console.log(some.join("\n")))
 
-const printable = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
+const printText = <E>(pieces: Stream.Stream<string, E>) =>
+  // Console.log ends a line by itself.
+  Stream.runForEach(pieces, (piece) => (piece === "" ? Effect.void : Console.log(piece.replace(/\n$/, ""))))
 
-const exportRun = Effect.fnUntraced(function* (recording: Recording, run: RunInfo, format: "csv" | "json") {
-  const rows = yield* recording.observations(run.id)
-  const reasons = new Map((yield* recording.decisions(run.id)).map(({ atMs, reason }) => [atMs, reason]))
-  const columns = usedColumns(rows)
-  if (format === "csv") {
-    yield* Console.log(["run_id", "policy", ...columns, "decision"].join(","))
-    for (const row of rows) {
-      yield* Console.log([run.id, run.label, ...columns.map((column) => row[column]), reasons.get(row.at_ms)].map(csvCell).join(","))
-    }
-    return
-  }
-  for (const row of rows) {
-    const values = Object.fromEntries(columns.map((column) => [column, row[column]]))
-    yield* Console.log(JSON.stringify({ run_id: run.id, policy: run.label, ...values, decision: reasons.get(row.at_ms) }, printable))
-  }
-})
-
-export const recordingExport = Effect.fn("wmo recording export")(function* ({ file, format, run: only }: RecordingExportFlags) {
+export const recordingExport = Effect.fn("wmo recording export")(function* ({
+  file,
+  format,
+  from,
+  group,
+  run: only,
+  to
+}: RecordingExportFlags) {
+  const window = yield* parseWindow(from, to)
   yield* Effect.scoped(
     Effect.gen(function* () {
-      const recording = yield* openRecording(file)
-      const runs = yield* recording.runs
-      const chosen = only === 0 ? runs : runs.filter(({ id }) => id === only)
-      if (chosen.length === 0)
-        return yield* usageError(`${file} has no run ${only}; it has ${runs.map(({ id }) => id).join(", ") || "none"}`)
-      for (const run of chosen) yield* exportRun(recording, run, format)
+      const recording = yield* openRecordings(file)
+      const isWanted = Option.isNone(group) ? undefined : isGroup(group.value)
+      const parts: Array<RunParts[number]> = []
+      for (const run of yield* chooseRuns(recording, only)) parts.push([run, { ...window(yield* runStart(recording, run)), isWanted }])
+      if (isWanted !== undefined) {
+        const subjects = yield* Effect.forEach(parts, ([run]) => recording.subjects(run.id))
+        if (!subjects.flat().some(isWanted)) return yield* usageError(`${file} has no group that matches ${Option.getOrThrow(group)}`)
+      }
+      if (format === "openmetrics") return yield* printText(openMetrics(recording, parts))
+      yield* printLines(format === "csv" ? csvLines(recording, parts) : jsonLines(recording, parts))
     })
   )
 })
