@@ -4,6 +4,7 @@ import { Effect, type Layer } from "effect"
 import { Cgroups } from "../Cgroups.ts"
 import { KernFs } from "../KernFs.ts"
 import { KernelRoots } from "../KernelRoots.ts"
+import { Machine } from "../Machine.ts"
 import { type LruGenCommand, lruGenCommand, type LruGenMemcg } from "../LruGen.ts"
 import { Mglru } from "../Mglru.ts"
 import { charge, type ConformanceOptions, makeGroup, scratchName } from "./scratch.ts"
@@ -14,7 +15,11 @@ const youngest = (memcg: LruGenMemcg | undefined): ReadonlyArray<number> =>
   memcg?.nodes.map(({ generations }) => generations.at(-1)!.seq) ?? []
 
 /** Needs MGLRU switched on and its debugfs file. */
-export const testMglru = <E>(name: string, layer: Layer.Layer<KernFs | Cgroups | Mglru, E>, options?: ConformanceOptions): void => {
+export const testMglru = <E>(
+  name: string,
+  layer: Layer.Layer<KernFs | Cgroups | Machine | Mglru, E>,
+  options?: ConformanceOptions
+): void => {
   const scratch = scratchName(options, "lru")
   withLayer(layer, { excludeTestServices: true })(`Mglru on ${name}`, (it) => {
     it.effect("is on, and its table has the root and the group", () =>
@@ -83,6 +88,53 @@ export const testMglru = <E>(name: string, layer: Layer.Layer<KernFs | Cgroups |
           assert.isDefined(yield* mglru.group(scratch))
         }),
       120_000
+    )
+
+    it.effect("its switches: a mask or y and n; a protected age in whole jiffies", () =>
+      Effect.gen(function* () {
+        const fs = yield* KernFs
+        const mglru = yield* Mglru
+        const was = { bits: (yield* mglru.enabledBits)!, minTtlMs: (yield* mglru.minTtlMs)! }
+        const write = (name: "enabled" | "min_ttl_ms", value: string | number) => fs.write(mglru.settingPath(name), String(value))
+        yield* Effect.addFinalizer(() => Effect.ignore(Effect.andThen(write("enabled", was.bits), write("min_ttl_ms", was.minTtlMs))))
+        const masks: ReadonlyArray<readonly [text: string, bits: number]> = [
+          ["n", 0],
+          ["1", 1],
+          ["0x0003", 3],
+          ["9", 1],
+          ["y", 7]
+        ]
+        for (const [text, bits] of masks) {
+          yield* write("enabled", text)
+          assert.strictEqual(yield* mglru.enabledBits, bits, text)
+          assert.strictEqual(yield* mglru.enabled, (bits & 1) === 1, text)
+        }
+        yield* write("min_ttl_ms", 5)
+        // 4 ms with CONFIG_HZ=250, rounded up.
+        assert.strictEqual(yield* mglru.minTtlMs, 8)
+        for (const [name, text] of [
+          ["enabled", "x"],
+          ["min_ttl_ms", "x"],
+          ["min_ttl_ms", "-1"]
+        ] as const) {
+          assert.strictEqual(yield* Effect.map(Effect.flip(write(name, text)), ({ reason }) => reason._tag), "Invalid", `${text} > ${name}`)
+        }
+      })
+    )
+
+    it.effect("a node is reclaimed from where the kernel can (6.18), else NotFound", () =>
+      Effect.gen(function* () {
+        const fs = yield* KernFs
+        const machine = yield* Machine
+        const { sys } = yield* KernelRoots
+        const [node] = yield* machine.nodes
+        assert.isDefined(node)
+        const reclaim = Effect.result(machine.reclaimNode(node!, { bytes: 2 ** 20 }))
+        const result = yield* reclaim
+        const can = yield* fs.exists(`${sys}/devices/system/node/node${node}/reclaim`)
+        if (can) assert.strictEqual(result._tag, "Success")
+        else assert.strictEqual(result._tag === "Failure" && result.failure.reason._tag, "NotFound")
+      })
     )
   })
 }
