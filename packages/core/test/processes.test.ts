@@ -1,6 +1,6 @@
 /** What the services of processes make of odd processes and of a kernel that takes less than it was asked. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { KernFs, KernFsError, Processes, processIds, ProcessMemory } from "../src/index.ts"
 import { SystemCalls, type SystemCallsShape } from "../src/native/SystemCalls.ts"
 import { FakeKernel } from "../src/testing.ts"
@@ -128,6 +128,24 @@ describe("advice", () => {
       assert.match(error.message, /^cannot advise \/proc\/\d+: permission denied; it takes CAP_SYS_NICE and [^\n]*CAP_SYS_PTRACE[^\n]*$/)
       const refused = yield* Effect.flip(Effect.provide(opened(process.pid), without))
       assert.strictEqual(refused instanceof KernFsError && refused.reason._tag, "NotSupported")
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+
+  it.effect("can be interrupted between calls: the one at work is finished, and no other begun", () => {
+    let finish: () => void = () => undefined
+    const { calls, layer, process, start } = make((fake) => ({
+      processMadvise: (...parameters) => new Promise((resolve) => (finish = () => resolve(fake.processMadvise(...parameters))))
+    }))
+    return Effect.gen(function* () {
+      const { advise } = yield* opened(process.pid)
+      const advising = yield* Effect.forkChild(advise("pageout", [{ start, bytes: 16 * mib }]), { startImmediately: true })
+      const interrupting = yield* Effect.forkChild(Fiber.interrupt(advising), { startImmediately: true })
+      yield* Effect.yieldNow
+      assert.isUndefined(interrupting.pollUnsafe())
+      finish()
+      yield* Fiber.join(interrupting)
+      assert.lengthOf(calls, 1)
+      assert.strictEqual(process.status.amounts.VmSwap, 4 * mib)
     }).pipe(Effect.scoped, Effect.provide(layer))
   })
 

@@ -115,17 +115,29 @@ export class IdlePages extends Context.Service<
   )
 }
 
-/** Words of the bitmap that one read or write covers: 4 Mi frames would be 512 KiB. */
-const wordsAtOnce = 8192
+/** Words that one read or write of the file takes: sysfs gives and takes binary files a page at a time. */
+const wordsOfCall = 512
+/** Words of the bitmap that are looked at before other fibers get a turn: 1 GiB of memory. */
+const wordsAtOnce = 4096
 
 const bitmapOf = (file: OpenFile): IdleBitmap => ({
   read: Effect.fnUntraced(function* (firstWord, count) {
     const bytes = new Uint8Array(count * 8)
-    const got = yield* Effect.fromResult(file.readInto(bytes, firstWord * 8))
-    return new BigUint64Array(bytes.buffer, 0, Math.floor(got / 8))
+    let length = 0
+    while (length < bytes.length) {
+      const got = yield* Effect.fromResult(file.readInto(bytes.subarray(length, length + wordsOfCall * 8), firstWord * 8 + length))
+      if (got === 0) break
+      length += got
+    }
+    return new BigUint64Array(bytes.buffer, 0, Math.floor(length / 8))
   }),
   mark: Effect.fnUntraced(function* (firstWord, words) {
-    yield* Effect.fromResult(file.write(new Uint8Array(words.buffer, words.byteOffset, words.byteLength), firstWord * 8))
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
+    for (let at = 0; at < bytes.length;) {
+      const taken = yield* Effect.fromResult(file.write(bytes.subarray(at, at + wordsOfCall * 8), firstWord * 8 + at))
+      if (taken === 0) break
+      at += taken
+    }
   })
 })
 

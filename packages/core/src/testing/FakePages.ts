@@ -22,6 +22,9 @@ const rootGroupInode = 1n
 /** As on a PC: the first MiB is the firmware's. */
 const firstFrame = 256
 
+/** Binary files of sysfs give and take no more than a page at a time. */
+const wordsOfCall = 512
+
 interface Frame {
   readonly isAnonymous: boolean
   isIdle: boolean
@@ -85,7 +88,7 @@ export class FakePages {
       {
         readAt: (position, length) => {
           isAligned(position, length)
-          const count = Math.max(0, Math.min(length / 8, end - position / 8))
+          const count = Math.max(0, Math.min(length / 8, wordsOfCall, end - position / 8))
           const words = new BigUint64Array(count)
           for (const [frame, { isIdle }] of this.frames) {
             const at = Math.floor(frame / 64) - position / 8
@@ -96,7 +99,7 @@ export class FakePages {
         writeAt: (position, bytes) => {
           isAligned(position, bytes.length)
           if (position / 8 >= end) throw new Errno("ENXIO")
-          const words = new BigUint64Array(bytes.slice().buffer)
+          const words = new BigUint64Array(bytes.slice(0, wordsOfCall * 8).buffer)
           for (const [frame, state] of this.frames) {
             const word = words[Math.floor(frame / 64) - position / 8] ?? 0n
             if (((word >> BigInt(frame % 64)) & 1n) === 1n) state.isIdle = true
