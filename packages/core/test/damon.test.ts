@@ -8,6 +8,7 @@ import {
   accessRate,
   ageOf,
   ageUs,
+  capture,
   cgroupPathFile,
   Damon,
   DamonModules,
@@ -22,7 +23,7 @@ import {
   ulongFile,
   wordLines
 } from "../src/index.ts"
-import { codecForPath, FakeKernel, type FakeKernelOptions } from "../src/testing.ts"
+import { codecForPath, FakeKernel, type FakeKernelOptions, loadFixture } from "../src/testing.ts"
 
 const admin = "/sys/kernel/mm/damon/admin"
 const context0 = `${admin}/kdamonds/0/contexts/0`
@@ -328,6 +329,34 @@ describe("Damon", () => {
           ["min_age", "7000000"],
           ["commit_inputs", "Y"]
         ]
+      )
+    })
+  )
+
+  it.live("is captured whole, modules too, and understood", () =>
+    Effect.gen(function* () {
+      const { kernel, run } = makeKernel({ kernel: [6, 18] })
+      const out = yield* temporary
+      yield* run(
+        yield* temporary,
+        Effect.gen(function* () {
+          const owned = yield* (yield* Damon).acquire()
+          yield* owned.stage(
+            makeKdamond({ pids: [42], schemes: [makeScheme({ opsFilters: [{ type: "young", matching: true, memcgPath: "" }] })] })
+          )
+          yield* owned.start()
+          yield* owned.snapshot()
+          const { files } = yield* capture({ cgroups: [], out }).pipe(Effect.provide(kernel.layer))
+          const damonFiles = files.filter(({ path }) => /damon/.test(path))
+          assert.isAbove(damonFiles.length, 150)
+          assert.isTrue(damonFiles.some(({ path }) => path === "/sys/module/damon_stat/parameters/memory_idle_ms_percentiles"))
+          const { fs } = loadFixture(out)
+          for (const { path } of damonFiles) {
+            const codec = codecForPath(path)
+            assert.isDefined(codec, path)
+            decode(codec!, fs.text(path))
+          }
+        })
       )
     })
   )

@@ -9,7 +9,8 @@ import { Damon } from "../damon/Damon.ts"
 import { DamonModules } from "../damon/DamonModules.ts"
 import { DamonTrace } from "../damon/DamonTrace.ts"
 import type { DamonAggregated } from "../damon/DamonTraceEvent.ts"
-import type { Kdamond } from "../damon/DamonTree.ts"
+import type { DamosFilter, Kdamond } from "../damon/DamonTree.ts"
+import type { OwnedDamon } from "../damon/OwnedDamon.ts"
 import { makeKdamond, makeScheme } from "../damon/makeKdamond.ts"
 import { damonPaths } from "../damon/damonUsers.ts"
 import { Journal } from "../Journal.ts"
@@ -58,9 +59,25 @@ const inputsOf = ({ contexts }: Kdamond) =>
     }))
   }))
 
-/** A bit of everything that 6.12 has. */
-const elaborate = (pid: number): Kdamond =>
-  makeKdamond({
+/** Whether this kernel has a part of the tree: told once a scheme is set up. */
+const featuresOf = Effect.fnUntraced(function* (owned: OwnedDamon) {
+  yield* owned.stage(makeKdamond({ pids: [process.pid] }))
+  const found = new Map((yield* (yield* Damon).features).map(({ isThere, path }) => [path, isThere]))
+  return (path: string): boolean => found.get(`contexts/${path}`) === true
+})
+
+/** A bit of everything that 6.12 has, without what this kernel lacks. */
+const elaborate = (pid: number, has: (path: string) => boolean): Kdamond => {
+  const later = {
+    ...(has("schemes/apply_interval_us") ? { applyIntervalUs: 100_000 } : {}),
+    ...(has("schemes/target_nid") ? { targetNid: -1 } : {})
+  }
+  const filters: ReadonlyArray<DamosFilter> = [
+    { type: "anon", matching: true, memcgPath: "", addrStart: 0n, addrEnd: 0n, targetIndex: 0 },
+    { type: "addr", matching: false, memcgPath: "", addrStart: 4096n, addrEnd: 2n ** 64n - 1n, targetIndex: 0 }
+  ]
+  const goals = [{ metric: "some_mem_psi_us", targetValue: 5000, currentValue: 0 }]
+  return makeKdamond({
     pids: [pid],
     regions: [
       { start: 0x1000n, end: 0x7f00_0000_0000n },
@@ -70,25 +87,22 @@ const elaborate = (pid: number): Kdamond =>
     nrRegions: { min: 5, max: 500 },
     schemes: [
       makeScheme({
-        applyIntervalUs: 100_000,
-        targetNid: -1,
+        ...later,
         pattern: { sz: { min: 4096, max: Infinity }, nrAccesses: { min: 0, max: 3 }, age: { min: 2, max: 4_000_000 } },
         quotas: {
           ms: 10,
           bytes: 64 * mib,
           resetIntervalMs: 1000,
           weights: { szPermil: 1, nrAccessesPermil: 2, agePermil: 997 },
-          goals: [{ metric: "some_mem_psi_us", targetValue: 5000, currentValue: 0 }]
+          ...(has("schemes/quotas/goals") ? { goals } : {})
         },
         watermarks: { metric: "free_mem_rate", intervalUs: 5_000_000, high: 999, mid: 998, low: 1 },
-        filters: [
-          { type: "anon", matching: true, memcgPath: "", addrStart: 0n, addrEnd: 0n, targetIndex: 0 },
-          { type: "addr", matching: false, memcgPath: "", addrStart: 4096n, addrEnd: 2n ** 64n - 1n, targetIndex: 0 }
-        ]
+        ...(has("schemes/filters") ? { filters } : {})
       }),
-      makeScheme({ applyIntervalUs: 0, targetNid: -1, filters: [], quotas: { goals: [] } })
+      makeScheme(later)
     ]
   })
+}
 
 /** Whatever the kernel: where it has no DAMON the suite holds it to saying so. Needs DAMON to be free, and root. */
 export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | DamonModules | DamonTrace, E>): void => {
@@ -120,11 +134,10 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const damon = yield* Damon
         assert.deepStrictEqual(yield* damon.users, [])
         const owned = yield* damon.acquire()
-        const value = elaborate(process.pid)
+        const has = yield* featuresOf(owned)
+        const value = elaborate(process.pid, has)
         yield* owned.stage(value)
         const read = yield* owned.read()
-        const has = new Map((yield* damon.features).map(({ isThere, path }) => [path, isThere]))
-        assert.isTrue(has.get("contexts/schemes/filters"))
         assert.strictEqual(read.state, "off")
         assert.isUndefined(read.pid)
         assert.include(read.contexts[0]?.availOperations ?? [], "vaddr")
@@ -142,7 +155,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const fresh = (yield* owned.read()).contexts[0]!
         assert.deepStrictEqual(fresh.intervals.sampleUs, 5000)
         assert.lengthOf(fresh.schemes, 1)
-        assert.deepStrictEqual(fresh.schemes[0]!.filters, [])
+        assert.deepStrictEqual(fresh.schemes[0]!.filters, has("schemes/filters") ? [] : undefined)
         assert.deepStrictEqual(fresh.schemes[0]!.watermarks.metric, "none")
         assert.deepStrictEqual(fresh.schemes[0]!.pattern, makeScheme().pattern)
         assert.strictEqual(fresh.schemes[0]!.quotas.bytes, 0)
@@ -171,6 +184,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const damon = yield* Damon
         const child = yield* process_(32 * mib)
         const owned = yield* damon.acquire()
+        const has = yield* featuresOf(owned)
         yield* owned.stage(makeKdamond({ pids: [child.pid!], intervals: { sampleUs: 5000, aggrUs: 100_000 } }))
         assert.strictEqual(yield* tagOf(owned.updateStats()), "DamonNotRunning")
         assert.strictEqual(yield* tagOf(owned.commit()), "DamonNotRunning")
@@ -181,32 +195,37 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const [user] = yield* damon.users
         assert.deepStrictEqual(user, { kind: "kdamond", index: 0, state: "on", pid })
         yield* Effect.sleep(Duration.millis(500))
-        const { regions, totalBytes } = yield* owned.snapshot()
-        assert.isAtLeast(regions.length, 3)
-        const sizes = regions.map(({ end, start }) => Number(end - start))
-        assert.isTrue(sizes.every((size) => size > 0))
-        assert.isTrue(regions.every(({ start }, i) => i === 0 || start >= regions[i - 1]!.end))
-        assert.strictEqual(
-          totalBytes,
-          sizes.reduce((sum, size) => sum + size, 0)
-        )
-        assert.isAtLeast(totalBytes ?? 0, 32 * mib)
-        assert.isTrue(regions.every(({ nrAccesses }) => nrAccesses <= 20))
+        if (has("schemes/tried_regions")) {
+          const { regions, totalBytes } = yield* owned.snapshot()
+          assert.isAtLeast(regions.length, 3)
+          const sizes = regions.map(({ end, start }) => Number(end - start))
+          assert.isTrue(sizes.every((size) => size > 0))
+          assert.isTrue(regions.every(({ start }, i) => i === 0 || start >= regions[i - 1]!.end))
+          const sum = sizes.reduce((bytes, size) => bytes + size, 0)
+          assert.isAtLeast(sum, 32 * mib)
+          if (has("schemes/tried_regions/total_bytes")) assert.strictEqual(totalBytes, sum)
+          assert.isTrue(regions.every(({ nrAccesses }) => nrAccesses <= 20))
+          yield* owned.clearTriedRegions()
+          assert.deepStrictEqual((yield* owned.read()).contexts[0]!.schemes[0]!.triedRegions?.regions, [])
+        }
         const [first] = yield* owned.updateStats()
         assert.isAbove(Number(first!.nrTried), 0)
         yield* Effect.sleep(Duration.millis(300))
         const [second] = yield* owned.updateStats()
         assert.isAbove(Number(second!.szTried), Number(first!.szTried))
-        assert.deepStrictEqual(yield* owned.updateEffectiveQuotas(), [0])
-        assert.isAbove((yield* owned.updateTriedBytes())[0]!, 0)
-        yield* owned.snapshot()
-        yield* owned.clearTriedRegions()
-        assert.deepStrictEqual((yield* owned.read()).contexts[0]!.schemes[0]!.triedRegions?.regions, [])
-        yield* owned.commitQuotaGoals()
-        const tuning = yield* Effect.result(owned.updateTunedIntervals())
-        const hasTuning = (yield* damon.features).find(({ path }) => path.endsWith("/intervals_goal"))!.isThere
-        assert.strictEqual(tuning._tag, hasTuning === true ? "Success" : "Failure")
-        if (tuning._tag === "Failure") assert.strictEqual(tuning.failure._tag, "DamonUnsupported")
+        // Each works, or says since when it would.
+        const later: ReadonlyArray<readonly [path: string, Effect.Effect<unknown, { readonly _tag: string }>]> = [
+          ["schemes/tried_regions", owned.snapshot()],
+          ["schemes/tried_regions", owned.clearTriedRegions()],
+          ["schemes/tried_regions/total_bytes", owned.updateTriedBytes()],
+          ["schemes/quotas/goals", owned.commitQuotaGoals()],
+          ["schemes/quotas/effective_bytes", owned.updateEffectiveQuotas()],
+          ["monitoring_attrs/intervals/intervals_goal", owned.updateTunedIntervals()]
+        ]
+        for (const [path, command] of later) {
+          const result = yield* Effect.result(command)
+          assert.strictEqual(result._tag === "Success" ? "there" : result.failure._tag, has(path) ? "there" : "DamonUnsupported", path)
+        }
         yield* owned.stop()
         yield* owned.stop()
         assert.strictEqual((yield* owned.read()).state, "off")
@@ -219,7 +238,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         const child = yield* process_(8 * mib)
         const owned = yield* damon.acquire()
         yield* owned.stage({
-          contexts: elaborate(child.pid!).contexts.map((context) => ({
+          contexts: elaborate(child.pid!, yield* featuresOf(owned)).contexts.map((context) => ({
             ...context,
             targets: [{ pid: child.pid!, regions: [] }],
             operations: "vaddr"
@@ -261,6 +280,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
       Effect.gen(function* () {
         const damon = yield* Damon
         const owned = yield* damon.acquire()
+        const has = yield* featuresOf(owned)
         const good = makeKdamond({ pids: [process.pid] })
         const wrong: ReadonlyArray<readonly [Kdamond, string]> = [
           [{ contexts: [] }, "a kdamond runs one context, not 0"],
@@ -278,13 +298,17 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
             }),
             "begins before the one ahead of it ends"
           ],
-          [
-            makeKdamond({
-              pids: [process.pid],
-              schemes: [makeScheme({ filters: [{ type: "memcg", matching: true, memcgPath: "/wmo-not-there" }] })]
-            }),
-            "such as a process or cgroup that is gone"
-          ]
+          ...(has("schemes/filters")
+            ? [
+                [
+                  makeKdamond({
+                    pids: [process.pid],
+                    schemes: [makeScheme({ filters: [{ type: "memcg", matching: true, memcgPath: "/wmo-not-there" }] })]
+                  }),
+                  "such as a process or cgroup that is gone"
+                ] as const
+              ]
+            : [])
         ]
         for (const [value, why] of wrong) {
           yield* owned.stage(value)
@@ -356,7 +380,7 @@ export const testDamon = <E>(name: string, layer: Layer.Layer<KernFs | Damon | D
         // Somebody else's, with a journal of its own that we do not see.
         const other = yield* makeJournal
         const theirs = yield* damon.acquire({ count: 2 }).pipe(Effect.provideService(Journal, other.journal))
-        yield* theirs.stage(elaborate(child.pid!), 0)
+        yield* theirs.stage(elaborate(child.pid!, yield* featuresOf(theirs)), 0)
         yield* theirs.stage(makeKdamond({ pids: [child.pid!] }), 1)
         yield* theirs.start(1)
         const inputs = Effect.map(damon.read, (kdamonds) => kdamonds.map((kdamond) => [kdamond.state, inputsOf(kdamond)]))

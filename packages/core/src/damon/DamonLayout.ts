@@ -21,7 +21,7 @@ export interface FileField {
   readonly initial: unknown
 }
 
-export interface GroupField {
+interface GroupField {
   readonly kind: "group"
   /** Below the parent; empty: in the same directory. */
   readonly path: string
@@ -44,7 +44,7 @@ export interface Fields {
 }
 
 /** The first kernel with the sysfs interface. */
-export const sysfsSince: Since = [5, 18]
+const sysfsSince: Since = [5, 18]
 
 const input = (path: string, codec: (file: string) => Codec<any>, initial: unknown, since: Since = sysfsSince): FileField => ({
   kind: "file",
