@@ -33,7 +33,9 @@ export interface HeldPeak {
   readonly reset: Effect.Effect<void, KernFsError>
 }
 
-const rewalkMs = 10_000
+/** How often the tree is listed, and a watched file read, though nothing was told. */
+const rewalkMs = 60_000
+const rereadMs = 10_000
 const utf8 = new TextEncoder()
 
 export class Cgroups extends Context.Service<
@@ -68,7 +70,7 @@ export class Cgroups extends Context.Service<
     readonly walk: (group: string) => Stream.Stream<string, KernFsError>
     /**
      * Groups below the group: first those that are there (`Appeared`, parents first), then changes (`Gone`, children first). Ends after the
-     * group itself is `Gone`. Changes are told by inotify where that works; every `every` (10 s) the tree is listed again in any case.
+     * group itself is `Gone`. Changes are told by inotify where that works; every `every` (1 min) the tree is listed again in any case.
      */
     readonly watch: (group: string, options?: { readonly every?: Milliseconds }) => Stream.Stream<GroupChange, KernFsError>
     /**
@@ -113,7 +115,7 @@ export class Cgroups extends Context.Service<
       }
       const path = (group: string, file?: string): string => [root, normalize(group), file].filter(Boolean).join("/")
       const read = <A>(group: string, codec: Codec<A>) => fs.decode(path(group, codec.file), codec)
-      const watchFile = <A>(group: string, codec: Codec<A>) => watchGroupFile(fs, path, normalize(group), codec, rewalkMs)
+      const watchFile = <A>(group: string, codec: Codec<A>) => watchGroupFile(fs, path, normalize(group), codec, rereadMs)
       const awaitEvents = (group: string, isMet: (events: CountersOf<"populated" | "frozen">) => boolean) =>
         watchFile(group, cgroupEvents).pipe(Stream.takeUntil(isMet), Stream.runDrain)
       const setFrozen = Effect.fnUntraced(function* (group: string, isFrozen: boolean) {

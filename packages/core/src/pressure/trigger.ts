@@ -12,7 +12,7 @@ export interface PressureTrigger {
   readonly line: "some" | "full"
   /** 1 µs up to the window. */
   readonly stallUs: Microseconds
-  /** 500 ms to 10 s. */
+  /** 500 ms to 10 s (6.12 takes shorter ones, 6.1 does not). */
   readonly windowUs: Microseconds
 }
 
