@@ -11,6 +11,7 @@ import {
   pageFlagNames,
   PageMap,
   type PagemapEntry,
+  type PageScan,
   pagemapEntry
 } from "../src/index.ts"
 import { SystemCalls } from "../src/native/SystemCalls.ts"

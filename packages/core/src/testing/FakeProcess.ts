@@ -49,6 +49,7 @@ export class FakeProcess implements FakeProcessOptions {
   majorFaults = 0n
   mappings: Array<FakeMapping> = []
   private readonly memory: FakePages
+  private rss: Bytes = 0
   private peakRss: Bytes = 0
   private nextAddress = 0x7f00_0000_0000n
 
@@ -97,12 +98,11 @@ export class FakeProcess implements FakeProcessOptions {
       if ((state & resident) === 0) {
         if ((state & swapped) !== 0 && (state & cached) === 0) this.majorFaults++
         else this.minorFaults++
-        mapping.frames[i] = this.memory.take(mapping.isAnonymous)
+        this.bring(mapping, i)
       }
       mapping.pages[i] = (state & ~(swapped | cached)) | resident | used | written
       this.memory.use(mapping.frames[i]!)
     })
-    this.peakRss = Math.max(this.peakRss, this.count(resident) * pageSize)
   }
 
   /** Whether all of a range is mapped. */
@@ -138,7 +138,7 @@ export class FakeProcess implements FakeProcessOptions {
     let made = 0
     for (let at = ((start + size - 1n) / size) * size; at + size <= start + BigInt(bytes); at += size) {
       this.eachPage(at, Number(size), (mapping, i) => {
-        if ((mapping.pages[i]! & resident) === 0) mapping.frames[i] = this.memory.take(mapping.isAnonymous)
+        if ((mapping.pages[i]! & resident) === 0) this.bring(mapping, i)
         mapping.pages[i] = (mapping.pages[i]! & ~(swapped | cached)) | resident | huge
       })
       made++
@@ -147,7 +147,7 @@ export class FakeProcess implements FakeProcessOptions {
   }
 
   clear(what: ClearRefs): void {
-    if (what === "peakRss") this.peakRss = this.count(resident) * pageSize
+    if (what === "peakRss") this.peakRss = this.rss
     for (const mapping of this.mappings) {
       if ((what === "anon" && !mapping.isAnonymous) || (what === "file" && mapping.isAnonymous)) continue
       const cleared = what === "peakRss" ? 0 : what === "softDirty" ? written : used
@@ -250,12 +250,12 @@ export class FakeProcess implements FakeProcessOptions {
       Threads: "1"
     }
     if (this.isKernelThread || this.state === "Z") return { fields, amounts: {} }
-    const rss = this.count(resident) * pageSize
+    const { rss } = this
     return {
       fields,
       amounts: {
         VmSize: this.virtualPages * pageSize,
-        VmHWM: Math.max(this.peakRss, rss),
+        VmHWM: this.peakRss,
         VmRSS: rss,
         RssAnon: this.count(resident, true) * pageSize,
         RssFile: this.count(resident, false) * pageSize,
@@ -302,8 +302,18 @@ export class FakeProcess implements FakeProcessOptions {
     return sum
   }
 
+  /** Gives a page a frame. */
+  private bring(mapping: FakeMapping, i: number): void {
+    mapping.frames[i] = this.memory.take(mapping.isAnonymous)
+    this.rss += pageSize
+    this.peakRss = Math.max(this.peakRss, this.rss)
+  }
+
   private drop(mapping: FakeMapping, i: number): void {
-    if ((mapping.pages[i]! & resident) !== 0) this.memory.give(mapping.frames[i]!)
+    if ((mapping.pages[i]! & resident) !== 0) {
+      this.memory.give(mapping.frames[i]!)
+      this.rss -= pageSize
+    }
     mapping.pages[i] = 0
   }
 
