@@ -7,6 +7,7 @@ import { KernFs, type KernelError } from "./KernFs.ts"
 import { KernFsError } from "./KernFsError.ts"
 import { KernelRoots } from "./KernelRoots.ts"
 import { type LruGenCommand, lruGen, lruGenCommand, lruGenEnabled, type LruGenMemcg, type LruGenNode } from "./LruGen.ts"
+import { lruGenFull, type LruGenFullMemcg } from "./LruGenFull.ts"
 import { bytesFile } from "./Scalars.ts"
 import type { Milliseconds, Pages } from "./Units.ts"
 
@@ -28,6 +29,8 @@ export class Mglru extends Context.Service<
     readonly settingPath: (name: "enabled" | "min_ttl_ms") => string
     /** All memcgs with their generations, oldest first, ages in milliseconds, by node; removed groups that linger are left out. */
     readonly table: Effect.Effect<ReadonlyArray<LruGenMemcg>, KernelError>
+    /** As `table`, with what became of the pages of each tier and what the page-table walks saw (`lru_gen_full`): for looking, not sampling. */
+    readonly full: Effect.Effect<ReadonlyArray<LruGenFullMemcg>, KernelError>
     /** The generations of one group (its path below the cgroup mount); `undefined` if the kernel lists none. */
     readonly group: (group: string) => Effect.Effect<LruGenMemcg | undefined, KernelError>
     /**
@@ -111,6 +114,7 @@ export class Mglru extends Context.Service<
         minTtlMs: optional(fs.decode(settingPath(minTtl.file), minTtl)),
         settingPath,
         table,
+        full: fs.decode(`${debug}/lru_gen_full`, lruGenFull),
         group,
         age: Effect.fn("Mglru.age")(function* (name, options) {
           const memcg = yield* mustFind(name)

@@ -21,6 +21,7 @@ export {
 } from "./MemoryStat.ts"
 export * from "./PressureStall.ts"
 export * from "./LruGen.ts"
+export * from "./LruGenFull.ts"
 export * from "./WorkingSetReport.ts"
 export * from "./Proc.ts"
 export * as Memcg from "./Memcg.ts"

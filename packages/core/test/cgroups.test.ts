@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Queue, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { readFileSync } from "node:fs"
 import {
   cgroupEvents,
   Cgroups,
@@ -10,6 +11,8 @@ import {
   type GroupChange,
   ioStat,
   KernFs,
+  lruGen,
+  lruGenFull,
   Machine,
   Memcg,
   Mglru,
@@ -158,6 +161,38 @@ describe("node reclaim", () => {
       assert.deepStrictEqual(yield* Effect.flatMap(Machine, ({ nodes }) => nodes).pipe(Effect.provide(kernel.layer)), [0])
     })
   )
+})
+
+describe("lru_gen_full", () => {
+  it.each(["debian-6.12", "debian-6.1"])("%s: read and printed again it is the same text", (name) => {
+    const text = readFileSync(new URL(`../../../fixtures/${name}/root/sys/kernel/debug/lru_gen_full`, import.meta.url), "utf8")
+    const memcgs = read(lruGenFull, text)
+    assert.strictEqual(lruGenFull.encode(memcgs), text)
+    // The same generations as the other codec sees.
+    assert.deepStrictEqual(
+      memcgs.map(({ id, nodes, path }) => ({
+        id,
+        path,
+        nodes: nodes.map(({ generations, node }) => ({
+          node,
+          generations: generations.map(({ ageMs, anonPages = 0, filePages = 0, seq }) => ({ seq, ageMs, anonPages, filePages }))
+        }))
+      })),
+      read(lruGen, text)
+    )
+    const youngest = memcgs[0]!.nodes[0]!.generations.at(-1)!
+    assert.deepStrictEqual(
+      youngest.tiers.map(({ tier }) => tier),
+      [0, 1, 2, 3]
+    )
+    assert.strictEqual(
+      youngest.tiers[0]!.counts.map(({ mark }) => mark)
+        .join("")
+        .replaceAll(" ", "x"),
+      "RTxRTx"
+    )
+    assert.match(youngest.walks.map(({ mark }) => mark).join(""), /^(?:TYFA|LOYNFA)$/)
+  })
 })
 
 describe("Mglru and a kernel that goes on meanwhile", () => {

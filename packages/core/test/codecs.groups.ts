@@ -10,6 +10,7 @@ import {
   type Codec,
   cpuStat,
   ioStat,
+  lruGenFull,
   Memcg,
   reclaimRequest,
   zramBdStat,
@@ -58,6 +59,30 @@ const mmStat = fc
   )
 const columns = (...names: ReadonlyArray<string>) => fc.record(Object.fromEntries(names.map((name) => [name, u64])), plain)
 
+const marked = (marks: ReadonlyArray<string>) => fc.tuple(...marks.map((mark) => u64.map((count) => ({ mark, count }))))
+const lruGeneration = fc
+  .record({
+    seq: fc.nat(99_999),
+    ageMs: fc.nat(),
+    anonPages: fc.option(fc.nat(), { nil: undefined }),
+    filePages: fc.option(fc.nat(), { nil: undefined }),
+    tiers: fc.array(fc.record({ tier: fc.nat(3), counts: marked(["r", "e", "p", "R", "T", " "]) }), { maxLength: 4 }),
+    walks: fc.oneof(fc.constant([]), marked(["T", "Y", "F", "A"]))
+  })
+  .map(({ anonPages, filePages, ...rest }) => ({
+    ...rest,
+    ...(anonPages === undefined ? {} : { anonPages }),
+    ...(filePages === undefined ? {} : { filePages })
+  }))
+const lruFull = fc.array(
+  fc.record({
+    id: fc.nat(70_000),
+    path: fc.constantFrom("/", "/app", "/system.slice/a b.service"),
+    nodes: fc.array(fc.record({ node: fc.nat(9), generations: fc.array(lruGeneration, { maxLength: 4 }) }), { maxLength: 2 })
+  }),
+  { maxLength: 3 }
+)
+
 const of = (name: string, codec: Codec<any>, values: fc.Arbitrary<unknown>): CodecCase<any> => ({ name, codec, values: values as any })
 
 export const groupCodecCases: ReadonlyArray<CodecCase<any>> = [
@@ -80,6 +105,7 @@ export const groupCodecCases: ReadonlyArray<CodecCase<any>> = [
       { requiredKeys: ["bytes"], ...plain }
     )
   ),
+  of("lru_gen_full", lruGenFull, lruFull),
   of("zram mm_stat", zramMmStat, mmStat),
   of("zram io_stat", zramIoStat, columns("failedReads", "failedWrites", "invalidIo", "notifyFree")),
   of("zram bd_stat", zramBdStat, columns("count", "reads", "writes")),

@@ -37,6 +37,12 @@ export const testMglru = <E>(
           assert.isAtMost(generations.length, generationsAtMost)
         }
         assert.isUndefined(yield* mglru.group(`${scratch}-none`))
+        const full = (yield* mglru.full).find(({ path }) => path === `/${scratch}`)
+        assert.deepStrictEqual(
+          full?.nodes.map(({ generations, node }) => [node, ...generations.map(({ seq }) => seq)]),
+          memcg.nodes.map(({ generations, node }) => [node, ...generations.map(({ seq }) => seq)])
+        )
+        for (const { generations } of full!.nodes) for (const { tiers } of generations) assert.lengthOf(tiers, 4)
       })
     )
 

@@ -7,6 +7,7 @@ import { Layer, Result } from "effect"
 import { Cgroups } from "../Cgroups.ts"
 import { KernFs } from "../KernFs.ts"
 import { type LruGenCommand, lruGen, lruGenCommand } from "../LruGen.ts"
+import { lruGenFull } from "../LruGenFull.ts"
 import { Machine } from "../Machine.ts"
 import { Mglru } from "../Mglru.ts"
 import { memInfo, mountInfo, type SwapArea, swaps } from "../Proc.ts"
@@ -205,6 +206,25 @@ export class FakeKernel {
         minTtlMs = Math.ceil(Number(text) / 4) * 4
       }
     })
+    const tiers = [0, 1, 2, 3].map((tier) => ({ tier, counts: Array.from({ length: 6 }, () => ({ mark: "x", count: 0n })) }))
+    const walks = Array.from({ length: 4 }, () => ({ mark: "x", count: 0n }))
+    this.fs.file(
+      "/sys/kernel/debug/lru_gen_full",
+      {
+        read: () =>
+          lruGenFull.encode(
+            [...this.cgroups.groups.values()].map(({ id, model, name }) => ({
+              id,
+              path: `/${name}`,
+              nodes: model.generations().map(({ generations, node }) => ({
+                node,
+                generations: generations.map((generation) => ({ ...generation, tiers, walks }))
+              }))
+            }))
+          )
+      },
+      0o444
+    )
     this.fs.file("/sys/kernel/debug/lru_gen", {
       read: () =>
         lruGen.encode(
