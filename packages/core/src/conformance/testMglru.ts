@@ -14,7 +14,16 @@ const generationsAtMost = 4
 const youngest = (memcg: LruGenMemcg | undefined): ReadonlyArray<number> =>
   memcg?.nodes.map(({ generations }) => generations.at(-1)!.seq) ?? []
 
-/** Needs MGLRU switched on and its debugfs file. */
+/** Switches MGLRU on until the scope closes: Debian's 6.1 has it, switched off. */
+const switchedOn = Effect.gen(function* () {
+  const fs = yield* KernFs
+  const mglru = yield* Mglru
+  const was = (yield* mglru.enabledBits) ?? 0
+  const write = (text: string) => fs.writeBlocking(mglru.settingPath("enabled"), text)
+  yield* Effect.acquireRelease(write("y"), () => Effect.ignore(write(String(was))))
+})
+
+/** Needs a kernel with MGLRU, and its debugfs file. */
 export const testMglru = <E>(
   name: string,
   layer: Layer.Layer<KernFs | Cgroups | Machine | Mglru, E>,
@@ -25,6 +34,7 @@ export const testMglru = <E>(
     it.effect("is on, and its table has the root and the group", () =>
       Effect.gen(function* () {
         const mglru = yield* Mglru
+        yield* switchedOn
         yield* makeGroup(scratch)
         assert.isTrue(yield* mglru.enabled)
         assert.isDefined(yield* mglru.group("/"))
@@ -51,6 +61,7 @@ export const testMglru = <E>(
       () =>
         Effect.gen(function* () {
           const mglru = yield* Mglru
+          yield* switchedOn
           yield* makeGroup(scratch)
           yield* charge(scratch, 32 * mib)
           for (let round = 0; round < generationsAtMost; round++) {
@@ -76,6 +87,7 @@ export const testMglru = <E>(
           const fs = yield* KernFs
           const mglru = yield* Mglru
           const { debug } = yield* KernelRoots
+          yield* switchedOn
           yield* makeGroup(scratch)
           yield* charge(scratch, 32 * mib)
           yield* mglru.age(scratch)
