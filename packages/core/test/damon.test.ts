@@ -301,6 +301,33 @@ describe("Damon", () => {
     })
   )
 
+  it.live("a replay in a damaged journal is passed over, and one that cannot be made now is tried again", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const { kernel } = makeKernel()
+      const header = { version: 1, pid: 4_190_000, startTime: "77", bootId: "00000000-0000-4000-8000-000000000000", command: "wmo run" }
+      const leave = (...lines: ReadonlyArray<unknown>) =>
+        writeFileSync(`${directory}/journal-4190000-77.jsonl`, [header, ...lines].map((line) => `${JSON.stringify(line)}\n`).join(""))
+      const recover = Journal.recover(directory).pipe(Effect.provide(kernel.layer))
+      const countPath = `${admin}/kdamonds/nr_kdamonds`
+      leave(
+        { kind: "replay", path: admin, expects: "x", writes: [] },
+        { kind: "replay", path: admin, expects: [], writes: [["only a path"]] },
+        { kind: "replay", path: admin, expects: [] }
+      )
+      assert.deepStrictEqual(yield* recover, [])
+      assert.deepStrictEqual(kernel.fs.writes, [])
+      leave({ kind: "replay", path: admin, expects: [[countPath, "0"]], writes: [[countPath, "-5"]] })
+      const [refused] = yield* recover
+      assert.strictEqual(refused?.undone[0]?.result, "kept")
+      assert.lengthOf(readdirSync(directory), 1)
+      leave({ kind: "replay", path: admin, expects: [[countPath, "0"]], writes: [[countPath, "2"]] })
+      assert.deepStrictEqual((yield* recover)[0]?.undone, [{ path: admin, result: "restored" }])
+      assert.strictEqual(kernel.fs.text(countPath), "2\n")
+      assert.deepStrictEqual(readdirSync(directory), [])
+    })
+  )
+
   it.live("a module that somebody runs is changed only if taken over, and gets its parameters back", () =>
     Effect.gen(function* () {
       const { kernel, run } = makeKernel()
