@@ -16,7 +16,7 @@ const makePipes = (count: number) =>
       const directory = nodeFs.mkdtempSync(join(tmpdir(), "wmo-poll-"))
       const pipes = Array.from({ length: count }, (_, i) => {
         const path = join(directory, String(i))
-        execFileSync("mkfifo", [path])
+        execFileSync("/bin/sh", ["-c", `mkfifo "$0"`, path])
         const fd = nodeFs.openSync(path, O_RDONLY | O_NONBLOCK)
         let writer: number | undefined = nodeFs.openSync(path, O_WRONLY)
         const hangUp = () => {
