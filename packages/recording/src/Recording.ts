@@ -63,7 +63,10 @@ export const openRecordings = (path: string): Effect.Effect<Recording, Recording
 export const openTogether = (name: string, files: ReadonlyArray<string>): Effect.Effect<Recording, RecordingError, Scope.Scope> =>
   Effect.flatMap(Effect.forEach(files, openReader), (readers) =>
     Effect.try({
-      try: () => makeRecording(name, readers),
+      try: () => {
+        glueRuns(readers)
+        return makeRecording(name, readers)
+      },
       catch: (cause) => new RecordingError({ file: name, operation: "open", problem: problemOf(cause) })
     })
   )

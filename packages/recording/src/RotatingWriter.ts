@@ -16,11 +16,12 @@ export interface RotationOptions {
   readonly maxBytes?: number | undefined
   /** Begin a new file after so much time (default 1 h). */
   readonly fileMs?: number | undefined
-  /** Begin a new file when one takes so much (default: an eighth of `maxBytes`). */
+  /** Begin a new file when one takes so much (default: an eighth of `maxBytes`); at least 128 KiB, since empty tables take half of that. */
   readonly fileBytes?: number | undefined
 }
 
 const hourMs = 3_600_000
+const leastFileBytes = 2 ** 17
 
 interface OpenFile {
   readonly writer: RecordingWriter
@@ -48,7 +49,7 @@ export class RotatingWriter {
     }
     this.options = options
     this.fileMs = options.fileMs ?? hourMs
-    this.fileBytes = options.fileBytes ?? (options.maxBytes === undefined ? Infinity : options.maxBytes / 8)
+    this.fileBytes = Math.max(leastFileBytes, options.fileBytes ?? (options.maxBytes ?? Infinity) / 8)
   }
 
   start(start: RunStart, uid: string): { write(snapshot: Snapshot): void; end(end: RunEnd): void } {
@@ -60,7 +61,8 @@ export class RotatingWriter {
         writer.write(snapshot)
       },
       end: (end) => {
-        this.writerOf(run, end.endedMs).end(end)
+        // Not a reason for a new file.
+        ;(run.writer ?? this.writerOf(run, end.endedMs)).end(end)
         this.runs.delete(run)
       }
     }

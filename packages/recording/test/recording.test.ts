@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { anObservation } from "@wmo/policies/testing"
 import { Effect } from "effect"
-import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -113,21 +112,4 @@ describe("recording", () => {
       assert.include(nowhere.message, "there is no directory")
     })
   )
-
-  it("survives kill -9: what was ticked is there", async () => {
-    const file = join(scratch, "killed.wmo")
-    const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures/write-forever.ts"), file], {
-      stdio: ["ignore", "pipe", "inherit"]
-    })
-    const ticks = await new Promise<number>((resolve) => {
-      let seen = 0
-      child.stdout.on("data", (chunk: Buffer) => {
-        seen += chunk.toString().split("\n").length - 1
-        if (seen >= 50) child.kill("SIGKILL")
-      })
-      child.on("exit", () => resolve(seen))
-    })
-    const rows = await Effect.runPromise(Effect.scoped(Effect.flatMap(openRecording(file), (recording) => recording.observations(1))))
-    assert.isAtLeast(rows.length, ticks)
-  })
 })
