@@ -63,7 +63,7 @@ const acquire = <A extends { close(): void }>(file: string, make: () => A): Effe
   )
 
 /** A tick as a snapshot: one group, out of turn with whatever else the run may record. */
-export const snapshotOfTick = ({ missedTicks, observation, outcomes, reason }: Tick): Snapshot => {
+const snapshotOfTick = ({ missedTicks, observation, outcomes, reason }: Tick): Snapshot => {
   const sample = cgroupSample(observation)
   const { pageAge } = observation
   return {

@@ -87,7 +87,7 @@ const open = (file: string): DatabaseSync => {
   if (statSync(file).isDirectory()) throw new Error("it is a directory")
   if (!isSqlite(file)) throw new Error(notOurs)
   // Not read-only: after kill -9 the write-ahead log must be folded in, which needs to write beside the file.
-  const database = new DatabaseSync(file)
+  const database = new DatabaseSync(file, { timeout: busyMs })
   try {
     const version = database.prepare("SELECT value FROM meta WHERE key = 'schema_version'").get()?.["value"]
     if (version === "1") return inVersion2(database)
@@ -104,6 +104,8 @@ const open = (file: string): DatabaseSync => {
   }
 }
 
+/** Waits so long for another process that folds in the log. */
+const busyMs = 2000
 /** Rows read at a time; frames of many subjects are large. */
 const pageRows = 256
 const pageFrames = 32

@@ -16,6 +16,8 @@ import type { ActionRow } from "./tables.ts"
 const framesPerFull = 600
 /** Frames that are at least this long are deflated. */
 const deflateFrom = 1024
+/** Waits so long for another process that folds in the log. */
+const busyMs = 2000
 
 /** Whose process writes: pid and start time, which together no other process has. */
 export const writerOf = (pid: number): string | undefined => {
@@ -74,7 +76,7 @@ const create = (file: string): DatabaseSync => {
   } finally {
     removeRecording(unnamed)
   }
-  const database = new DatabaseSync(file)
+  const database = new DatabaseSync(file, { timeout: busyMs })
   database.exec("PRAGMA synchronous = NORMAL")
   return database
 }

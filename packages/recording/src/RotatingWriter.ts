@@ -22,6 +22,7 @@ export interface RotationOptions {
 
 const hourMs = 3_600_000
 const leastFileBytes = 2 ** 17
+const pageBytes = 4096
 
 interface OpenFile {
   readonly writer: RecordingWriter
@@ -42,6 +43,8 @@ export class RotatingWriter {
   private current: OpenFile | undefined
   private readonly fileMs: number
   private readonly fileBytes: number
+  /** Pages in the log before it is folded into the file. */
+  private readonly logPages: number
 
   constructor(options: RotationOptions) {
     if (!existsSync(options.directory) || !statSync(options.directory).isDirectory()) {
@@ -50,6 +53,7 @@ export class RotatingWriter {
     this.options = options
     this.fileMs = options.fileMs ?? hourMs
     this.fileBytes = Math.max(leastFileBytes, options.fileBytes ?? (options.maxBytes ?? Infinity) / 8)
+    this.logPages = Math.floor(Math.min(1000, this.fileBytes / 8 / pageBytes))
   }
 
   start(start: RunStart, uid: string): { write(snapshot: Snapshot): void; end(end: RunEnd): void } {
@@ -89,7 +93,11 @@ export class RotatingWriter {
   private newFile(atMs: number): RecordingWriter {
     for (let n = 0; ; n++) {
       const file = join(this.options.directory, nameAt(atMs, n))
-      if (!existsSync(file)) return new RecordingWriter(file)
+      if (existsSync(file)) continue
+      const writer = new RecordingWriter(file)
+      // Or the log beside a small file would outgrow it.
+      writer.database.exec(`PRAGMA wal_autocheckpoint = ${this.logPages}`)
+      return writer
     }
   }
 
@@ -113,8 +121,8 @@ export class RotatingWriter {
       .map((name) => join(directory, name))
     const sizes = files.map(bytesOnDisk)
     let total = sizes.reduce((sum, size) => sum + size, 0)
-    // The newest is ours; there is room for it to grow to its full size.
-    if (this.fileBytes !== Infinity) total += this.fileBytes
+    // The newest is ours: it must have room to grow to its full size, beside its log and the log's index.
+    if (this.fileBytes !== Infinity) total += this.fileBytes + 2 * this.logPages * pageBytes + 32_768
     files.slice(0, -1).forEach((file, i) => {
       const endedMs = timeOf(files[i + 1]!.slice(directory.length + 1)) ?? atMs
       const isOld = endedMs < atMs - maxAgeMs

@@ -34,9 +34,9 @@ export const csvLines = (recording: Recording, runs: RunParts) =>
   Stream.unwrap(
     Effect.map(metricNames(recording, runs), (metrics) =>
       Stream.concat(
-        Stream.make(["run_id", "policy", "kind", "name", "at_ms", ...metrics, "decision"].map(csvCell).join(",")),
+        Stream.make(["run_id", "policy", "at_ms", "kind", "name", ...metrics, "decision"].map(csvCell).join(",")),
         lines(recording, runs, (run, { atMs, subject, values }, decision) =>
-          [run.id, run.label, subject.kind, subject.name, atMs, ...metrics.map((metric) => values[metric]), decision].map(csvCell).join(",")
+          [run.id, run.label, atMs, subject.kind, subject.name, ...metrics.map((metric) => values[metric]), decision].map(csvCell).join(",")
         )
       )
     )
@@ -46,7 +46,7 @@ export const csvLines = (recording: Recording, runs: RunParts) =>
 export const jsonLines = (recording: Recording, runs: RunParts) =>
   lines(recording, runs, (run, { atMs, subject, values }, decision) =>
     JSON.stringify(
-      { run_id: run.id, policy: run.label, kind: subject.kind, name: subject.name, at_ms: atMs, ...values, decision },
+      { run_id: run.id, policy: run.label, at_ms: atMs, kind: subject.kind, name: subject.name, ...values, decision },
       printable
     )
   )

@@ -7,7 +7,7 @@ import { type MemoryStat, memoryStatAmounts, memoryStatCounters, type NodePageAg
 import { fromWorkingSet, type PageAge } from "@wmo/monitors"
 
 /** One line of the file. */
-export interface WmoRow {
+interface WmoRow {
   /** Since 1970 where the file has that; else since midnight of its first day. */
   readonly atMs: number
   readonly currentBytes: number

@@ -165,6 +165,23 @@ describe("many subjects", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("what is being written reads as far as it is, again and again", () =>
+    Effect.gen(function* () {
+      const file = freshFile()
+      yield* Effect.gen(function* () {
+        const run = yield* (yield* Recorder).start(start)
+        const recording = yield* openRecording(file)
+        for (const [n, snapshot] of story.entries()) {
+          yield* run.snapshot(snapshot)
+          const points = yield* Stream.runCollect(recording.points(1))
+          assert.strictEqual(points.at(-1)?.atMs, snapshot.atMs)
+          assert.strictEqual((yield* Stream.runCollect(recording.frames(1))).length, n + 1)
+        }
+      }).pipe(Effect.provide(Recorder.layerFile(file)))
+      assert.strictEqual((yield* pointsOf(file)).length, 24)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("histograms, working sets and heat come back with their source", () =>
     Effect.gen(function* () {
       const file = freshFile()

@@ -1,5 +1,15 @@
 /** What `wmo recording trim`, `merge` and `import` do: new recordings from what there is. The old ones stay as they are. */
-import { copyRuns, filesOf, importWmoCsv, openRecordings, openTogether, type Query, readWmoCsv, Recorder } from "@wmo/recording"
+import {
+  copyRuns,
+  filesOf,
+  importWmoCsv,
+  openRecordings,
+  openTogether,
+  type Query,
+  readWmoCsv,
+  Recorder,
+  type Subject
+} from "@wmo/recording"
 import { Console, Effect, Option } from "effect"
 import { existsSync, rmSync, statSync } from "node:fs"
 import type { RecordingImportFlags, RecordingMergeFlags, RecordingTrimFlags } from "../commands/recording.ts"
@@ -9,13 +19,21 @@ import { chooseRuns, isGroup, runStart } from "../recordingParts.ts"
 
 const said = (count: number, output: string): string => `${output}: ${count} ${count === 1 ? "run" : "runs"}`
 
+/** Whether a subject is among those to keep; undefined: all are. */
+const wanted = (group: Option.Option<string>, without: Option.Option<string>) => {
+  if (Option.isNone(group) && Option.isNone(without)) return undefined
+  const isKept = Option.isNone(group) ? () => true : isGroup(group.value)
+  const isDropped = Option.isNone(without) ? () => false : isGroup(without.value)
+  return (subject: Subject): boolean => isKept(subject) && !isDropped(subject)
+}
+
 export const recordingTrim = Effect.fn("wmo recording trim")(function* (flags: RecordingTrimFlags) {
   const { file, group, output } = flags
   const window = yield* parseWindow(flags.from, flags.to)
   yield* Effect.scoped(
     Effect.gen(function* () {
       const recording = yield* openRecordings(file)
-      const isWanted = Option.isNone(group) ? undefined : isGroup(group.value)
+      const isWanted = wanted(group, flags.without)
       const queries = new Map<number, Query>()
       for (const run of yield* chooseRuns(recording, flags.run)) {
         const query: Query = { ...window(yield* runStart(recording, run)), isWanted }

@@ -23,7 +23,7 @@ const run = Flag.Int("run").pipe(Flag.withDefault(0), Flag.withDescription("only
 
 const output = Flag.String("output").pipe(Flag.withAlias("o"), Flag.withMetavar("FILE"), Flag.withDescription("the new recording"))
 
-const several = (what: string) => Argument.String("path").pipe(Argument.variadic({ min: 1 }), Argument.withDescription(what))
+const several = (what: string) => Argument.String("file").pipe(Argument.variadic({ min: 1 }), Argument.withDescription(what))
 
 const listFlags = {
   paths: Argument.String("path").pipe(
@@ -87,6 +87,11 @@ const trimFlags = {
   output,
   run,
   group,
+  without: Flag.String("without").pipe(
+    Flag.optional,
+    Flag.withMetavar("GLOB"),
+    Flag.withDescription("leave out these cgroups; all else stays")
+  ),
   from,
   to
 }
