@@ -2,7 +2,7 @@
 import { formatBytes, formatDuration } from "@wmo/core"
 import type { SessionOptions } from "@wmo/control"
 import { decodeSettings, describeAction, findPolicy } from "@wmo/policies"
-import { openRecording, type Outcome, Recorder, summarize, type Tick } from "@wmo/recording"
+import { openRecording, type Outcome, Recorder, summarize, summarizeGroups, type Tick } from "@wmo/recording"
 import { runSummary } from "@wmo/report"
 import { Clock, Console, Effect, Option, Result } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -85,7 +85,7 @@ export const recorded = <A, E, R>(flags: LoopFlags, effect: Effect.Effect<A, E, 
         const run = (yield* recording.runs).at(-1)
         // It ended before it began: an empty file would be in the way of the next attempt.
         if (run === undefined) return rmSync(file, { force: true })
-        const summary = summarize(run, yield* recording.observations(run.id), yield* recording.actions(run.id))
+        const [summary = summarize(run, [], [])] = yield* summarizeGroups(recording, run)
         if (flags.json) return yield* Console.log(JSON.stringify(summary, null, 2))
         if (summary.samples > 0) yield* Console.error(`\n${runSummary(summary)}`)
         if (Option.isSome(flags.record)) yield* Console.error(`recording   ${file}; read it with \`wmo recording summary ${file}\``)

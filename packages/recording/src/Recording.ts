@@ -32,6 +32,8 @@ export interface Recording {
   readonly replay: (runId: number, group?: string) => Stream.Stream<Observation, RecordingError>
   /** A group's whole series (default: the run's own group), in memory. */
   readonly observations: (runId: number, group?: string) => Effect.Effect<ReadonlyArray<ObservationRow>, RecordingError>
+  /** The group that the run was about, as its samples name it: a policy's run may name it otherwise (`/app` for `app`). */
+  readonly ownGroup: (runId: number) => Effect.Effect<string, RecordingError>
   readonly decisions: (runId: number) => Effect.Effect<ReadonlyArray<DecisionRow>, RecordingError>
   readonly actions: (runId: number) => Effect.Effect<ReadonlyArray<ActionRow>, RecordingError>
   readonly missed: (runId: number) => Effect.Effect<ReadonlyArray<MissedTicks>, RecordingError>
@@ -121,7 +123,7 @@ const makeRecording = (file: string, readers: ReadonlyArray<RecordingReader>): R
   function* framesOf(runId: number, query: Query = {}): Generator<Frame> {
     yield* inTurn(partsOf(runId), (part) => part.reader.frames(part.runId, query))
   }
-  /** The group as its samples name it: a policy's run may name it otherwise (`/app` for `app`), and has only the one. */
+  /** As its samples name it; the first of all where none has the run's name. */
   const groupOf = (runId: number, group: string | undefined): string => {
     if (group !== undefined) return group
     const { info, parts } = runOf(runId)
@@ -157,6 +159,7 @@ const makeRecording = (file: string, readers: ReadonlyArray<RecordingReader>): R
         }
         return rows
       }),
+    ownGroup: (runId) => reading(() => groupOf(runId, undefined)),
     decisions: (runId) => reading(() => [...entriesOf(runId, "decisions")].flat()),
     actions: (runId) => reading(() => [...entriesOf(runId, "actions")].flat()),
     missed: (runId) => reading(() => partsOf(runId).flatMap(({ reader, runId: id }) => reader.missed(id)))

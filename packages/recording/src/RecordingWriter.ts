@@ -19,12 +19,13 @@ const deflateFrom = 1024
 /** Waits so long for another process that folds in the log. */
 const busyMs = 2000
 
-/** Whose process writes: pid and start time, which together no other process has. */
+/** Whose process writes: pid, start time and boot, which together no other process has. */
 export const writerOf = (pid: number): string | undefined => {
   try {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()
     // Fields after the name, which may hold spaces and parentheses.
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
-    return `${pid} ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`
+    return `${pid} ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]} ${boot}`
   } catch {
     return undefined
   }

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type { RunEnd, RunStart, Snapshot } from "./Entry.ts"
-import { bytesOnDisk, isInUse, isRecording, nameAt, timeOf } from "./recordingFiles.ts"
+import { bytesOnDisk, isInUse, isRecording, nameAt, removeHalfMade, timeOf } from "./recordingFiles.ts"
 import { RecordingWriter, removeRecording, type RunWriter } from "./RecordingWriter.ts"
 
 export interface RotationOptions {
@@ -50,6 +50,7 @@ export class RotatingWriter {
     if (!existsSync(options.directory) || !statSync(options.directory).isDirectory()) {
       throw new Error("there is no such directory; make it first")
     }
+    removeHalfMade(options.directory)
     this.options = options
     this.fileMs = options.fileMs ?? hourMs
     this.fileBytes = Math.max(leastFileBytes, options.fileBytes ?? (options.maxBytes ?? Infinity) / 8)

@@ -3,9 +3,12 @@
  * Means are weighted by time, from one observation to the next; counters are differences over the window.
  */
 import type { Bytes, Milliseconds } from "@wmo/core"
-import type { WorkloadResult } from "./Entry.ts"
-import type { ObservationRow } from "./Recording.ts"
-import type { RunInfo } from "./RecordingReader.ts"
+import type { Subject, WorkloadResult } from "./Entry.ts"
+import { Effect, Stream } from "effect"
+import type { ObservationRow, Recording } from "./Recording.ts"
+import type { RecordingError } from "./RecordingError.ts"
+import type { Query, RunInfo } from "./RecordingReader.ts"
+import { SummaryTally } from "./SummaryTally.ts"
 import type { ActionRow } from "./tables.ts"
 
 /** A part of a run, as shares of its length: `{ from: 0.5, to: 1 }` is its second half. */
@@ -63,27 +66,6 @@ const cut = (rows: ReadonlyArray<ObservationRow>, window: Window): ReadonlyArray
   return inside.length > 0 ? inside : rows.slice(-1)
 }
 
-const meanPeak = (rows: ReadonlyArray<ObservationRow>, column: string): MeanPeak => {
-  let area = 0
-  let peak = 0
-  let sum = 0
-  rows.forEach((row, i) => {
-    const value = Number(row[column] ?? 0)
-    peak = Math.max(peak, value)
-    sum += value
-    const next = rows[i + 1]
-    if (next !== undefined) area += ((value + Number(next[column] ?? 0)) / 2) * (next.at_ms - row.at_ms)
-  })
-  const length = (rows.at(-1)?.at_ms ?? 0) - (rows[0]?.at_ms ?? 0)
-  return { mean: length > 0 ? Math.round(area / length) : peak, sample_mean: Math.round(sum / Math.max(1, rows.length)), peak }
-}
-
-const difference = (rows: ReadonlyArray<ObservationRow>, column: string): number => {
-  const first = rows[0]?.[column]
-  const last = rows.at(-1)?.[column]
-  return first === undefined || last === undefined ? 0 : Math.max(0, Number(BigInt(last) - BigInt(first)))
-}
-
 /** Operations a second between two moments, from whole seconds that lie in between. */
 const paceWithin = (result: WorkloadResult | undefined, fromMs: number, toMs: number): number | null => {
   const { measured_from_ms: startMs, operations_by_second: counts, operations_per_second: overall } = result ?? {}
@@ -92,21 +74,17 @@ const paceWithin = (result: WorkloadResult | undefined, fromMs: number, toMs: nu
   return inside.length === 0 ? (overall ?? null) : inside.reduce((sum, count) => sum + count, 0) / inside.length
 }
 
-/** Sums up one run from its rows. A run without observations has zeros. */
-export const summarize = (
-  run: RunInfo,
-  observations: ReadonlyArray<ObservationRow>,
-  actions: ReadonlyArray<ActionRow>,
-  window: Window = whole
-): Summary => {
-  const rows = cut(observations, window)
-  const from = rows[0]?.at_ms ?? run.startedMs
-  const to = rows.at(-1)?.at_ms ?? run.startedMs
+/** What is counted of actions: all that a summary says of them. */
+type ActionCount = Pick<ActionRow, "atMs" | "reclaimedBytes" | "status">
+
+const finish = (run: RunInfo, tally: SummaryTally, actions: ReadonlyArray<ActionCount>): Summary => {
+  const from = tally.firstMs ?? run.startedMs
+  const to = tally.lastMs ?? run.startedMs
   const inWindow = actions.filter(({ atMs }) => atMs >= from && atMs <= to)
   const counts: Record<string, number> = {}
   for (const { status } of inWindow) counts[status] = (counts[status] ?? 0) + 1
-  const known = (column: string) => (rows.at(-1)?.[column] === undefined ? null : difference(rows, column))
-  const stalledUs = known("memory_pressure_some_us")
+  const grown = (column: string) => tally.growth(column) ?? 0
+  const stalledUs = tally.growth("memory_pressure_some_us")
   return {
     run_id: run.id,
     label: run.label,
@@ -119,19 +97,61 @@ export const summarize = (
     exit_code: run.exitCode ?? null,
     started_ms: run.startedMs,
     duration_seconds: (to - from) / 1000,
-    samples: rows.length,
+    samples: tally.samples,
     missed_ticks: run.missedTicks ?? null,
-    memory_current_bytes: meanPeak(rows, "memory_current_bytes"),
-    swap_current_bytes: meanPeak(rows, "memory_swap_current_bytes"),
-    zswap_current_bytes: meanPeak(rows, "memory_zswap_current_bytes"),
-    refaults: difference(rows, "memory_stat_workingset_refault_anon") + difference(rows, "memory_stat_workingset_refault_file"),
-    major_faults: difference(rows, "memory_stat_pgmajfault"),
+    memory_current_bytes: tally.meanPeak("memory_current_bytes"),
+    swap_current_bytes: tally.meanPeak("memory_swap_current_bytes"),
+    zswap_current_bytes: tally.meanPeak("memory_zswap_current_bytes"),
+    refaults: grown("memory_stat_workingset_refault_anon") + grown("memory_stat_workingset_refault_file"),
+    major_faults: grown("memory_stat_pgmajfault"),
     psi_some_us: stalledUs,
     psi_some_pct: stalledUs === null ? null : to > from ? stalledUs / 10 / (to - from) : 0,
-    psi_full_us: known("memory_pressure_full_us"),
+    psi_full_us: tally.growth("memory_pressure_full_us"),
     actions: counts,
     reclaimed_bytes: inWindow.reduce((sum, { reclaimedBytes }) => sum + Math.max(0, reclaimedBytes ?? 0), 0),
     operations_per_second: paceWithin(run.result, from, to),
     result: run.result ?? null
   }
 }
+
+/** Sums up one run from its rows. A run without observations has zeros. */
+export const summarize = (
+  run: RunInfo,
+  observations: ReadonlyArray<ObservationRow>,
+  actions: ReadonlyArray<ActionRow>,
+  window: Window = whole
+): Summary => {
+  const tally = new SummaryTally()
+  for (const row of cut(observations, window)) tally.add(row.at_ms, row)
+  return finish(run, tally, actions)
+}
+
+/**
+ * Sums up the groups of a run that are wanted (default: its own), one by one in the order in which they were first seen, in one reading and
+ * without holding their series: for recordings of days, or of a thousand groups. Groups without a sample in that time are left out.
+ */
+export const summarizeGroups: (recording: Recording, run: RunInfo, query?: Query) => Effect.Effect<ReadonlyArray<Summary>, RecordingError> =
+  Effect.fnUntraced(function* (recording, run, query = {}) {
+    const own = yield* recording.ownGroup(run.id)
+    const isWanted = (subject: Subject): boolean =>
+      query.isWanted === undefined ? subject.kind === "cgroup" && subject.name === own : query.isWanted(subject)
+    const groups = new Map<string, SummaryTally>()
+    yield* Stream.runForEachArray(recording.points(run.id, { ...query, isWanted }), (points) =>
+      Effect.sync(() => {
+        for (const { atMs, subject, values } of points) {
+          let tally = groups.get(subject.name)
+          if (tally === undefined) groups.set(subject.name, (tally = new SummaryTally()))
+          tally.add(atMs, values)
+        }
+      })
+    )
+    const actions = new Map<string, Array<ActionCount>>()
+    yield* Stream.runForEach(recording.entries(run.id, "actions", { ...query, isWanted }), ({ atMs, reclaimedBytes, status, subject }) =>
+      Effect.sync(() => {
+        const known = actions.get(subject.name)
+        if (known === undefined) actions.set(subject.name, [{ atMs, reclaimedBytes, status }])
+        else known.push({ atMs, reclaimedBytes, status })
+      })
+    )
+    return [...groups].map(([name, tally]) => ({ ...finish(run, tally, actions.get(name) ?? []), group: name }))
+  })

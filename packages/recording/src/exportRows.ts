@@ -20,7 +20,7 @@ const decisionKey = (atMs: number, name: string): string => `${atMs} ${name}`
 const lines = (recording: Recording, runs: RunParts, line: (run: RunInfo, point: Point, decision: string | undefined) => string) =>
   Stream.flatMap(Stream.fromIterable(runs), ([run, query]) =>
     Stream.unwrap(
-      Effect.map(recording.decisions(run.id), (decisions) => {
+      Effect.map(Stream.runCollect(recording.entries(run.id, "decisions", query)), (decisions) => {
         const reasons = new Map(decisions.map(({ atMs, reason, subject }) => [decisionKey(atMs, subject.name), reason]))
         const ofPoint = (point: Point) =>
           point.subject.kind === "cgroup" ? reasons.get(decisionKey(point.atMs, point.subject.name)) : undefined

@@ -2,7 +2,7 @@
  * The files of a directory of recordings: their names, which are recordings, who writes them. A name is the UTC time at which the file was
  * begun, so that names sort as the files' contents do.
  */
-import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs"
+import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { writerOf } from "./RecordingWriter.ts"
@@ -62,6 +62,17 @@ export const isInUse = (file: string): boolean => {
 /** What it takes on disk, its log included. */
 export const bytesOnDisk = (file: string): number =>
   ["", "-wal", "-shm"].reduce((sum, suffix) => sum + (existsSync(file + suffix) ? statSync(file + suffix).size : 0), 0)
+
+const halfMade = /^\.(.+)\.(\d+)\.new(?:-wal|-shm|-journal)?$/
+
+/** Removes what a process left that was killed while it made a file, before that had its name. */
+export const removeHalfMade = (directory: string): void => {
+  for (const name of readdirSync(directory)) {
+    const [, base, pid] = halfMade.exec(name) ?? []
+    if (base !== undefined && timeOf(base) !== undefined && writerOf(Number(pid)) === undefined)
+      rmSync(join(directory, name), { force: true })
+  }
+}
 
 /** The recordings of a directory, oldest first: those named after their time, then others by name. */
 export const filesOf = (directory: string): ReadonlyArray<string> =>

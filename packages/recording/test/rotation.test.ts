@@ -141,11 +141,15 @@ describe("a directory of recordings", () => {
       other.start(knownStart, "killed", 0).write(knownSnapshot(0, subjects))
       for (const suffix of ["", "-wal"]) copyFileSync(keep[4]! + suffix, at(-70) + suffix)
       const killed = new DatabaseSync(at(-70))
-      killed.exec("UPDATE meta SET value = '999999999 1' WHERE key = 'writer'")
+      killed.exec("UPDATE meta SET value = '999999999 1 x' WHERE key = 'writer'")
       killed.close()
       new RecordingWriter(at(-60)).close()
+      const halfMade = [`.${nameAt(day)}.999999999.new`, `.${nameAt(day)}.999999999.new-journal`].map((name) => join(directory, name))
+      const beingMade = [`.${nameAt(day)}.${process.pid}.new`, `.notes.999999999.new`].map((name) => join(directory, name))
+      for (const file of [...halfMade, ...beingMade]) writeFileSync(file, "")
       yield* record({ directory, fileMs: 10_000, maxAgeMs: 1, maxBytes: 1, fileBytes: Infinity }, 0, 15)
-      for (const file of keep) assert.isTrue(existsSync(file), file)
+      for (const file of [...keep, ...beingMade]) assert.isTrue(existsSync(file), file)
+      for (const file of halfMade) assert.isFalse(existsSync(file), file)
       assert.deepStrictEqual(
         [at(-70), at(-60), at(0), at(10)].map((file) => existsSync(file)),
         [false, false, false, true]

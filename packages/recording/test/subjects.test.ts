@@ -16,7 +16,9 @@ import {
   Recorder,
   type RunStart,
   type Snapshot,
-  type Subject
+  type Subject,
+  summarize,
+  summarizeGroups
 } from "../src/index.ts"
 
 const scratch = mkdtempSync(join(tmpdir(), "wmo-subjects-"))
@@ -195,6 +197,37 @@ describe("many subjects", () => {
       assert.deepStrictEqual(yield* all("promotions"), [{ ...at, ...histograms.promotions![0]! }])
       assert.deepStrictEqual(yield* all("workingSets"), [{ ...at, ...histograms.workingSets![0]! }])
       assert.deepStrictEqual(yield* all("heat"), [{ ...at, ...histograms.heat![0]! }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("groups are summed up in one reading, as each is by itself", () =>
+    Effect.gen(function* () {
+      const file = freshFile()
+      yield* write(file, story)
+      const recording = yield* openRecording(file)
+      const run = (yield* recording.runs)[0]!
+      const isGroup = ({ kind }: Subject) => kind === "cgroup"
+      const together = yield* summarizeGroups(recording, run, { isWanted: isGroup })
+      const alone = yield* Effect.forEach(["a", "b", "c"], (name) =>
+        Effect.map(recording.observations(1, name), (rows) => ({ ...summarize(run, rows, []), group: name }))
+      )
+      assert.deepStrictEqual(together, alone)
+      assert.deepStrictEqual(
+        together.map(({ memory_current_bytes: { peak, sample_mean: mean }, samples }) => [samples, mean, peak]),
+        [
+          [7, 1, 1],
+          [8, Math.round(121 / 8), 100],
+          [5, 30, 30]
+        ]
+      )
+      const part = yield* summarizeGroups(recording, run, { isWanted: isGroup, fromMs: 3000, toMs: 4000 })
+      assert.deepStrictEqual(
+        part.map(({ group: name, samples }) => [name, samples]),
+        [
+          ["a", 2],
+          ["b", 2]
+        ]
+      )
     }).pipe(Effect.scoped)
   )
 

@@ -6,9 +6,9 @@ import {
   openMetrics,
   openRecordings,
   type Recording,
-  type RunInfo,
   type RunParts,
   summarize,
+  summarizeGroups,
   type Summary
 } from "@wmo/recording"
 import { formatBytes } from "@wmo/core"
@@ -19,27 +19,13 @@ import { usageError } from "../Exit.ts"
 import { parseWindow } from "../moment.ts"
 import { chooseRuns, isGroup, runStart, type RunWindow } from "../recordingParts.ts"
 
-/** Sums up a group's part of a run (default: the run's own group). */
-const summaryOf = Effect.fnUntraced(function* (recording: Recording, run: RunInfo, window: RunWindow, group?: string) {
-  const rows = yield* recording.observations(run.id, group)
-  const startMs = rows[0]?.at_ms ?? run.startedMs
-  const length = Math.max(1, (rows.at(-1)?.at_ms ?? 0) - startMs)
-  const { fromMs, toMs } = window(yield* runStart(recording, run))
-  const shares = { from: (fromMs - startMs) / length, to: (toMs - startMs) / length }
-  const actions = yield* recording.actions(run.id)
-  const ours = group === undefined ? actions : actions.filter(({ subject }) => subject.name === group)
-  const summary = summarize(run, rows, ours, shares)
-  return group === undefined ? summary : { ...summary, group }
-})
-
 const summaries = Effect.fnUntraced(function* (recording: Recording, window: RunWindow, glob: Option.Option<string>) {
+  const isWanted = Option.isNone(glob) ? undefined : isGroup(glob.value)
   const all: Array<Summary> = []
   for (const run of yield* recording.runs) {
-    if (Option.isNone(glob)) all.push(yield* summaryOf(recording, run, window))
-    else {
-      const groups = (yield* recording.subjects(run.id)).filter(isGroup(glob.value))
-      for (const { name } of groups) all.push(yield* summaryOf(recording, run, window, name))
-    }
+    const groups = yield* summarizeGroups(recording, run, { ...window(yield* runStart(recording, run)), isWanted })
+    // A run in which nothing was seen has a line, too.
+    all.push(...(groups.length === 0 && isWanted === undefined ? [summarize(run, [], [])] : groups))
   }
   return all
 })
