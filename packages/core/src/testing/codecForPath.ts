@@ -1,6 +1,7 @@
 /** Which codec reads which pseudo-file, by path: for decoding a captured tree whole. */
 import type { Codec } from "../Codec.ts"
 import { lruGen, lruGenEnabled } from "../LruGen.ts"
+import { lruGenFull } from "../LruGenFull.ts"
 import { memoryNumaStat } from "../Memcg.ts"
 import { countersFile, memoryStat } from "../MemoryStat.ts"
 import { pressureStall } from "../PressureStall.ts"
@@ -27,7 +28,8 @@ const table: ReadonlyArray<PathCodec> = [
   [/\/memory\.workingset\.refresh_interval$/, () => refreshIntervals],
   [/\/workingset_report\/page_age$/, () => nodePageAge],
   [/\/workingset_report\/page_age_intervals$/, () => pageAgeIntervals],
-  [/\/lru_gen(?:_full)?$/, () => lruGen],
+  [/\/lru_gen$/, () => lruGen],
+  [/\/lru_gen_full$/, () => lruGenFull],
   [/\/lru_gen\/enabled$/, () => lruGenEnabled],
   [/\/lru_gen\/min_ttl_ms$/, bytesFile],
   [
