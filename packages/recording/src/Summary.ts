@@ -153,5 +153,7 @@ export const summarizeGroups: (recording: Recording, run: RunInfo, query?: Query
         else known.push({ atMs, reclaimedBytes, status })
       })
     )
-    return [...groups].map(([name, tally]) => ({ ...finish(run, tally, actions.get(name) ?? []), group: name }))
+    const order = (yield* recording.subjects(run.id)).map(({ name }) => name)
+    const inOrder = [...groups].toSorted(([a], [b]) => order.indexOf(a) - order.indexOf(b))
+    return inOrder.map(([name, tally]) => ({ ...finish(run, tally, actions.get(name) ?? []), group: name }))
   })

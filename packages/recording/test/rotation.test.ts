@@ -145,7 +145,7 @@ describe("a directory of recordings", () => {
       killed.close()
       new RecordingWriter(at(-60)).close()
       const halfMade = [`.${nameAt(day)}.999999999.new`, `.${nameAt(day)}.999999999.new-journal`].map((name) => join(directory, name))
-      const beingMade = [`.${nameAt(day)}.${process.pid}.new`, `.notes.999999999.new`].map((name) => join(directory, name))
+      const beingMade = [`.${nameAt(day + 1)}.${process.pid}.new`, `.notes.999999999.new`].map((name) => join(directory, name))
       for (const file of [...halfMade, ...beingMade]) writeFileSync(file, "")
       yield* record({ directory, fileMs: 10_000, maxAgeMs: 1, maxBytes: 1, fileBytes: Infinity }, 0, 15)
       for (const file of [...keep, ...beingMade]) assert.isTrue(existsSync(file), file)
