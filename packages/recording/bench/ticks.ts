@@ -35,12 +35,14 @@ const stat = Object.fromEntries([
   ...memoryStatCounters.map((key, i) => [key, BigInt(1_000_000 + i * 911)])
 ])
 const machine = { memTotalBytes: 2 ** 34, memAvailableBytes: 2 ** 33, swapTotalBytes: 2 ** 30, swapFreeBytes: 2 ** 30 }
-const bins = [0, 1000, 5000, 10_000].map((lowerMs, i) => ({
-  lowerMs,
-  upperMs: i === 3 ? Infinity : lowerMs + 5000,
-  anonBytes: i,
-  fileBytes: i
-}))
+/** Page ages of the generations, which move on with every tick. */
+const binsAt = (tick: number) =>
+  [0, 1000, 5000, 10_000].map((lowerMs, i) => ({
+    lowerMs: lowerMs === 0 ? 0 : lowerMs + (tick % 1000),
+    upperMs: i === 3 ? Infinity : [1000, 5000, 10_000][i]! + (tick % 1000),
+    anonBytes: 2 ** 26 + tick * 4096 * i,
+    fileBytes: 2 ** 24
+  }))
 
 const recordTicks = (file: string) =>
   Effect.gen(function* () {
@@ -55,10 +57,10 @@ const recordTicks = (file: string) =>
           usage: { currentBytes: 2 ** 28 + i * 4096, swapCurrentBytes: i, zswapCurrentBytes: i, min: 0, low: 0, high: "max", max: "max" },
           stat,
           pressure: { some: { avg10: 0, avg60: 0, avg300: 0, totalUs: BigInt(i) } },
-          pageAge: { source: "mglru", bins },
+          pageAge: { source: "mglru", bins: binsAt(i) },
           machine
         },
-        reason: "412 MiB older than 120 s; promotion rate 0.08 %/min of 0.2 → reclaim 64 MiB",
+        reason: `${i} MiB older than 120 s; promotion rate 0.08 %/min of 0.2 → reclaim 64 MiB`,
         outcomes: []
       })
     }

@@ -2,11 +2,12 @@
  * Reads one recording file, also one that is still being written or whose writer was killed. Synchronous, throws; everything long comes page
  * by page, so that hours of many groups need no more memory than minutes. `Recording` is the Effect side of it, over one file or many.
  */
-import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { inflateRawSync } from "node:zlib"
 import type { Subject, SubjectKind, WorkloadResult } from "./Entry.ts"
 import { FrameDecoder, type Values } from "./Frame.ts"
+import { isSqlite } from "./isSqlite.ts"
 import { schemaVersion } from "./Schema.ts"
 import { type Row, type Tables, tables } from "./tables.ts"
 import { inVersion2 } from "./version1.ts"
@@ -67,17 +68,6 @@ export interface Query {
 export interface MissedTicks {
   readonly atMs: number
   readonly count: number
-}
-
-const isSqlite = (file: string): boolean => {
-  const header = Buffer.alloc(16)
-  const fd = openSync(file, "r")
-  try {
-    readSync(fd, header, 0, 16, 0)
-  } finally {
-    closeSync(fd)
-  }
-  return header.toString("latin1").startsWith("SQLite format 3")
 }
 
 const notOurs = "it is not a wmo recording"
@@ -272,19 +262,18 @@ export class RecordingReader {
   ): Generator<ReadonlyArray<Tables[K]>> {
     const { make, table } = tables[name]
     let subjects = this.subjectsById(runId)
-    const reasons = new Map<number, string>()
+    // What a column held last for each subject: NULL says that it is the same.
+    const repeated = table === "decision" ? "reason" : "bins"
+    const before = new Map<number, string>()
     for (const rows of this.pages(table, runId, 0)) {
       const entries: Array<Tables[K]> = []
       for (const row of rows) {
         const id: number = row["subject_id"]
+        if (typeof row[repeated] === "string") before.set(id, row[repeated])
+        if (row["at_ms"] < fromMs || row["at_ms"] > toMs) continue
         if (!subjects.has(id)) subjects = this.subjectsById(runId)
         const { detail: _detail, firstMs: _first, lastMs: _last, ...subject } = subjects.get(id)!
-        if (table === "decision") {
-          // NULL: the same reason as before.
-          if (row["reason"] !== null) reasons.set(id, row["reason"])
-        }
-        if (row["at_ms"] < fromMs || row["at_ms"] > toMs || !isWanted(subject)) continue
-        entries.push(make(table === "decision" ? { ...row, reason: reasons.get(id) ?? "" } : row, subject))
+        if (isWanted(subject)) entries.push(make(row[repeated] === null ? { ...row, [repeated]: before.get(id) } : row, subject))
       }
       if (entries.length > 0) yield entries
     }

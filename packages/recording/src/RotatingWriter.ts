@@ -5,8 +5,10 @@
 import { existsSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type { RunEnd, RunStart, Snapshot } from "./Entry.ts"
+import { removeRecording } from "./createFile.ts"
 import { bytesOnDisk, isInUse, isRecording, nameAt, removeHalfMade, timeOf } from "./recordingFiles.ts"
-import { RecordingWriter, removeRecording, type RunWriter } from "./RecordingWriter.ts"
+import { RecordingWriter } from "./RecordingWriter.ts"
+import type { RunWriter } from "./RunWriter.ts"
 
 export interface RotationOptions {
   readonly directory: string

@@ -26,15 +26,15 @@ CREATE TABLE observation (
 CREATE INDEX observation_full ON observation (run_id, at_ms) WHERE is_full = 1;
 CREATE TABLE page_age (
   id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, subject_id INTEGER NOT NULL, at_ms INTEGER NOT NULL, source TEXT NOT NULL,
-  bins TEXT NOT NULL
+  bins TEXT
 );
 CREATE TABLE cold_age (
   id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, subject_id INTEGER NOT NULL, at_ms INTEGER NOT NULL, source TEXT NOT NULL,
-  is_estimate INTEGER NOT NULL, bins TEXT NOT NULL
+  is_estimate INTEGER NOT NULL, bins TEXT
 );
 CREATE TABLE promotion (
   id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, subject_id INTEGER NOT NULL, at_ms INTEGER NOT NULL, source TEXT NOT NULL,
-  is_estimate INTEGER NOT NULL, window_ms INTEGER NOT NULL, bins TEXT NOT NULL
+  is_estimate INTEGER NOT NULL, window_ms INTEGER NOT NULL, bins TEXT
 );
 CREATE TABLE working_set (
   id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, subject_id INTEGER NOT NULL, at_ms INTEGER NOT NULL, source TEXT NOT NULL,

@@ -7,7 +7,8 @@ import type { Snapshot } from "./Entry.ts"
 import { RecordingError } from "./RecordingError.ts"
 import type { Recording } from "./Recording.ts"
 import type { Query, RunInfo } from "./RecordingReader.ts"
-import { RecordingWriter, removeRecording } from "./RecordingWriter.ts"
+import { removeRecording } from "./createFile.ts"
+import { RecordingWriter } from "./RecordingWriter.ts"
 import type { Tables } from "./tables.ts"
 
 /** The part of a run that is wanted; undefined: nothing of it. */

@@ -2,10 +2,11 @@
  * The files of a directory of recordings: their names, which are recordings, who writes them. A name is the UTC time at which the file was
  * begun, so that names sort as the files' contents do.
  */
-import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, statSync } from "node:fs"
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { writerOf } from "./RecordingWriter.ts"
+import { writerOf } from "./createFile.ts"
+import { isSqlite } from "./isSqlite.ts"
 
 const pattern = /^(\d{4}-\d{2}-\d{2})T(\d{2})-(\d{2})-(\d{2}\.\d{3})Z(?:-\d+)?\.wmo$/
 
@@ -19,17 +20,6 @@ export const nameAt = (atMs: number, n = 0): string => {
 export const timeOf = (name: string): number | undefined => {
   const match = pattern.exec(name)
   return match === null ? undefined : Date.parse(`${match[1]}T${match[2]}:${match[3]}:${match[4]}Z`)
-}
-
-const isSqlite = (file: string): boolean => {
-  const header = Buffer.alloc(16)
-  const fd = openSync(file, "r")
-  try {
-    readSync(fd, header, 0, 16, 0)
-  } finally {
-    closeSync(fd)
-  }
-  return header.toString("latin1").startsWith("SQLite format 3")
 }
 
 /** What `meta` says; undefined where the file is not a recording. */

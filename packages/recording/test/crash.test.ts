@@ -64,9 +64,18 @@ interface Killed {
 const startsFast = (): string => {
   const source = join(import.meta.dirname, "../src")
   const modules = [
-    ...["varint", "Frame", "heatBlob", "Schema", "RecordingWriter", "recordingFiles", "RotatingWriter"].map((name) =>
-      join(source, `${name}.ts`)
-    ),
+    ...[
+      "varint",
+      "Frame",
+      "heatBlob",
+      "Schema",
+      "createFile",
+      "RunWriter",
+      "RecordingWriter",
+      "isSqlite",
+      "recordingFiles",
+      "RotatingWriter"
+    ].map((name) => join(source, `${name}.ts`)),
     ...["knownSnapshots", "write-forever", "rotate-forever"].map((name) => join(import.meta.dirname, "fixtures", `${name}.ts`))
   ]
   for (const file of modules) {

@@ -5,6 +5,7 @@ import { Effect, Stream } from "effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { afterAll } from "vitest"
 import {
   copyRuns,
@@ -164,6 +165,32 @@ describe("many subjects", () => {
         ["b", 3000],
         ["c", 2000]
       ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a histogram that stays the same costs a row without bins, and reads whole, in the middle, too", () =>
+    Effect.gen(function* () {
+      const file = freshFile()
+      const cold = (name: string, bytes: number) => ({
+        subject: group(name),
+        source: "damon",
+        isEstimate: false,
+        bins: [{ thresholdMs: 1000, bytes }]
+      })
+      const at = (minute: number, a: number, b: number): Snapshot => ({ atMs: minute * 60_000, coldAges: [cold("a", a), cold("b", b)] })
+      yield* write(file, [at(0, 5, 7), at(1, 5, 8), at(2, 5, 8), at(3, 6, 8), at(4, 5, 8)])
+      const database = new DatabaseSync(file, { readOnly: true })
+      const stored = database.prepare("SELECT count(bins) AS bins, count(*) AS all_rows FROM cold_age").get()
+      database.close()
+      assert.deepStrictEqual({ ...stored }, { bins: 5, all_rows: 10 })
+      const recording = yield* openRecording(file)
+      const read = (query?: Query) =>
+        Effect.map(Stream.runCollect(recording.entries(1, "coldAges", query)), (all) =>
+          all.map(({ atMs, bins, subject }) => `${atMs / 60_000} ${subject.name} ${bins[0]!.bytes}`)
+        )
+      assert.deepStrictEqual(yield* read(), ["0 a 5", "0 b 7", "1 a 5", "1 b 8", "2 a 5", "2 b 8", "3 a 6", "3 b 8", "4 a 5", "4 b 8"])
+      assert.deepStrictEqual(yield* read({ fromMs: 120_000, toMs: 120_000 }), ["2 a 5", "2 b 8"])
+      assert.deepStrictEqual(yield* read({ fromMs: 120_000, isWanted: ({ name }) => name === "b" }), ["2 b 8", "3 b 8", "4 b 8"])
     }).pipe(Effect.scoped)
   )
 
