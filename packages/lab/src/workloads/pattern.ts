@@ -1,0 +1,99 @@
+/**
+ * The known-pattern workload: anonymous memory in three equal parts, used in three ways, so that a heatmap can be checked against the truth.
+ * `hot`: every page in every pass; `strided`: every n-th page in every pass; `idle`: written once, then never again.
+ * Says where its parts are as it starts. One thread, no FFI; on machines with huge pages for all memory a stride within one does not show.
+ */
+import { randomBytes } from "node:crypto"
+import { closeSync, openSync, readFileSync, readSync } from "node:fs"
+
+const page = 4096
+
+export interface PatternOptions {
+  /** Of all three parts together; rounded down to whole pages a part. */
+  readonly bytes: number
+  /** Of the strided part, one page in so many is used. */
+  readonly strideIn: number
+  /** Time between passes; a pass of 40 MiB takes a millisecond or two. */
+  readonly everyMs: number
+  readonly durationMs: number
+}
+
+/** Addresses as hexadecimal text, `end` exclusive. */
+export interface PatternPart {
+  readonly start: string
+  readonly end: string
+}
+
+export interface PatternPlaces {
+  readonly pid: number
+  readonly page_bytes: number
+  readonly stride_pages: number
+  readonly hot: PatternPart
+  readonly strided: PatternPart
+  readonly idle: PatternPart
+}
+
+export interface PatternResult {
+  readonly passes: number
+  readonly operations: number
+  readonly seconds: number
+}
+
+/** Where a buffer lies: what is written into its first bytes is looked for at the beginnings of this process's pages. */
+const addressOf = (memory: Buffer): bigint => {
+  const marker = randomBytes(32)
+  marker.copy(memory)
+  const fd = openSync("/proc/self/mem", "r")
+  try {
+    const found = Buffer.alloc(128)
+    for (const line of readFileSync("/proc/self/maps", "latin1").split("\n")) {
+      const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw-p \S+ 00:00 0\s*$/.exec(line) ?? []
+      if (from === undefined) continue
+      const end = BigInt(`0x${to!}`)
+      for (let at = BigInt(`0x${from}`); at + BigInt(memory.length) <= end; at += BigInt(page)) {
+        if (readSync(fd, found, 0, found.length, at) < found.length) break
+        const offset = found.indexOf(marker)
+        if (offset >= 0) return at + BigInt(offset)
+      }
+    }
+  } finally {
+    closeSync(fd)
+  }
+  throw new Error("its own memory is not where it was looked for")
+}
+
+/** Runs for `durationMs` after it has told its places. Blocks the thread: it is a process of its own. */
+export const runPattern = (options: PatternOptions, onReady: (places: PatternPlaces) => void): PatternResult => {
+  const partBytes = Math.floor(options.bytes / 3 / page) * page
+  const memory = Buffer.allocUnsafeSlow(3 * partBytes + page)
+  const start = addressOf(memory)
+  const first = Number(-start & BigInt(page - 1))
+  // Of random content: pages of zeros may be shared.
+  const noise = randomBytes(page)
+  for (let at = first; at < first + 3 * partBytes; at += page) noise.copy(memory, at)
+  const part = (index: number): PatternPart => {
+    const from = start + BigInt(first + index * partBytes)
+    return { start: `0x${from.toString(16)}`, end: `0x${(from + BigInt(partBytes)).toString(16)}` }
+  }
+  onReady({
+    pid: process.pid,
+    page_bytes: page,
+    stride_pages: options.strideIn,
+    hot: part(0),
+    strided: part(1),
+    idle: part(2)
+  })
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  const stride = options.strideIn * page
+  const begin = performance.now()
+  let passes = 0
+  let operations = 0
+  for (let now = begin; now < begin + options.durationMs; now = performance.now()) {
+    for (let at = first; at < first + partBytes; at += page) memory[at] = passes & 255
+    for (let at = first + partBytes; at < first + 2 * partBytes; at += stride) memory[at] = passes & 255
+    passes++
+    operations += partBytes / page + Math.ceil(partBytes / stride)
+    if (options.everyMs > 0) Atomics.wait(pause, 0, 0, options.everyMs)
+  }
+  return { passes, operations, seconds: (performance.now() - begin) / 1000 }
+}
