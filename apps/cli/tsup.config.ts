@@ -14,7 +14,9 @@ export default defineConfig({
   // node:sqlite has no name without the prefix.
   removeNodeProtocol: false,
   noExternal: [/.*/],
-  // Optional peer of @effect/platform-node that nothing here loads; and koffi, which is a binary and loaded only where a system call is made.
-  external: ["redis", "koffi"],
+  // React's own build for use; ours reads the variable by another way, so that it is set where this is not bundled.
+  env: { NODE_ENV: "production" },
+  // Optional peers of @effect/platform-node and ink that nothing here loads; and koffi, a binary, loaded only where a system call is made.
+  external: ["redis", "react-devtools-core", "koffi"],
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" }
 })
