@@ -145,7 +145,7 @@ export class Journal extends Context.Service<
               Effect.ignore
             )
             if (again.length === 0) return undone
-            const others = yield* livingOthers(fs, proc, options.directory, header, file.name)
+            const others = yield* livingOthers(fs, proc, options.directory, header.bootId, file.name)
             const isUsedBy =
               (path: string) =>
               ({ changes }: Holdings): boolean =>
@@ -162,7 +162,7 @@ export class Journal extends Context.Service<
           yield* append(line)
           const isHeldBy = ({ changes, claims }: Holdings): boolean =>
             line.kind === "claim" ? claims.has(line.path) : changes.some(({ kind, path }) => kind === "write" && path === line.path)
-          const others = yield* livingOthers(fs, proc, options.directory, header, file.name)
+          const others = yield* livingOthers(fs, proc, options.directory, header.bootId, file.name)
           const holder = others.find(isHeldBy)?.header
           if (holder === undefined) return
           yield* Effect.ignore(append({ kind: "cancel", of: line.kind, path: line.path }))
@@ -232,6 +232,25 @@ export class Journal extends Context.Service<
       return recoveries
     }
   )
+
+  /** What living processes have claimed, by their journals in this directory. Reads only; what cannot be read holds nothing. */
+  static readonly holders: (directory: string) => Effect.Effect<ReadonlyArray<Holder>, never, KernFs> = Effect.fnUntraced(
+    function* (directory) {
+      const fs = yield* KernFs
+      const { proc } = yield* KernelRoots
+      const boot = yield* bootId(fs, proc)
+      const others = yield* livingOthers(fs, proc, directory, boot, "")
+      return others.flatMap(({ claims, header: { command, pid } }) => (claims.size === 0 ? [] : [{ pid, command, claims: [...claims] }]))
+    }
+  )
+}
+
+/** What a living process has claimed. */
+export interface Holder {
+  readonly pid: number
+  /** Its command line, without the program. */
+  readonly command: string
+  readonly claims: ReadonlyArray<string>
 }
 
 /** What the other processes that live hold. */
@@ -239,13 +258,13 @@ const livingOthers = Effect.fnUntraced(function* (
   fs: KernFs["Service"],
   proc: string,
   directory: string,
-  self: JournalHeader,
+  boot: string,
   ownName: string
 ) {
   const others: Array<Holdings & { readonly header: JournalHeader }> = []
   for (const name of listJournals(directory)) {
     const { header, ...held } = parseJournal(attempt(() => nodeFs.readFileSync(`${directory}/${name}`, "utf8")) ?? "")
-    if (name === ownName || header === undefined || header.bootId !== self.bootId) continue
+    if (name === ownName || header === undefined || header.bootId !== boot) continue
     if ((yield* processStartTime(fs, proc, header.pid)) === header.startTime) others.push({ header, ...held })
   }
   return others

@@ -376,6 +376,21 @@ describe("two processes", () => {
   )
 })
 
+describe("Journal.holders", () => {
+  it.effect("tells what living processes have claimed, and nothing of dead ones", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const kernel = makeKernel()
+      const holders = Journal.holders(directory).pipe(Effect.provide(kernel.layer))
+      deadJournal(directory, [{ kind: "claim", path: "/sys/fs/cgroup/app" }])
+      assert.deepStrictEqual(yield* holders, [])
+      kernel.fs.file(`/proc/${deadPid}/stat`, `${deadPid} (wmo) S ${"0 ".repeat(18)}77 0 0\n`, 0o444)
+      assert.deepStrictEqual(yield* holders, [{ pid: deadPid, command: "wmo run", claims: ["/sys/fs/cgroup/app"] }])
+      assert.deepStrictEqual(yield* Journal.holders(`${directory}/none`).pipe(Effect.provide(kernel.layer)), [])
+    })
+  )
+})
+
 describe("Journal.recover", () => {
   it.effect("undoes what a dead process left, and says so", () =>
     Effect.gen(function* () {
