@@ -10,6 +10,7 @@ import { agent } from "./commands/agent.ts"
 import { capture } from "./commands/capture.ts"
 import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
+import { heatmap } from "./commands/heatmap.ts"
 import { policy } from "./commands/policy.ts"
 import { recording } from "./commands/recording.ts"
 import { run } from "./commands/run.ts"
@@ -24,7 +25,7 @@ import { standWhereTheUserStands } from "./workingDirectory.ts"
 
 const wmo = Command.make("wmo").pipe(
   Command.withDescription("Finds the memory that Linux workloads hold but do not use, and gives it back within a slowdown you allow."),
-  Command.withSubcommands([demo, doctor, run, agent, policy, recording, workload, vm, capture])
+  Command.withSubcommands([demo, doctor, run, agent, heatmap, policy, recording, workload, vm, capture])
 )
 
 /** Whether it is this machine that cannot do what was asked. */

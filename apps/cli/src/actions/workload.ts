@@ -1,13 +1,13 @@
 /** Runs the built-in workloads. */
 import { formatBytes } from "@wmo/core"
-import { type HotColdResult, runHotCold } from "@wmo/lab"
+import { runHotCold, runPattern } from "@wmo/lab"
 import { Console, Effect } from "effect"
-import { writeFileSync } from "node:fs"
-import type { HotColdFlags } from "../commands/workload.ts"
+import { writeFileSync, writeSync } from "node:fs"
+import type { HotColdFlags, PatternFlags } from "../commands/workload.ts"
 import { ExitCode, Failure, usageError } from "../Exit.ts"
 
 /** Hands the result to `wmo run`, which records it. */
-const publish = (result: HotColdResult): void => {
+const publish = (result: object): void => {
   const file = process.env["WMO_RESULT"]
   if (file !== undefined) writeFileSync(file, JSON.stringify(result))
 }
@@ -42,4 +42,22 @@ export const hotcold = Effect.fn("wmo workload hotcold")(function* (flags: HotCo
   }
   if (result.wrong_bytes > 0)
     return yield* new Failure({ message: `${result.wrong_bytes} bytes came back wrong`, exitCode: ExitCode.failed })
+})
+
+export const pattern = Effect.fn("wmo workload pattern")(function* (flags: PatternFlags) {
+  if (flags.bytes < 3 * 4096) return yield* usageError("--bytes must be at least a page a third (12K)")
+  if (flags.stride < 1) return yield* usageError("--stride must be at least 1")
+  const result = yield* Effect.try({
+    try: () =>
+      runPattern(
+        { bytes: flags.bytes, strideIn: flags.stride, everyMs: flags.every, durationMs: flags.duration },
+        // At once, since nothing else gets a turn until the end.
+        (places) => writeSync(1, `${JSON.stringify(places)}\n`)
+      ),
+    catch: (cause) =>
+      new Failure({ message: `pattern: ${cause instanceof Error ? cause.message : String(cause)}`, exitCode: ExitCode.failed })
+  })
+  publish(result)
+  if (flags.json) yield* Console.log(JSON.stringify(result))
+  else yield* Console.error(`pattern: ${result.passes} passes in ${result.seconds.toFixed(1)} s`)
 })

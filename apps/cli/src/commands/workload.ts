@@ -27,7 +27,29 @@ const hotcold = Command.make(
   lazily(async () => (await import("../actions/workload.ts")).hotcold)
 ).pipe(Command.withDescription("Memory of three temperatures: hot, warm and cold, with real content, verified at the end."))
 
+const patternFlags = {
+  bytes: size("bytes").pipe(Flag.withDefault(96 * mib), Flag.withDescription("of the three thirds together (default 96M)")),
+  stride: Flag.Int("stride").pipe(
+    Flag.withDefault(4),
+    Flag.withDescription("of the strided third, one page in so many is used (default 4)")
+  ),
+  every: time("every").pipe(Flag.withDefault(1), Flag.withDescription("pause between passes (default 1ms)")),
+  duration: time("duration").pipe(Flag.withDefault(60_000), Flag.withDescription("how long to run (default 60s)")),
+  json
+}
+export type PatternFlags = Command.Command.Config.Infer<typeof patternFlags>
+
+const pattern = Command.make(
+  "pattern",
+  patternFlags,
+  lazily(async () => (await import("../actions/workload.ts")).pattern)
+).pipe(
+  Command.withDescription(
+    "A hot, a strided and an idle third of anonymous memory, to check heatmaps with; prints where they are, as one line of JSON, at once."
+  )
+)
+
 export const workload = Command.make("workload").pipe(
   Command.withDescription("Built-in workloads to try policies on."),
-  Command.withSubcommands([hotcold])
+  Command.withSubcommands([hotcold, pattern])
 )

@@ -49,6 +49,11 @@ export class AgeHistory {
     }
   }
 
+  /** Where the latest column begins. */
+  get lastMs(): number | undefined {
+    return this.columns.at(-1)?.fromMs
+  }
+
   /** Youngest on top. */
   view({ back = 0, columns }: { readonly columns: number; readonly back?: number }): HeatView {
     const latest = this.columns.at(-1)
@@ -97,6 +102,8 @@ export class AgeHistory {
       fromByte: 0,
       bytes: 0,
       ranges: 0,
+      grainBytes: 0,
+      firstMs: first?.fromMs,
       average: 1,
       hottest,
       later

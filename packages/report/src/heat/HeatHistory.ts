@@ -117,6 +117,10 @@ export class HeatHistory {
   get touched(): ReadonlySet<number> {
     return this.touchedGrains
   }
+  /** Where the latest column begins. */
+  get lastMs(): number | undefined {
+    return this.kept.at(-1)?.fromMs
+  }
   get frames(): number {
     return this.seen
   }

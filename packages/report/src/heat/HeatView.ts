@@ -38,6 +38,10 @@ export interface HeatView {
   readonly fromByte: number
   readonly bytes: number
   readonly ranges: number
+  /** What rows can be no smaller than. */
+  readonly grainBytes: number
+  /** Where the first column that is kept begins, whether shown or not. */
+  readonly firstMs: number | undefined
   /** Columns that a cell is a mean over. */
   readonly average: number
   /** The hottest cell. */
@@ -100,6 +104,8 @@ const empty = (history: HeatHistory, average: number): HeatView => ({
   fromByte: 0,
   bytes: 0,
   ranges: 0,
+  grainBytes: history.grainBytes,
+  firstMs: undefined,
   average,
   hottest: 0,
   later: 0
@@ -210,6 +216,8 @@ export const viewOf = (history: HeatHistory, options: ViewOptions): HeatView => 
     fromByte,
     bytes,
     ranges: space.first.length,
+    grainBytes: grain,
+    firstMs: all[0]!.fromMs,
     average,
     hottest,
     later
