@@ -13,7 +13,7 @@ export default defineConfig({
   minifySyntax: true,
   // node:sqlite has no name without the prefix.
   removeNodeProtocol: false,
-  noExternal: [/.*/],
+  noExternal: [/^(?!react-devtools-core$)/],
   // React's own build for use; ours reads the variable by another way, so that it is set where this is not bundled.
   env: { NODE_ENV: "production" },
   // Optional peers of @effect/platform-node and ink that nothing here loads; and koffi, a binary, loaded only where a system call is made.
