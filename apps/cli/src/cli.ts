@@ -14,6 +14,7 @@ import { heatmap } from "./commands/heatmap.ts"
 import { policy } from "./commands/policy.ts"
 import { recording } from "./commands/recording.ts"
 import { run } from "./commands/run.ts"
+import { top } from "./commands/top.ts"
 import { vm } from "./commands/vm.ts"
 import { workload } from "./commands/workload.ts"
 import { ExitCode, ExitWith, Failure } from "./Exit.ts"
@@ -25,7 +26,7 @@ import { standWhereTheUserStands } from "./workingDirectory.ts"
 
 const wmo = Command.make("wmo").pipe(
   Command.withDescription("Finds the memory that Linux workloads hold but do not use, and gives it back within a slowdown you allow."),
-  Command.withSubcommands([demo, doctor, run, agent, heatmap, policy, recording, workload, vm, capture])
+  Command.withSubcommands([demo, doctor, run, agent, heatmap, top, policy, recording, workload, vm, capture])
 )
 
 /** Whether it is this machine that cannot do what was asked. */

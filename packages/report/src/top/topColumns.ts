@@ -149,17 +149,23 @@ const leastName = 20
 const mostName = 48
 const leastPolicy = 24
 
-/** The columns that fit, beside a name of 20; the rest is the name's (up to 48), then the policy's. */
-export const fittingColumns = (
-  width: number
-): { readonly columns: ReadonlyArray<TopColumnName>; readonly nameWidth: number; readonly policyWidth: number } => {
+export interface TopLayout {
+  readonly columns: ReadonlyArray<TopColumnName>
+  readonly nameWidth: number
+  /** 0: there is no room for it. */
+  readonly policyWidth: number
+}
+
+/** The columns that fit into a width, and what is left for names, of which the longest takes `longestName`, and for what policies say. */
+export const topLayout = (width: number, longestName: number): TopLayout => {
   const kept = [...topColumnNames]
   const taken = () => kept.reduce((sum, name) => sum + topColumns[name].width + 1, 0)
+  const wanted = Math.max(leastName, Math.min(mostName, longestName))
   while (kept.length > 1 && leastName + taken() > width) {
     const least = kept.reduce((a, b) => (topColumns[b].rank > topColumns[a].rank ? b : a))
     kept.splice(kept.indexOf(least), 1)
   }
   const rest = Math.max(0, width - taken())
-  const policyWidth = rest >= leastName + leastPolicy + 1 ? Math.max(leastPolicy, rest - mostName - 1) : 0
+  const policyWidth = rest - leastName - 1 < leastPolicy ? 0 : Math.max(leastPolicy, rest - wanted - 1)
   return { columns: kept, nameWidth: policyWidth > 0 ? rest - policyWidth - 1 : rest, policyWidth }
 }

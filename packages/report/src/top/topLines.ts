@@ -1,6 +1,6 @@
 /** Rows of `wmo top` as lines of a screen or of a table. Pure. */
 import { cutText, fitText, type Line, printable, span, textWidth } from "../StyledLine.ts"
-import { fittingColumns, type TopColumnName, topColumns, type TopSort } from "./topColumns.ts"
+import { topColumns, type TopColumnName, topLayout, type TopLayout, type TopSort } from "./topColumns.ts"
 import type { TopTreeRow } from "./topTree.ts"
 
 const unknown = "–"
@@ -16,8 +16,14 @@ const treeName = (row: TopTreeRow): string =>
 export const policyPhrase = ({ decision }: Pick<TopTreeRow, "decision">): string =>
   decision === undefined ? unknown : printable(decision.reason === undefined ? decision.policy : `${decision.policy}: ${decision.reason}`)
 
-export const topHead = (width: number, sort: TopSort, isAscending: boolean): Line => {
-  const { columns, nameWidth, policyWidth } = fittingColumns(width)
+/** The layout of these rows on a screen of this width. */
+export const layoutOf = (rows: ReadonlyArray<TopTreeRow>, width: number): TopLayout =>
+  topLayout(
+    width,
+    rows.reduce((most, row) => Math.max(most, textWidth(treeName(row))), 0)
+  )
+
+export const topHead = ({ columns, nameWidth, policyWidth }: TopLayout, sort: TopSort, isAscending: boolean): Line => {
   const marked = (name: TopSort, head: string) => (name === sort ? `${head}${isAscending ? "▴" : "▾"}` : head)
   const cell = (name: TopColumnName) => {
     const { head, width } = topColumns[name]
@@ -25,11 +31,10 @@ export const topHead = (width: number, sort: TopSort, isAscending: boolean): Lin
     return name === sort ? ` ${marked(name, head)}`.padStart(width + 1).slice(-(width + 1)) : ` ${head.padStart(width)}`
   }
   const text = `${fitText(marked("name", "GROUP"), nameWidth)}${columns.map(cell).join("")}${policyWidth > 0 ? ` ${fitText("POLICY", policyWidth)}` : ""}`
-  return [span(fitText(text, width), { inverse: true })]
+  return [span(text, { inverse: true })]
 }
 
-export const topLine = (row: TopTreeRow, width: number, isSelected = false): Line => {
-  const { columns, nameWidth, policyWidth } = fittingColumns(width)
+export const topLine = (row: TopTreeRow, { columns, nameWidth, policyWidth }: TopLayout, isSelected = false): Line => {
   const base = isSelected ? { inverse: true } : {}
   const isHeld = row.decision !== undefined
   const name = fitText(treeName(row), nameWidth)
