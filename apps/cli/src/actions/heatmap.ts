@@ -1,5 +1,5 @@
 /** What `wmo heatmap` does: feeds pictures, and shows them in a live view, or once as text, JSON or SVG. */
-import { heatColumns, heatLines, heatSvg, type Line, legendLine, line, scaleLine } from "@wmo/report"
+import { heatColumns, heatLines, heatSvg, type Line, legendLine, line, plainLine, scaleLine } from "@wmo/report"
 import { Clock, Console, Effect, Option, Stream } from "effect"
 import { existsSync, writeFileSync } from "node:fs"
 import type { HeatmapFlags } from "../commands/heatmap.ts"
@@ -17,11 +17,13 @@ const lookMs = 20_000
 const columnsAtMost = 1200
 /** How often the screen follows what is seen. */
 const drawMs = 200
-const nice = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map((seconds) => seconds * 1000)
+const nice = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map((seconds) => seconds * 1000)
 
 /** A span of time that fits `spanMs` into so many columns. */
 const columnFor = (spanMs: number, columns: number, atLeastMs: number): number => {
   const needed = Math.max(atLeastMs, spanMs / Math.max(1, columns - 1))
+  // Whole aggregations, or columns would be of one more or less.
+  if (needed < 1000) return Math.ceil(needed / atLeastMs) * atLeastMs
   return nice.find((ms) => ms >= needed) ?? Math.ceil(needed / 3_600_000) * 3_600_000
 }
 
@@ -120,12 +122,8 @@ const once = Effect.fnUntraced(function* <E>(feed: HeatFeed<E>, flags: HeatmapFl
       JSON.stringify({ detail: feed.detail, notes: feed.notes, subjects: all.map((picture) => jsonOf(picture, flags, columns)) })
     )
   else if (flags.once || !isPicture) {
-    const isColorful = isColored && stdout.isTTY === true
-    const texts = all.map((picture) =>
-      textOf(picture, feed, flags, width)
-        .map((content) => ansiLine(content, isColorful).trimEnd())
-        .join("\n")
-    )
+    const print = stdout.isTTY === true ? (content: Line) => ansiLine(content, isColored) : plainLine
+    const texts = all.map((picture) => textOf(picture, feed, flags, width).map(print).join("\n"))
     yield* Console.log(texts.join("\n\n"))
   }
 })

@@ -2,7 +2,7 @@
  * Where the frames of `wmo heatmap` come from: DAMON, MGLRU where there is no DAMON, or a recording. All give the same items, so that what
  * shows them does not know which it was.
  */
-import { Cgroups, Damon, DamonTrace, findCgroupMount, Journal, KernelRoots, Mglru, Processes } from "@wmo/core"
+import { Cgroups, Damon, DamonTrace, findCgroupMount, Journal, KernelRoots, Mglru, PageMap, Processes } from "@wmo/core"
 import {
   type AgeFrame,
   type HeatFrame,
@@ -124,7 +124,7 @@ export const liveFeed = Effect.fnUntraced(function* (of: HeatOf, flags: HeatmapF
 export const withKernel = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const mount = yield* Effect.orElseSucceed(findCgroupMount, () => undefined)
-    const services = Layer.mergeAll(Damon.layer, DamonTrace.layer, Processes.layer, Mglru.layer).pipe(
+    const services = Layer.mergeAll(Damon.layer, DamonTrace.layer, PageMap.layer, Processes.layer, Mglru.layer).pipe(
       Layer.provideMerge(Cgroups.layer),
       Layer.provideMerge(Journal.layer({ directory: stateDirectory(), command: process.argv.slice(2).join(" ") }))
     )

@@ -62,6 +62,23 @@ const addressOf = (memory: Buffer): bigint => {
   throw new Error("its own memory is not where it was looked for")
 }
 
+/** More pages than the kernel forgets one by one (33 on x86): it has the processor forget all. */
+const scratchBytes = 64 * page
+
+/**
+ * Makes the processor forget address translations, since it sets a page's accessed bit only when it looks the page up anew. A process that
+ * uses more memory than the TLB covers does that by itself on real processors; under emulation, which remembers much more, it does not.
+ */
+const makeForgetful = (): (() => void) => {
+  const scratch = new ArrayBuffer(0, { maxByteLength: scratchBytes })
+  const bytes = new Uint8Array(scratch)
+  return () => {
+    scratch.resize(scratchBytes)
+    for (let at = 0; at < scratchBytes; at += page) bytes[at] = 1
+    scratch.resize(0)
+  }
+}
+
 /** Runs for `durationMs` after it has told its places. Blocks the thread: it is a process of its own. */
 export const runPattern = (options: PatternOptions, onReady: (places: PatternPlaces) => void): PatternResult => {
   const partBytes = Math.floor(options.bytes / 3 / page) * page
@@ -83,6 +100,7 @@ export const runPattern = (options: PatternOptions, onReady: (places: PatternPla
     strided: part(1),
     idle: part(2)
   })
+  const forget = makeForgetful()
   const pause = new Int32Array(new SharedArrayBuffer(4))
   const stride = options.strideIn * page
   const begin = performance.now()
@@ -92,6 +110,7 @@ export const runPattern = (options: PatternOptions, onReady: (places: PatternPla
     for (let at = first; at < first + partBytes; at += page) memory[at] = passes & 255
     for (let at = first + partBytes; at < first + 2 * partBytes; at += stride) memory[at] = passes & 255
     passes++
+    forget()
     operations += partBytes / page + Math.ceil(partBytes / stride)
     if (options.everyMs > 0) Atomics.wait(pause, 0, 0, options.everyMs)
   }

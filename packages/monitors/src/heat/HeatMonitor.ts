@@ -22,6 +22,7 @@ import {
   type KernFs,
   makeKdamond,
   type Kdamond,
+  type PageMap,
   type Processes
 } from "@wmo/core"
 import { Clock, Effect, type Scope, Stream } from "effect"
@@ -60,8 +61,8 @@ export const defaultHeatIntervals = { sampleUs: 5000, aggrUs: 100_000, updateUs:
 export const defaultHeatRegions = { min: 100, max: 1000 } as const
 export const makeHeatMonitor: (
   options: HeatOptions
-) => Effect.Effect<HeatMonitor, HeatError, Cgroups | Damon | DamonTrace | Journal | KernFs | Processes | Scope.Scope> = Effect.fnUntraced(
-  function* (options) {
+) => Effect.Effect<HeatMonitor, HeatError, Cgroups | Damon | DamonTrace | Journal | KernFs | PageMap | Processes | Scope.Scope> =
+  Effect.fnUntraced(function* (options) {
     const damon = yield* Damon
     const tracing = yield* DamonTrace
     const intervals = { ...defaultHeatIntervals, ...options.intervals }
@@ -188,5 +189,4 @@ export const makeHeatMonitor: (
       },
       frames: isPhysical ? seen : Stream.interruptWhen(seen, following)
     }
-  }
-)
+  })

@@ -2,7 +2,7 @@
  * Which addresses of a process are worth monitoring: what is in memory of its mappings, joined over small gaps. Left to itself DAMON spreads
  * its regions over three large areas, and runtimes such as Node or Java map terabytes that they never use. Pure.
  */
-import type { DamonRegion, SmapsMapping } from "@wmo/core"
+import type { Bytes, DamonRegion, SmapsMapping } from "@wmo/core"
 import type { HeatMapping } from "./HeatFrame.ts"
 
 /** What of an address space is wanted: a range of addresses, or mappings whose name contains a text. */
@@ -18,19 +18,29 @@ export const parseInterest = (text: string): Interest | undefined => {
 }
 
 const smallestGap = 64n * 1024n
+/** A mapping of this size that is for the most part not in memory is looked at page by page. */
+const sparseFromBytes = 8 * 2 ** 20
+/** Reading eight bytes a page is worth it up to here, where the kernel has no better way (before 6.7). */
+const readAtMostBytes = 4 * 2 ** 30
 /** The kernel's own half, where the vsyscall page lies. */
 const userEnd = 1n << 63n
 const kernelMade = new Set(["[vvar]", "[vvar_vclock]", "[vdso]", "[vsyscall]"])
 
 const nameOf = ({ path }: SmapsMapping): string => (path === "" ? "[anon]" : path)
 
-/** Mappings with memory in them, cut to what is wanted. */
-export const heatMappings = (mappings: ReadonlyArray<SmapsMapping>, interest?: Interest): ReadonlyArray<HeatMapping> => {
-  const found: Array<HeatMapping> = []
+/** A mapping with what of it is swapped out, which is memory too: idle, until it comes back. */
+export interface FoundMapping extends HeatMapping {
+  readonly swappedBytes: Bytes
+}
+
+/** Mappings with memory or swap in them, cut to what is wanted. */
+export const heatMappings = (mappings: ReadonlyArray<SmapsMapping>, interest?: Interest): ReadonlyArray<FoundMapping> => {
+  const found: Array<FoundMapping> = []
   for (const mapping of mappings) {
     const name = nameOf(mapping)
     const residentBytes = mapping.amounts.Rss ?? 0
-    if (residentBytes === 0 || mapping.end > userEnd || kernelMade.has(name)) continue
+    const swappedBytes = mapping.amounts.Swap ?? 0
+    if (residentBytes + swappedBytes === 0 || mapping.end > userEnd || kernelMade.has(name)) continue
     if (interest !== undefined && "name" in interest && !name.includes(interest.name)) continue
     let { end, start } = mapping
     if (interest !== undefined && "start" in interest) {
@@ -38,7 +48,7 @@ export const heatMappings = (mappings: ReadonlyArray<SmapsMapping>, interest?: I
       if (end > interest.end) end = interest.end
       if (start >= end) continue
     }
-    found.push({ start, end, name, residentBytes, anonBytes: mapping.amounts.Anonymous ?? 0 })
+    found.push({ start, end, name, residentBytes, swappedBytes, anonBytes: mapping.amounts.Anonymous ?? 0 })
   }
   return found
 }
@@ -54,13 +64,23 @@ const joinOver = (ranges: ReadonlyArray<DamonRegion>, gap: bigint): Array<DamonR
   return joined
 }
 
+/** Whether most of a mapping is only reserved, and how to find out what is not. */
+export const isSparse = ({ end, residentBytes, start, swappedBytes }: FoundMapping): "no" | "scan" | "scan or read" => {
+  const bytes = Number(end - start)
+  if (bytes < sparseFromBytes || 2 * (residentBytes + swappedBytes) > bytes) return "no"
+  return bytes <= readAtMostBytes ? "scan or read" : "scan"
+}
+
+/** Joins the pieces of a sparse mapping that lie near each other. */
+export const joinPieces = (pieces: ReadonlyArray<DamonRegion>): ReadonlyArray<DamonRegion> => joinOver(pieces, smallestGap)
+
 /** The ranges to monitor: at most `most`, so that regions are left to tell them apart; gaps are joined over until they are. */
-export const targetRanges = (mappings: ReadonlyArray<HeatMapping>, most: number): ReadonlyArray<DamonRegion> => {
+export const targetRanges = (pieces: ReadonlyArray<DamonRegion>, most: number): ReadonlyArray<DamonRegion> => {
   let gap = 0n
-  let ranges = joinOver(mappings, gap)
+  let ranges = joinOver(pieces, gap)
   while (ranges.length > Math.max(1, most)) {
     gap = gap === 0n ? smallestGap : gap * 2n
-    ranges = joinOver(mappings, gap)
+    ranges = joinOver(pieces, gap)
   }
   return ranges
 }

@@ -2,10 +2,21 @@
  * What a heat monitor looks at, found anew whenever asked: a process, the processes of a group and of those below it, or physical memory;
  * each with what is mapped and the ranges to monitor. Reads only.
  */
-import { Cgroups, type DamonRegion, ioMem, type KernelError, KernFs, KernFsError, KernelRoots, Processes, systemRam } from "@wmo/core"
+import {
+  Cgroups,
+  type DamonRegion,
+  ioMem,
+  type KernelError,
+  KernFs,
+  KernFsError,
+  KernelRoots,
+  PageMap,
+  Processes,
+  systemRam
+} from "@wmo/core"
 import { Data, Effect, Stream } from "effect"
 import type { HeatMapping, HeatSubject } from "./HeatFrame.ts"
-import { heatMappings, type Interest, targetRanges } from "./heatRanges.ts"
+import { type FoundMapping, heatMappings, type Interest, isSparse, joinPieces, targetRanges } from "./heatRanges.ts"
 
 /** What is looked at. */
 export type HeatOf =
@@ -48,13 +59,33 @@ export const targetFinder = Effect.fnUntraced(function* (of: HeatOf, interest: I
   const processes = yield* Processes
   const cgroups = yield* Cgroups
   const fs = yield* KernFs
+  const pageMap = yield* PageMap
   const { proc } = yield* KernelRoots
+
+  /** What of a mapping is in memory or swap, where that is little of it: heaps are reserved by the gigabyte. */
+  const piecesOf = Effect.fnUntraced(function* (pid: number, mapping: FoundMapping) {
+    const how = isSparse(mapping)
+    const whole: ReadonlyArray<DamonRegion> = [mapping]
+    if (how === "no") return whole
+    const scan = pageMap.scan(pid, [mapping], how === "scan" ? { via: "ioctl" } : {}).pipe(
+      Effect.map(({ runs }) => runs),
+      // Without the right to look, or the means: all of it.
+      Effect.catchIf(
+        (error) => !error.isGone,
+        () => Effect.succeed(undefined)
+      )
+    )
+    const runs = yield* scan
+    if (runs === undefined || runs.length === 0) return whole
+    return joinPieces(runs.map(({ bytes, start }) => ({ start, end: start + BigInt(bytes) })))
+  })
 
   const processTarget = Effect.fnUntraced(function* (pid: number, share: number) {
     const { comm, startTime } = yield* processes.stat(pid)
     const mappings = heatMappings(yield* processes.smaps(pid), interest)
     const subject: HeatSubject = { kind: "process", name: `${pid}@${startTime}` }
-    return { pid, subject, title: `${comm} (pid ${pid})`, mappings, ranges: targetRanges(mappings, share) } satisfies HeatTarget
+    const pieces = (yield* Effect.forEach(mappings, (mapping) => piecesOf(pid, mapping))).flat()
+    return { pid, subject, title: `${comm} (pid ${pid})`, mappings, ranges: targetRanges(pieces, share) } satisfies HeatTarget
   })
 
   const findProcess = Effect.fnUntraced(

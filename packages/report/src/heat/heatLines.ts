@@ -31,7 +31,7 @@ interface Widths {
 /** Where the parts of a row go: a label, a letter, cells between bars, the mean, a name. */
 const widthsOf = (width: number, labelWidth: number): Widths => {
   const name = width < 60 ? 0 : Math.max(nameAtLeast, Math.min(32, Math.floor(width / 5)))
-  return { label: labelWidth, name, cells: Math.max(1, width - labelWidth - 5 - meanWidth - (name === 0 ? 0 : name + 1)) }
+  return { label: labelWidth, name, cells: Math.max(1, width - labelWidth - 4 - meanWidth - (name === 0 ? 0 : name + 1)) }
 }
 
 /** How many columns fit into lines of this width. Rows of addresses have labels of 12. */
