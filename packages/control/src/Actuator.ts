@@ -8,7 +8,7 @@ import type { Observation } from "@wmo/monitors"
 import type { Action } from "@wmo/policies"
 import type { Outcome } from "@wmo/recording"
 import { Clock, Effect } from "effect"
-import { type GuardRails, judge, nothingSpent, type Spent } from "./GuardRails.ts"
+import { type GuardRails, judge, nothingSpent, spend, type Spent } from "./GuardRails.ts"
 
 /** Size of one write to `memory.reclaim`. */
 const chunkBytes: Bytes = 32 * 2 ** 20
@@ -19,8 +19,6 @@ export interface Actuator {
   /** What has been spent of the budgets so far. */
   readonly spent: () => Spent
 }
-
-const minuteMs = 60_000
 
 /** An actuator with its own budget. `dryRun`: everything but the write itself. */
 export const makeActuator: (options: {
@@ -67,16 +65,6 @@ export const makeActuator: (options: {
     }
   }
 
-  const remember = (action: Action, atMs: number, outcome: Pick<Outcome, "reclaimedBytes">): void => {
-    if (action._tag === "Reclaim") {
-      // The request counts, not the result: pages that came straight back were reclaimed all the same.
-      const bytes = Math.max(action.bytes, outcome.reclaimedBytes ?? 0)
-      spent = { ...spent, reclaims: [...spent.reclaims.filter((past) => atMs - past.atMs < minuteMs), { atMs, bytes }] }
-    } else if (action._tag === "SetHigh") {
-      spent = { ...spent, ourHigh: action.limit === "max" ? undefined : Math.floor(action.limit / pageSize) * pageSize }
-    }
-  }
-
   return {
     spent: () => spent,
     act: Effect.fnUntraced(function* (asked, observation) {
@@ -89,7 +77,7 @@ export const makeActuator: (options: {
       const result = yield* carryOut(allowed, observation.group).pipe(
         Effect.catch((error) => Effect.succeed({ status: "failed" as const, reclaimedBytes: undefined, detail: error.message }))
       )
-      remember(allowed, observation.atMs, result)
+      spent = spend(spent, allowed, observation.atMs, result.reclaimedBytes)
       const detail = [note, result.detail].filter(Boolean).join("; ") || undefined
       return { ...base, ...result, detail, tookMs: (yield* Clock.currentTimeMillis) - start } satisfies Outcome
     })

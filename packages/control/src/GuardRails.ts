@@ -32,6 +32,25 @@ export type Verdict =
   | { readonly allowed: Action; readonly note?: string | undefined }
   | { readonly allowed: undefined; readonly refusal: string }
 
+const minuteMs = 60_000
+
+/**
+ * What has been spent after this action was carried out. The request counts, not the result: pages that came straight back were reclaimed
+ * all the same.
+ */
+export const spend = (spent: Spent, action: Action, atMs: number, reclaimedBytes: Bytes = 0): Spent => {
+  switch (action._tag) {
+    case "Reclaim": {
+      const bytes = Math.max(action.bytes, reclaimedBytes)
+      return { ...spent, reclaims: [...spent.reclaims.filter((past) => atMs - past.atMs < minuteMs), { atMs, bytes }] }
+    }
+    case "SetHigh":
+      return { ...spent, ourHigh: action.limit === "max" ? undefined : Math.floor(action.limit / pageSize) * pageSize }
+    case "Age":
+      return spent
+  }
+}
+
 /** The least that may be left in the group: the floor, or a protection that the administrator gave it. */
 export const effectiveFloor = (rails: GuardRails, { usage }: Observation): Bytes =>
   Math.max(rails.floorBytes, finite(limitBytes(usage.min)), finite(limitBytes(usage.low)))
@@ -41,7 +60,7 @@ const finite = (bytes: Bytes): Bytes => (bytes === Infinity ? Number.MAX_SAFE_IN
 
 /** What may still be reclaimed in this tick. */
 export const remainingBudget = (rails: GuardRails, spent: Spent, nowMs: number): Bytes => {
-  const lastMinute = spent.reclaims.reduce((sum, { atMs, bytes }) => (nowMs - atMs < 60_000 ? sum + bytes : sum), 0)
+  const lastMinute = spent.reclaims.reduce((sum, { atMs, bytes }) => (nowMs - atMs < minuteMs ? sum + bytes : sum), 0)
   return Math.max(0, Math.min(rails.stepBytes, rails.perMinuteBytes - lastMinute))
 }
 

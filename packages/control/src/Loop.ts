@@ -21,10 +21,11 @@ import {
   type Observation,
   type PageAgeChoice
 } from "@wmo/monitors"
-import { type AnyPolicy, type Decision, type SettingValues, type Settings } from "@wmo/policies"
+import type { AnyPolicy, SettingValues, Settings } from "@wmo/policies"
 import type { Outcome, RecordingError, RunRecorder, Tick } from "@wmo/recording"
 import { Clock, Effect, type Scope } from "effect"
 import { type Actuator, makeActuator } from "./Actuator.ts"
+import { decideSafely } from "./decideSafely.ts"
 import { effectiveFloor, type GuardRails, remainingBudget } from "./GuardRails.ts"
 import { PolicyCannotRun } from "./PolicyCannotRun.ts"
 import { missingNeeds } from "./missingNeeds.ts"
@@ -53,15 +54,6 @@ export interface Loop {
   /** Takes one tick now. */
   readonly tick: Effect.Effect<Tick, GroupGone | KernelError>
   readonly missedTicks: () => number
-}
-
-/** A policy that throws is a defect of the policy: it is reported as a decision to do nothing, and the loop goes on. */
-const decideSafely = (policy: AnyPolicy, input: Parameters<AnyPolicy["decide"]>[0], state: unknown): Decision<unknown> => {
-  try {
-    return policy.decide(input, state)
-  } catch (thrown) {
-    return { actions: [], reason: `policy ${policy.name} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`, state }
-  }
 }
 
 /**

@@ -13,7 +13,11 @@ export {
   type Verdict
 } from "./GuardRails.ts"
 export { type Loop, type LoopOptions, makeLoop } from "./Loop.ts"
+export { prepareWorkingSet } from "./prepareWorkingSet.ts"
 export { PolicyCannotRun } from "./PolicyCannotRun.ts"
+export { makeReplay, type ReplayOptions, type ReplayStep } from "./replay/replayPolicy.ts"
+export { countInputs, missingInputs, noInputs, type ReplayInputs } from "./replay/replayNeeds.ts"
+export { type ActionTaken, addTurn, noTotals, type ReplayTotals } from "./replay/replayTotals.ts"
 export { runSession, type SessionEnd, type SessionOptions } from "./Session.ts"
 export { CommandError, findCommand, makeGroup, startWorkload, type WorkloadProcess } from "./WorkloadProcess.ts"
 export { type SpawnRequest, type WorkloadSpawn, WorkloadSpawner } from "./spawnInGroup.ts"

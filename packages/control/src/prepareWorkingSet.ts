@@ -28,20 +28,23 @@ const pageAgeEdges = (ages: ReadonlyArray<Milliseconds>): ReadonlyArray<Millisec
 
 /**
  * Prepares the reports that a policy needs to tell `ages` apart. A report is refreshed three times per youngest age: with four
- * generations, ages finer than the refresh interval are interpolation.
+ * generations, ages finer than the refresh interval are interpolation; `refreshEveryMs` sets the interval instead.
  */
 export const prepareWorkingSet: (
   group: string,
-  ages: ReadonlyArray<Milliseconds>
-) => Effect.Effect<void, KernelError | JournalFailure, Cgroups | Journal | WorkingSet> = Effect.fnUntraced(function* (group, ages) {
-  const cgroups = yield* Cgroups
-  const journal = yield* Journal
-  const workingSet = yield* WorkingSet
-  const refreshMs = Math.max(1, Math.round(Math.min(...ages) / 3))
-  for (const [node, current] of Object.entries(yield* workingSet.refreshIntervals(group))) {
-    const intervals = yield* workingSet.intervals(Number(node))
-    if (intervals.length === 0) yield* journal.set(workingSet.intervalsPath(Number(node)), pageAgeEdges(ages).join(","))
-    if (current === 0) yield* journal.set(cgroups.path(group, refreshIntervals.file), `N${node}=${refreshMs}`)
+  ages: ReadonlyArray<Milliseconds>,
+  refreshEveryMs?: Milliseconds
+) => Effect.Effect<void, KernelError | JournalFailure, Cgroups | Journal | WorkingSet> = Effect.fnUntraced(
+  function* (group, ages, refreshEveryMs) {
+    const cgroups = yield* Cgroups
+    const journal = yield* Journal
+    const workingSet = yield* WorkingSet
+    const refreshMs = Math.max(1, Math.round(refreshEveryMs ?? Math.min(...ages) / 3))
+    for (const [node, current] of Object.entries(yield* workingSet.refreshIntervals(group))) {
+      const intervals = yield* workingSet.intervals(Number(node))
+      if (intervals.length === 0) yield* journal.set(workingSet.intervalsPath(Number(node)), pageAgeEdges(ages).join(","))
+      if (current === 0) yield* journal.set(cgroups.path(group, refreshIntervals.file), `N${node}=${refreshMs}`)
+    }
+    yield* cgroups.read(group, memcgPageAge)
   }
-  yield* cgroups.read(group, memcgPageAge)
-})
+)

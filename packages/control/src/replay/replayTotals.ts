@@ -1,0 +1,56 @@
+/** Sums up what a policy would have decided, or what was decided when the run was recorded, in the same terms. Pure. */
+import type { Action } from "@wmo/policies"
+
+/** One action of a turn: what was asked, and what the guard rails made of it (undefined: refused). */
+export interface ActionTaken {
+  readonly asked: Action
+  readonly allowed: Action | undefined
+}
+
+export interface ReplayTotals {
+  /** Turns with at least one action. */
+  readonly turns_with_actions: number
+  readonly reclaims: number
+  readonly reclaim_asked_bytes: number
+  readonly reclaim_allowed_bytes: number
+  readonly limits_set: number
+  readonly lowest_limit_bytes: number | null
+  readonly agings: number
+  readonly refused: number
+}
+
+export const noTotals: ReplayTotals = {
+  turns_with_actions: 0,
+  reclaims: 0,
+  reclaim_asked_bytes: 0,
+  reclaim_allowed_bytes: 0,
+  limits_set: 0,
+  lowest_limit_bytes: null,
+  agings: 0,
+  refused: 0
+}
+
+const add = (totals: ReplayTotals, { allowed, asked }: ActionTaken): ReplayTotals => {
+  const refused = totals.refused + (allowed === undefined ? 1 : 0)
+  switch (asked._tag) {
+    case "Reclaim":
+      return {
+        ...totals,
+        refused,
+        reclaims: totals.reclaims + 1,
+        reclaim_asked_bytes: totals.reclaim_asked_bytes + asked.bytes,
+        reclaim_allowed_bytes: totals.reclaim_allowed_bytes + (allowed?._tag === "Reclaim" ? allowed.bytes : 0)
+      }
+    case "SetHigh": {
+      const limit = allowed?._tag === "SetHigh" && allowed.limit !== "max" ? allowed.limit : Infinity
+      const lowest = Math.min(totals.lowest_limit_bytes ?? Infinity, limit)
+      return { ...totals, refused, limits_set: totals.limits_set + 1, lowest_limit_bytes: lowest === Infinity ? null : lowest }
+    }
+    case "Age":
+      return { ...totals, refused, agings: totals.agings + 1 }
+  }
+}
+
+/** Adds one turn. */
+export const addTurn = (totals: ReplayTotals, actions: ReadonlyArray<ActionTaken>): ReplayTotals =>
+  actions.length === 0 ? totals : actions.reduce(add, { ...totals, turns_with_actions: totals.turns_with_actions + 1 })
