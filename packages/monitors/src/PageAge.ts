@@ -4,9 +4,7 @@
  */
 import type { Bytes, LruGenMemcg, Milliseconds, NodePageAge, PageAgeBin } from "@wmo/core"
 import { pageSize } from "@wmo/core"
-
-/** Where page ages come from. `working-set`: out-of-tree kernel reports. `mglru`: generations, four at most. */
-export type PageAgeSource = "working-set" | "mglru"
+import type { PageAgeSource } from "./ages/AgeSource.ts"
 
 export interface PageAge {
   readonly source: PageAgeSource
@@ -58,6 +56,12 @@ export const fromGenerations = (memcg: LruGenMemcg): PageAge => ({
         .toReversed()
     )
   )
+})
+
+/** The ages of several groups together. */
+export const mergePageAges = (source: PageAgeSource, ages: ReadonlyArray<PageAge>): PageAge => ({
+  source,
+  bins: mergeBins(ages.map(({ bins }) => bins))
 })
 
 /** Adds histograms that may have different edges: equal bins are summed, others stand side by side, ordered by age. */

@@ -4,7 +4,8 @@
  */
 import { Cgroups, type KernelError, Mglru, WorkingSet } from "@wmo/core"
 import { Effect } from "effect"
-import { fromGenerations, fromWorkingSet, type PageAge, type PageAgeSource } from "./PageAge.ts"
+import type { PageAgeSource } from "./ages/AgeSource.ts"
+import { fromGenerations, fromWorkingSet, type PageAge } from "./PageAge.ts"
 
 /** `auto`: working-set reports where the kernel has them, else MGLRU generations, else none. */
 export type PageAgeChoice = PageAgeSource | "auto" | "none"
