@@ -342,12 +342,16 @@ export class FakeDamon {
         const context = this.running(index)
         if (context === undefined) return ""
         this.clock += context.intervals.aggrUs / 1e6
-        const regions = (this.options.regions ?? tenRegions)(context)
-        return regions
-          .map(
-            ({ age, end, nrAccesses, start }) =>
-              `       kdamond.${index}-${kdamond.pid} [001] .....  ${(100 + this.clock).toFixed(6)}: damon_aggregated: target_id=0 nr_regions=${regions.length} ${start}-${end}: ${nrAccesses} ${age}\n`
-          )
+        return context.targets
+          .map((target, id) => {
+            const regions = (this.options.regions ?? tenRegions)({ ...context, targets: [target] })
+            return regions
+              .map(
+                ({ age, end, nrAccesses, start }) =>
+                  `       kdamond.${index}-${kdamond.pid} [001] .....  ${(100 + this.clock).toFixed(6)}: damon_aggregated: target_id=${id} nr_regions=${regions.length} ${start}-${end}: ${nrAccesses} ${age}\n`
+              )
+              .join("")
+          })
           .join("")
       })
       .join("")
