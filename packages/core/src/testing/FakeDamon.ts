@@ -208,6 +208,8 @@ export class FakeDamon {
       if (!this.isSince(field.since)) continue
       if (field.kind === "group") value[key] = this.valueOf(path, field.fields)
       else if (field.kind === "list") {
+        // Without a count they are what the kernel tells: the regions of the last snapshot.
+        if (field.count === undefined) continue
         const names = this.fs.readdirSync(path).filter(isNumber)
         value[key] = names.map((_, i) => this.valueOf(`${path}/${i}`, field.fields))
       } else if (field.use !== "state" && field.path !== "pid") {
