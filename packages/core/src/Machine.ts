@@ -1,5 +1,5 @@
 /**
- * The whole machine's memory: meminfo, vmstat, swaps, pressure; and reclaim from a NUMA node.
+ * The whole machine's memory: meminfo, vmstat, swaps, zones, pressure; and reclaim from a NUMA node.
  * Does not know groups. Formats: kernel Documentation/filesystems/proc.rst; node reclaim: ABI/stable/sysfs-devices-node.
  */
 import { Context, Effect, Layer } from "effect"
@@ -8,6 +8,8 @@ import { KernFs, type KernelError } from "./KernFs.ts"
 import type { KernFsError } from "./KernFsError.ts"
 import { KernelRoots } from "./KernelRoots.ts"
 import { type Counters, countersFile } from "./MemoryStat.ts"
+import { ioMem, type IoMemRange } from "./pages/IoMem.ts"
+import { type Zone, zoneInfo } from "./pages/ZoneInfo.ts"
 import { type PressureStall, pressureStall } from "./PressureStall.ts"
 import { type MemInfo, memInfo, type SwapArea, swaps } from "./Proc.ts"
 import { type ReclaimRequest, reclaimRequest } from "./Scalars.ts"
@@ -19,6 +21,10 @@ export class Machine extends Context.Service<
     readonly memInfo: Effect.Effect<MemInfo, KernelError>
     readonly vmstat: Effect.Effect<Counters, KernelError>
     readonly swaps: Effect.Effect<ReadonlyArray<SwapArea>, KernelError>
+    /** `/proc/zoneinfo`: zones of all nodes with their watermarks and counters, in pages. */
+    readonly zones: Effect.Effect<ReadonlyArray<Zone>, KernelError>
+    /** `/proc/iomem`: what physical addresses are for; all zeros for the unprivileged. `systemRam` picks the memory. */
+    readonly physicalMap: Effect.Effect<ReadonlyArray<IoMemRange>, KernelError>
     /**
      * Asks the kernel to reclaim from a whole NUMA node now (`/sys/devices/system/node/nodeN/reclaim`, seen on 6.18; `NotFound` before, and
      * where there is no such node). Takes what `memory.reclaim` takes, and answers as that does. Blocks a pool thread.
@@ -54,6 +60,8 @@ export class Machine extends Context.Service<
         memInfo: fs.decode(`${proc}/meminfo`, memInfo),
         vmstat: fs.decode(`${proc}/vmstat`, vmstat),
         swaps: fs.decode(`${proc}/swaps`, swaps),
+        zones: fs.decode(`${proc}/zoneinfo`, zoneInfo),
+        physicalMap: fs.decode(`${proc}/iomem`, ioMem),
         pressure: fs.decode(`${proc}/pressure/memory`, pressureStall),
         release: Effect.map(fs.read(`${proc}/sys/kernel/osrelease`), (bytes) => new TextDecoder().decode(bytes).trim())
       })
