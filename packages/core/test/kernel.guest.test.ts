@@ -86,7 +86,10 @@ describe("the running kernel", () => {
       const zswap = yield* Zswap
       assert.isAbove((yield* machine.memInfo)["MemTotal"]!, 0)
       assert.strictEqual(typeof (yield* machine.vmstat)["pgfault"], "bigint")
-      assert.isAbove((yield* machine.zones).reduce((sum, { pages }) => sum + (pages.managed ?? 0), 0), 100_000)
+      assert.isAbove(
+        (yield* machine.zones).reduce((sum, { pages }) => sum + (pages.managed ?? 0), 0),
+        100_000
+      )
       const ram = systemRam(yield* machine.physicalMap).reduce((bytes, { end, start }) => bytes + Number(end - start), 0)
       assert.isAbove(ram, (yield* machine.memInfo)["MemTotal"]!)
       assert.isAtLeast((yield* machine.swaps).length, 1)
