@@ -31,9 +31,9 @@ import {
   processSampler,
   type SampleSnapshot
 } from "@wmo/monitors"
-import { bytesOnDisk, filesOf, Recorder, type RunRecorder } from "@wmo/recording"
+import { bytesOnDisk, filesOf, Recorder, RecordingError, type RunRecorder } from "@wmo/recording"
 import { Clock, Console, Deferred, Effect, Layer, Option } from "effect"
-import { statSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { cpus } from "node:os"
 import type { RecordFlags } from "../commands/record.ts"
 import { ExitCode, ExitWith, unsupported, usageError } from "../Exit.ts"
@@ -100,10 +100,8 @@ const sizeOf = (path: string): number => {
   }
 }
 
-const recording = Effect.fnUntraced(function* (flags: RecordFlags, until: Effect.Effect<void>) {
-  const recorder = yield* Recorder
-  const machine = yield* Machine
-  const startedMs = yield* Clock.currentTimeMillis
+/** Opens all that is read, before there is a recording: what cannot run leaves no empty one behind. */
+const prepare = Effect.fnUntraced(function* (flags: RecordFlags) {
   const tree = yield* cgroupTreeSampler({
     ...(flags.cgroup.length === 0 ? {} : { include: flags.cgroup }),
     exclude: flags.exclude
@@ -160,12 +158,24 @@ const recording = Effect.fnUntraced(function* (flags: RecordFlags, until: Effect
   const source = chosen.source ?? "none"
   if (!flags.quiet) yield* Console.error(`wmo: page ages from ${source}: ${chosen.why}`)
 
+  return { far, loop, problems, source, why: chosen.why }
+})
+
+type Prepared = Effect.Success<ReturnType<typeof prepare>>
+
+const recording = Effect.fnUntraced(function* (
+  flags: RecordFlags,
+  { far, loop, problems, source, why }: Prepared,
+  until: Effect.Effect<void>
+) {
+  const recorder = yield* Recorder
+  const startedMs = yield* Clock.currentTimeMillis
   const run = yield* recorder.start({
     label: "record",
     group: "",
     policy: "none",
     settings: {},
-    kernel: yield* machine.release,
+    kernel: yield* (yield* Machine).release,
     clock: "real",
     command: process.argv.slice(2).join(" "),
     everyMs: flags.every,
@@ -178,7 +188,7 @@ const recording = Effect.fnUntraced(function* (flags: RecordFlags, until: Effect
       histograms_every_ms: flags.histogramsEvery,
       working_set_ms: flags.workingSet,
       age_source: source,
-      age_source_why: chosen.why,
+      age_source_why: why,
       ...(far === undefined ? {} : { age_source_resolution: far.description.resolution, age_source_bias: far.description.bias })
     }
   })
@@ -228,7 +238,7 @@ const recording = Effect.fnUntraced(function* (flags: RecordFlags, until: Effect
     subjects: Object.fromEntries([...seen].map(([kind, names]) => [kind, names.size])),
     histograms,
     age_source: source,
-    age_source_why: chosen.why,
+    age_source_why: why,
     notes: [...problems.entries()].map(([what, times]) => (times === 1 ? what : `${what} (${times} times)`)).concat(far?.notes() ?? [])
   }
 })
@@ -271,13 +281,17 @@ const defaultFile = (ms: number): string => `wmo-${new Date(ms).toISOString().sl
 export const record = Effect.fn("wmo record")(function* (flags: RecordFlags) {
   yield* check(flags)
   const startedMs = yield* Clock.currentTimeMillis
+  const file = Option.getOrElse(flags.output, () => defaultFile(startedMs))
+  if (Option.isNone(flags.directory) && existsSync(file)) {
+    return yield* new RecordingError({ file, operation: "create", problem: "the file exists; remove it or choose another name" })
+  }
   const output = Option.isSome(flags.directory)
     ? Recorder.layerDirectory({
         directory: flags.directory.value,
         ...(flags.keepFor === Infinity ? {} : { maxAgeMs: flags.keepFor }),
         ...(flags.keepSize === Infinity ? {} : { maxBytes: flags.keepSize })
       })
-    : Recorder.layerFile(Option.getOrElse(flags.output, () => defaultFile(startedMs)))
+    : Recorder.layerFile(file)
   const cpuBefore = process.cpuUsage()
   let wasInterrupted = false
   yield* onThisMachine(
@@ -290,7 +304,9 @@ export const record = Effect.fn("wmo record")(function* (flags: RecordFlags) {
       })
       const until =
         flags.duration === Infinity ? Deferred.await(stop) : Effect.raceFirst(Deferred.await(stop), Effect.sleep(flags.duration))
-      const summary = yield* Effect.scoped(Effect.provide(recording(flags, until), output))
+      const summary = yield* Effect.flatMap(prepare(flags), (prepared) =>
+        Effect.scoped(Effect.provide(recording(flags, prepared, until), output))
+      )
       const { system, user } = process.cpuUsage(cpuBefore)
       const cpuShare = (system + user) / 1e6 / Math.max(0.001, summary.duration_seconds)
       const fileBytes = sizeOf(summary.file)
