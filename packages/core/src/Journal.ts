@@ -254,13 +254,7 @@ export interface Holder {
 }
 
 /** What the other processes that live hold. */
-const livingOthers = Effect.fnUntraced(function* (
-  fs: KernFs["Service"],
-  proc: string,
-  directory: string,
-  boot: string,
-  ownName: string
-) {
+const livingOthers = Effect.fnUntraced(function* (fs: KernFs["Service"], proc: string, directory: string, boot: string, ownName: string) {
   const others: Array<Holdings & { readonly header: JournalHeader }> = []
   for (const name of listJournals(directory)) {
     const { header, ...held } = parseJournal(attempt(() => nodeFs.readFileSync(`${directory}/${name}`, "utf8")) ?? "")

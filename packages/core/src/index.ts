@@ -82,7 +82,16 @@ export * from "./damon/DamonFiles.ts"
 export { damonModuleFiles, type DamonModuleOptions, type DamonModuleParameters, DamonModules } from "./damon/DamonModules.ts"
 export * from "./damon/DamonTraceEvent.ts"
 export { DamonTrace, type DamonTraceOptions } from "./damon/DamonTrace.ts"
-export { HeldByAnother, type Holder, Journal, JournalError, type JournalFailure, type Recovery, type Replay, type Undone } from "./Journal.ts"
+export {
+  HeldByAnother,
+  type Holder,
+  Journal,
+  JournalError,
+  type JournalFailure,
+  type Recovery,
+  type Replay,
+  type Undone
+} from "./Journal.ts"
 export { type AddressRange } from "./native/libc.ts"
 export { type Mapping, maps } from "./processes/Mapping.ts"
 export {

@@ -171,10 +171,7 @@ describe("reads and writes", () => {
         fs.remove("/cg/299")
         for (const i of [0, 299]) assert.isTrue(((yield* Effect.flip(held[i]!.read)) as KernFsError).isGone)
       })
-    ).pipe(
-      Effect.scoped,
-      Effect.ensuring(Effect.sync(() => assert.strictEqual(fs.descriptorCount, 0)))
-    )
+    ).pipe(Effect.scoped, Effect.ensuring(Effect.sync(() => assert.strictEqual(fs.descriptorCount, 0))))
   })
 
   it.effect("reads and writes at positions", () => {
