@@ -133,6 +133,15 @@ describe("heat history", () => {
     assert.isAtMost(view.hottest, 1)
   })
 
+  it("an aggregation that comes late is of all the time since the one before; after a pause it is not", () => {
+    const history = new HeatHistory({ columnMs: 100, columnsAtMost: 50 })
+    for (const atMs of [0, 100, 390, 2000]) history.add(frame(atMs, [region(heap, mib, 20)]))
+    assert.deepStrictEqual(
+      history.columns.map(({ fromMs }) => fromMs),
+      [0, 100, 200, 300, 2000]
+    )
+  })
+
   it("has room in one column for mappings that came within it", () => {
     const history = new HeatHistory({ columnMs: 1000, columnsAtMost: 10 })
     history.add(frame(0, [region(heap, mib, 10)]))

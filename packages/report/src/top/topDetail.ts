@@ -48,7 +48,13 @@ const curveLines = (history: TopHistory, group: string, width: number): Readonly
   })
 
 const edges = ({ lowerMs, upperMs }: PageAgeBin): string =>
-  upperMs === Infinity ? `≥ ${formatDuration(lowerMs)}` : `${formatDuration(lowerMs)} – ${formatDuration(upperMs)}`
+  upperMs === Infinity
+    ? lowerMs === 0
+      ? "any age"
+      : `≥ ${formatDuration(lowerMs)}`
+    : lowerMs === 0
+      ? `< ${formatDuration(upperMs)}`
+      : `${formatDuration(lowerMs)} – ${formatDuration(upperMs)}`
 
 /** Ages as bars: `█` anon, `▒` file. */
 export const ageLines = (ages: TopAges, coldMs: number, width: number, rows: number): ReadonlyArray<Line> => {
@@ -80,7 +86,8 @@ const policyLines = (decision: TopDecision | undefined, said: TopDetail["said"],
   const now = wrapText(printable(decision.reason), width - 2, 3).map((text) => line(`  ${text}`))
   const before = said
     .slice(0, -1)
-    .slice(-Math.max(0, rows - 1 - now.length))
+    .toReversed()
+    .slice(0, Math.max(0, rows - 1 - now.length))
     .map(({ atMs, reason }) => line(fitText(`  ${new Date(atMs).toISOString().slice(11, 19)} ${printable(reason)}`, width), { dim: true }))
   return [line(printable(who), { color: "green" }), ...now, ...before]
 }
