@@ -2,6 +2,7 @@
 import { heatColumns, heatLines, heatSvg, type Line, legendLine, line, plainLine, scaleLine } from "@wmo/report"
 import { Clock, Console, Effect, Option, Stream } from "effect"
 import { existsSync, writeFileSync } from "node:fs"
+import { basename } from "node:path"
 import type { HeatmapFlags } from "../commands/heatmap.ts"
 import { ExitCode, Failure, unsupported, usageError } from "../Exit.ts"
 import { ansiLine } from "../tui/ansi.ts"
@@ -90,9 +91,7 @@ const once = Effect.fnUntraced(function* <E>(feed: HeatFeed<E>, flags: HeatmapFl
   const untilMs = Option.getOrElse(flags.for, () => lookMs)
   const isPicture = Option.isSome(flags.svg)
   const columns = isPicture ? 180 : heatColumns(width)
-  const columnMs = Option.getOrElse(flags.column, () =>
-    columnFor(feed.spanMs ?? untilMs, columns, feed.isRecording ? 100 : flags.aggregation)
-  )
+  const columnMs = Option.getOrElse(flags.column, () => columnFor(feed.spanMs ?? untilMs, columns, feed.stepMs))
   const pictures = new HeatPictures({ columnMs, columnsAtMost: Math.max(columnsAtMost, columns) })
   for (const note of feed.notes) yield* Console.error(`wmo: ${note}`)
   if (!feed.isRecording && stdout.isTTY) yield* Console.error(`wmo: looking for ${untilMs / 1000} s`)
@@ -130,8 +129,8 @@ const once = Effect.fnUntraced(function* <E>(feed: HeatFeed<E>, flags: HeatmapFl
 
 /** The live view: feeds it, and records while that is wanted. */
 const watch = Effect.fnUntraced(function* <E>(feed: HeatFeed<E>, flags: HeatmapFlags) {
-  const columnMs = Option.getOrElse(flags.column, () => Math.max(1000, feed.isRecording ? 0 : flags.aggregation))
-  const played = Option.map(flags.play, (file) => (flags.speed === 1 ? file : `${file} ×${flags.speed}`))
+  const columnMs = Option.getOrElse(flags.column, () => Math.max(1000, feed.stepMs))
+  const played = Option.map(flags.play, (file) => `${basename(file)}${flags.speed === 1 ? "" : ` ×${flags.speed}`}`)
   const initial = initialState({
     pictures: new HeatPictures({ columnMs, columnsAtMost }),
     detail: feed.detail,

@@ -28,6 +28,8 @@ export interface HeatFeed<E> {
   readonly items: Stream.Stream<HeatItem, E>
   /** Time from the first item to the last, where it is known beforehand. */
   readonly spanMs?: number | undefined
+  /** Time from one item of a subject to the next: columns are of no less. */
+  readonly stepMs: number
   readonly isRecording: boolean
 }
 
@@ -80,6 +82,7 @@ const damonFeed = Effect.fnUntraced(function* (of: HeatOf, flags: HeatmapFlags) 
       ...(leftOut > 0 ? [`${leftOut} smaller processes of the group are left out`] : [])
     ],
     items: Stream.map(monitor.frames, (frame): HeatItem => ({ kind: "heat", frame })),
+    stepMs: flags.aggregation,
     isRecording: false
   }
 })
@@ -101,6 +104,7 @@ const agesFeed = Effect.fnUntraced(function* (of: HeatOf, flags: HeatmapFlags, w
     detail: `MGLRU generations of cgroup ${group || "/"}${flags.ageEvery > 0 ? `, a new one every ${milliseconds(flags.ageEvery)}` : ""}`,
     notes: [`${why}ages of the whole cgroup ${group || "/"}, by MGLRU: how long memory has been idle, not which`],
     items: Stream.map(frames, (frame): HeatItem => ({ kind: "ages", frame })),
+    stepMs: everyMs,
     isRecording: false
   }
 })

@@ -14,7 +14,7 @@ import {
   type Sample,
   type Tables
 } from "@wmo/recording"
-import { Clock, Effect, Exit, Layer, Scope, Stream } from "effect"
+import { Clock, Effect, Exit, Layer, Option, Scope, Stream } from "effect"
 import type { HeatmapFlags } from "../commands/heatmap.ts"
 import { usageError } from "../Exit.ts"
 import { parseWindow } from "../moment.ts"
@@ -177,6 +177,7 @@ export const recordedFeed = Effect.fnUntraced(function* (file: string, flags: He
     const hasHeat = span.lastMs >= span.firstMs
     if (!hasHeat) span = yield* spanOf(ages)
     if (span.lastMs < span.firstMs) continue
+    const first = yield* Stream.runHead(heat)
     const titles = new Map((yield* recording.subjects(run.id)).map(({ detail, name }) => [name, detail?.["title"]]))
     const items: Stream.Stream<HeatItem, RecordingError> = hasHeat
       ? heatItems(heat, yield* readMappings(recording, run, window.toMs), titles)
@@ -189,6 +190,7 @@ export const recordedFeed = Effect.fnUntraced(function* (file: string, flags: He
       notes: hasHeat ? [] : ["this recording has no addresses, only ages of whole cgroups"],
       items: atOnce ? items : paced(items, flags.speed),
       spanMs: span.lastMs - span.firstMs,
+      stepMs: Option.match(first, { onNone: () => 1000, onSome: ({ aggregationUs }) => Math.max(1, aggregationUs / 1000) }),
       isRecording: true
     } satisfies HeatFeed<RecordingError>
   }

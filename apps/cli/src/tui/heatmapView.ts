@@ -95,16 +95,16 @@ const layout = (state: HeatmapState, { columns, rows }: Size) => {
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value))
 
-/** Twice as near or as far; what the cursor is on stays about where it is. */
+/** Twice as near or as far; what the cursor is on stays on the screen where it is. */
 const zoom = (state: HeatmapState, view: HeatView, factor: number): HeatmapState => {
   if (view.totalBytes === 0) return state
-  const perRow = view.bytes / Math.max(1, view.rows.length)
   const bytes = view.bytes * factor
   if (bytes >= view.totalBytes) return { ...state, bytes: undefined, fromByte: 0 }
-  const smallest = view.rows.length * view.grainBytes
-  if (bytes < smallest) return { ...state, message: `this is as near as it gets: rows of ${formatBytes(perRow)}` }
-  const at = view.fromByte + (state.cursor + 0.5) * perRow
-  return { ...state, bytes, fromByte: clamp(at - (state.cursor + 0.5) * perRow * factor, 0, view.totalBytes - bytes) }
+  if (bytes < view.rows.length * view.grainBytes) {
+    return { ...state, message: `this is as near as it gets: rows of ${formatBytes(view.bytes / view.rows.length)}` }
+  }
+  const place = Math.min(1, state.cursor / Math.max(1, view.rows.length - 1))
+  return { ...state, bytes, fromByte: clamp(view.fromByte + place * (view.bytes - bytes), 0, view.totalBytes - bytes) }
 }
 
 const scrollRows = (state: HeatmapState, view: HeatView, by: number): HeatmapState => {
@@ -190,7 +190,7 @@ export const onKey = (state: HeatmapState, key: string, size: Size): HeatmapStat
   }
 }
 
-const keysLine = "arrows move  +/- zoom  0 all  space pause  a kind  s scale  m average  n next  r record  ? help  q quit"
+const keysLine = "q quit  ? help  arrows move  +/- zoom  0 all  space pause  a kind  s scale  m average  n next  r record"
 
 const help: ReadonlyArray<string> = [
   "↑ ↓  k j       to the row above or below; PgUp PgDn: a page",

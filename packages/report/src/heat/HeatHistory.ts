@@ -46,6 +46,8 @@ export interface HistoryOptions {
 }
 
 const pageBytes = 4096
+/** So late after the one before, a frame still tells of the time between. */
+const lateAggregations = 3
 
 export const makeRuns = (ranges: ReadonlyArray<readonly [first: number, after: number]>): GrainRuns => {
   const first: Array<number> = []
@@ -136,6 +138,7 @@ export class HeatHistory {
   add(frame: HeatInput): void {
     if (frame.regions.length === 0) return
     this.seen++
+    const before = this.last
     this.last = frame
     if (frame.mappings !== this.latest) {
       this.latest = frame.mappings
@@ -147,7 +150,18 @@ export class HeatHistory {
       while (total / this.grain > this.grainsAtMost) this.grain *= 2
     }
     while (total / this.grain > 4 * this.grainsAtMost) this.coarsen()
-    const column = this.columnFor(frame)
+    const toMs = this.columnOf(frame.atMs)
+    // A frame is of the time since the one before, unless that is long ago: aggregations may come late, and columns be short.
+    const isNext = before !== undefined && frame.atMs - before.atMs <= (lateAggregations * frame.aggregationUs) / 1000
+    const fromMs = isNext ? Math.min(toMs, this.columnOf(before.atMs) + this.columnMs) : toMs
+    for (let atMs = fromMs; atMs <= toMs; atMs += this.columnMs) this.fill(this.columnFor(atMs, frame), frame)
+  }
+
+  private columnOf(atMs: number): number {
+    return Math.floor(atMs / this.columnMs) * this.columnMs
+  }
+
+  private fill(column: HeatColumn, frame: HeatInput): void {
     const samples = Math.max(1, Math.floor(frame.aggregationUs / Math.max(1, frame.sampleUs)))
     let run = 0
     for (const { accesses, end, start } of frame.regions) {
@@ -168,8 +182,7 @@ export class HeatHistory {
   }
 
   /** The column of a frame's time, with room for all of its grains. */
-  private columnFor(frame: HeatInput): HeatColumn {
-    const fromMs = Math.floor(frame.atMs / this.columnMs) * this.columnMs
+  private columnFor(fromMs: number, frame: HeatInput): HeatColumn {
     const ranges = frame.regions.map(
       ({ end, start }) => [Math.floor(Number(start) / this.grain), Math.ceil(Number(end) / this.grain)] as const
     )
