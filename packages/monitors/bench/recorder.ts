@@ -1,6 +1,6 @@
 /**
  * What recording costs: 1,000 groups at 1 Hz for 60 s, samplers, loop and recording together, beside a plain Python loop that reads the same files on
- * held descriptors, parses their numbers and writes a line of JSON a second. Half of the groups change between samples. On the running kernel
+ * held descriptors, parses their numbers and writes a line of JSON a second. A quarter of the groups change between samples. On the running kernel
  * where it has cgroup v2 with the memory controller and we are root (the VM). `node bench/recorder.ts [groups] [seconds]`
  */
 import { Cgroups, findCgroupMount, KernelRoots, KernFs, Machine, Pressure, Zram, Zswap } from "@wmo/core"
@@ -67,18 +67,32 @@ const runPython = (): Promise<Cost> =>
     child.once("close", (code) => (code === 0 ? resolve(JSON.parse(text) as Cost) : reject(new Error(`python3 ended with ${code}`))))
   })
 
-/** Something has to change: a limit of half of the groups, four times a second a quarter of those, by a process of its own. */
-const changer = () =>
-  spawn(
-    process.execPath,
-    [
-      "-e",
-      `const fs = require("fs"); const n = ${count}; let i = 0
-       const limits = Array.from({ length: Math.ceil(n / 2) }, (_, k) => fs.openSync(${JSON.stringify(root)} + "/wmo-bench-" + 2 * k + "/memory.low", "w"))
-       setInterval(() => { for (let k = 0; k < limits.length / 4; k++) fs.writeSync(limits[i++ % limits.length], String(4096 * (1 + (i % 97)))) }, 250)`
-    ],
-    { stdio: "ignore" }
-  )
+/** A process in every fourth group, which uses a new page a second: its group's numbers change. */
+const users = `
+import mmap, os, sys, time
+root, names = sys.argv[1], sys.argv[2].split(",")
+for k, name in enumerate(names):
+    if os.fork() == 0:
+        open(f"{root}/{name}/cgroup.procs", "w").write("0")
+        memory, at = mmap.mmap(-1, 4096 * 1024), 0
+        time.sleep(k / len(names))
+        while os.getppid() > 1:
+            memory[at * 4096] = 1
+            at = (at + 1) % 1024
+            time.sleep(1)
+        os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+os._exit(0)
+`
+
+const startUsers = () =>
+  new Promise<ReturnType<typeof spawn>>((ready) => {
+    const child = spawn("python3", ["-c", users, root, names.filter((_, i) => i % 4 === 0).join(",")], {
+      stdio: ["pipe", "pipe", "inherit"]
+    })
+    child.stdout.once("data", () => ready(child))
+  })
 
 const file = join(scratch, "wmo.wmo")
 const recordOnce = Effect.gen(function* () {
@@ -133,7 +147,7 @@ const print = (name: string, { bytes, cpu, rss, turns, wall }: Cost) =>
 
 writeFileSync(join(root, "cgroup.subtree_control"), "+memory")
 for (const name of names) mkdirSync(join(root, name))
-const change = changer()
+const child = await startUsers()
 try {
   const ours = await Effect.runPromise(Effect.scoped(recordOnce).pipe(Effect.provide(Recorder.layerFile(file)), Effect.provide(services)))
   const theirs = await runPython()
@@ -146,7 +160,15 @@ try {
     `wmo takes ${(ours.cpu / ours.turns / (theirs.cpu / theirs.turns)).toFixed(2)} × Python's CPU a turn; ${ours.missed} turns missed`
   )
 } finally {
-  change.kill()
-  for (const name of names) rmdirSync(join(root, name))
+  child.kill()
+  for (const name of names) writeFileSync(join(root, name, "cgroup.kill"), "1")
+  await new Promise((resolve) => setTimeout(resolve, 2000))
+  for (const name of names) {
+    try {
+      rmdirSync(join(root, name))
+    } catch {
+      // A process that is still ending keeps its group; the VM ends with it.
+    }
+  }
   rmSync(scratch, { recursive: true })
 }

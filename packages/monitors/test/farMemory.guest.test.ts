@@ -47,10 +47,10 @@ const start = (group: string, blockOf: number) =>
   Effect.acquireRelease(
     Effect.promise(async (): Promise<Workload> => {
       mkdirSync(join(root, group))
-      const join0 = `require("fs").writeFileSync("${root}/${group}/cgroup.procs", "0"); import(${JSON.stringify(program)})`
-      const child = spawn(process.execPath, ["-e", join0, "--", String(blockOf), ...periods.map(String)], {
-        stdio: ["pipe", "pipe", "inherit"]
-      })
+      // In the group before it allocates: memory stays charged to where it was first used.
+      const joining = `echo $$ > ${root}/${group}/cgroup.procs; exec "$0" "$@"`
+      const args = [process.execPath, program, String(blockOf), ...periods.map(String)]
+      const child = spawn("/bin/sh", ["-c", joining, ...args], { stdio: ["pipe", "pipe", "inherit"] })
       const workload: Workload = { group, child, usedMs: [] }
       let rest = ""
       await new Promise<void>((ready) =>

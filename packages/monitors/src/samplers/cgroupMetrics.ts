@@ -20,6 +20,8 @@ export interface CgroupFile {
   /** Names and values of what was decoded; names may differ from one kernel, or one group, to the next. */
   readonly names: (decoded: any) => ReadonlyArray<string>
   readonly values: (decoded: any) => ReadonlyArray<SampleValue>
+  /** What people set, and hardly ever: it is not read every turn. */
+  readonly isSetting?: boolean
 }
 
 const amount = (codec: Codec<number>, name: string): CgroupFile => ({ codec, names: () => [name], values: (bytes: number) => [bytes] })
@@ -29,12 +31,14 @@ const everything = 2n ** 63n - 1n
 
 const protection = (codec: Codec<any>, name: string): CgroupFile => ({
   codec,
+  isSetting: true,
   names: () => [name],
   values: (limit) => [limit === "max" || limit === Infinity ? everything : limit]
 })
 
 const limit = (codec: Codec<any>, name: string): CgroupFile => ({
   codec,
+  isSetting: true,
   names: () => [name],
   values: (value) => {
     const bytes = limitBytes(value)

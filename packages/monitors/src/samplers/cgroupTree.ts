@@ -1,6 +1,6 @@
 /**
- * Samples the groups of a cgroup tree, as they come and go, on held descriptors. Limits and events change rarely: their files are read every few
- * turns, all at the first. A group in which nothing has changed gives the same sample again.
+ * Samples the groups of a cgroup tree, as they come and go, on held descriptors. Limits change rarely: they are read every few turns, not at all
+ * groups in the same one. A group in which nothing has changed gives the same sample again.
  */
 import { Cgroups, type Held, type KernelError, type KernFsError, type Milliseconds } from "@wmo/core"
 import { Effect, Exit, Result, Scope, Stream } from "effect"
@@ -14,6 +14,8 @@ export interface CgroupTreeOptions extends GroupChoice {
   readonly relistMs?: Milliseconds | undefined
   /** Files to read; default: `cgroupFiles`. */
   readonly files?: ReadonlyArray<CgroupFile> | undefined
+  /** Limits (`memory.high` and so on) are read in every so manieth turn (default 5): so old their values may be. */
+  readonly limitsEvery?: number | undefined
 }
 
 export interface CgroupTreeSampling extends Sampling {
@@ -32,6 +34,8 @@ interface File {
 
 interface Group {
   readonly name: string
+  /** In which turns its limits are read. */
+  readonly phase: number
   readonly scope: Scope.Closeable
   readonly files: ReadonlyArray<File>
   sample: Sample | undefined
@@ -61,10 +65,12 @@ export const cgroupTreeSampler = (
   kinds: ["cgroup"],
   make: Effect.gen(function* () {
     const cgroups = yield* Cgroups
-    const { files: wanted = cgroupFiles, include, relistMs } = options
+    const { files: wanted = cgroupFiles, include, limitsEvery = 5, relistMs } = options
     const isWanted = groupMatcher(options)
     const groups = new Map<string, Group>()
     const shapes = new Shapes()
+    let opened = 0
+    let turn = 0
 
     const open = Effect.fnUntraced(function* (name: string) {
       const scope = yield* Scope.make()
@@ -73,7 +79,7 @@ export const cgroupTreeSampler = (
         const held = yield* Effect.result(Scope.provide(cgroups.hold(name, file.codec), scope))
         if (Result.isSuccess(held)) files.push({ file, held: held.success, decoded: undefined, values: [], names: [] })
       }
-      groups.set(name, { name, scope, files, sample: undefined })
+      groups.set(name, { name, phase: opened++, scope, files, sample: undefined })
     })
     const close = Effect.fnUntraced(function* (name: string) {
       const group = groups.get(name)
@@ -98,7 +104,9 @@ export const cgroupTreeSampler = (
     /** Reads what there is of a group; undefined when it is gone. */
     const read = (group: Group): Sample | undefined => {
       let isChanged = group.sample === undefined
+      const isTurnOfLimits = (group.phase + turn) % limitsEvery === 0
       for (const file of group.files) {
+        if (!isTurnOfLimits && file.file.isSetting === true && file.values.length > 0) continue
         const result = file.held.readResult()
         if (Result.isFailure(result)) {
           if (isGone(result.failure)) return undefined
@@ -138,6 +146,7 @@ export const cgroupTreeSampler = (
     const sample = Effect.suspend(() => {
       const samples: Array<Sample> = []
       const gone: Array<string> = []
+      turn++
       for (const group of groups.values()) {
         const one = read(group)
         if (one === undefined) gone.push(group.name)
