@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
+import { readFileSync } from "node:fs"
 
 export const hasTmux = spawnSync("tmux", ["-V"]).status === 0
 
@@ -49,6 +50,15 @@ export class Tmux {
 
   isCursorShown(): boolean {
     return this.tmux("display-message", "-p", "#{cursor_flag}").trim() === "1"
+  }
+
+  /** The process that the shell runs, whose command line has this text. */
+  childOf(text: string): number {
+    const shell = this.tmux("display-message", "-p", "#{pane_pid}").trim()
+    const children = readFileSync(`/proc/${shell}/task/${shell}/children`, "utf8").trim().split(" ").map(Number)
+    const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text))
+    if (found === undefined) throw new Error(`the shell runs nothing with ${text}`)
+    return found
   }
 
   /** Waits until the screen is so; throws with what is on it after half a minute: a start is slow on a busy machine. */

@@ -20,7 +20,7 @@ const sourceOf = ({ rows }: TopState): string => {
 
 const status = (state: TopState, shown: number): string => {
   const { arrangement, coldMs, everyMs, isPaused, playing, rows } = state
-  const total = rows.find(({ group }) => group === arrangement.root) ?? rows[0]
+  const total = rows.find(({ group }) => group === arrangement.root)
   return [
     playing === undefined ? `every ${formatDuration(everyMs)}${isPaused ? ", PAUSED" : ""}` : playing.isRunning ? "playing" : "at rest",
     `${shown === rows.length ? "" : `${shown} of `}${rows.length} group${rows.length === 1 ? "" : "s"}`,
@@ -33,7 +33,7 @@ const status = (state: TopState, shown: number): string => {
 
 /** Where a recording is, as a bar. */
 const timeline = ({ index, isRunning, name, times }: NonNullable<TopState["playing"]>, width: number): Line => {
-  const done = formatDuration(times[index]! - times[0]!)
+  const done = index === 0 ? "0 s" : formatDuration(times[index]! - times[0]!)
   const all = formatDuration(times.at(-1)! - times[0]!)
   const right = ` ${done} of ${all}`
   const left = `${isRunning ? "▶" : "‖"} ${printable(name)} `
