@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { freshFile, mib } from "./harness.ts"
 
 export const heap = 0x5600_0000_0000
-export const startMs = Date.parse("2026-11-21T12:00:00Z")
+const startMs = Date.parse("2026-11-21T12:00:00Z")
 const far = 0x7f00_0000_0000
 const subject = { kind: "process", name: "4711@12345", detail: { title: "app (pid 4711)" } }
 const mappings = [

@@ -14,7 +14,7 @@ export interface ScreenProps<State> {
   readonly isColored: boolean
 }
 
-export const Screen = <State>({ isColored, onKey, store, view }: ScreenProps<State>) => {
+const Screen = <State>({ isColored, onKey, store, view }: ScreenProps<State>) => {
   const size = useWindowSize()
   const state = useSyncExternalStore(store.subscribe, store.get)
   useInput((input, key) => keysOf(input, key).forEach((name) => onKey(name, size)))
@@ -25,3 +25,6 @@ export const Screen = <State>({ isColored, onKey, store, view }: ScreenProps<Sta
   })
   return createElement(Box, { flexDirection: "column", height: size.rows, overflow: "hidden" }, rows)
 }
+
+/** Here, since React is CommonJS: imported as the program runs, its names are not found in the bundle. */
+export const screenElement = <State>(props: ScreenProps<State>) => createElement(Screen<State>, props)

@@ -87,12 +87,10 @@ const show = Effect.fnUntraced(function* <State>(
   // React's development build, which is what it is without this, measures and checks everything it draws.
   const { env } = process
   env["NODE_ENV"] ??= "production"
-  const [{ render }, { createElement }, { Screen }] = yield* Effect.promise(() =>
-    Promise.all([import("ink"), import("react"), import("./Screen.ts")])
-  )
+  const [{ render }, { screenElement }] = yield* Effect.promise(() => Promise.all([import("ink"), import("./Screen.ts")]))
   const { instance } = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const instance = render(createElement(Screen<State>, props), {
+      const instance = render(screenElement(props), {
         stdin,
         stdout,
         interactive: true,

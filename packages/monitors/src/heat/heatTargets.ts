@@ -30,7 +30,7 @@ export class HeatUnavailable extends Data.TaggedError("HeatUnavailable")<{
   readonly message: string
 }> {}
 
-export interface HeatTarget {
+interface HeatTarget {
   /** 0 for physical memory. */
   readonly pid: number
   readonly subject: HeatSubject
@@ -39,7 +39,7 @@ export interface HeatTarget {
   readonly ranges: ReadonlyArray<DamonRegion>
 }
 
-export interface HeatTargets {
+interface HeatTargets {
   readonly targets: ReadonlyArray<HeatTarget>
   /** Processes of the group that are not among them, the smallest ones. */
   readonly leftOut: number

@@ -49,7 +49,7 @@ const pageBytes = 4096
 /** So late after the one before, a frame still tells of the time between. */
 const lateAggregations = 3
 
-export const makeRuns = (ranges: ReadonlyArray<readonly [first: number, after: number]>): GrainRuns => {
+const makeRuns = (ranges: ReadonlyArray<readonly [first: number, after: number]>): GrainRuns => {
   const first: Array<number> = []
   const after: Array<number> = []
   for (const [from, to] of ranges) {
