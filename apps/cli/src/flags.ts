@@ -35,9 +35,10 @@ export const loopFlags = {
     Flag.withDefault(false),
     Flag.withDescription("change what somebody else has set (memory.high), too; it is put back at the end")
   ),
-  pageAge: Flag.Literals("page-age", ["auto", "working-set", "mglru", "none"]).pipe(
+  pageAge: Flag.Literals("age-source", ["auto", "working-set", "mglru", "damon", "idle", "none"]).pipe(
+    Flag.withAlias("page-age"),
     Flag.withDefault("auto"),
-    Flag.withDescription("where page ages come from (default: the best source there is)")
+    Flag.withDescription("where page ages come from (default: working-set reports, else MGLRU; damon and idle measure, at a cost)")
   ),
   floor: size("floor").pipe(
     Flag.withDefault(defaultGuardRails.floorBytes),

@@ -1,6 +1,7 @@
 /** Turns the flags of `wmo run` and `wmo agent` into what the loop needs, and prints what the loop does. */
 import { formatBytes, formatDuration } from "@wmo/core"
 import type { SessionOptions } from "@wmo/control"
+import type { AgeSourceChoice } from "@wmo/monitors"
 import { decodeSettings, describeAction, findPolicy } from "@wmo/policies"
 import { openRecording, type Outcome, Recorder, summarize, summarizeGroups, type Tick } from "@wmo/recording"
 import { runSummary } from "@wmo/report"
@@ -18,7 +19,7 @@ export interface LoopFlags {
   readonly record: Option.Option<string>
   readonly dryRun: boolean
   readonly takeOver: boolean
-  readonly pageAge: SessionOptions["pageAge"]
+  readonly pageAge: AgeSourceChoice
   readonly floor: number
   readonly step: number
   readonly budget: number
@@ -58,7 +59,8 @@ export const sessionOptions = Effect.fnUntraced(function* (flags: LoopFlags, gro
     rails: { floorBytes: flags.floor, stepBytes: flags.step, perMinuteBytes: flags.budget, takeOver: flags.takeOver },
     dryRun: flags.dryRun,
     warmupMs: flags.warmup,
-    pageAge: flags.pageAge,
+    // DAMON and the bitmap are started when there is a kernel to start them on: see `withAgeSource`.
+    pageAge: flags.pageAge === "damon" || flags.pageAge === "idle" ? "none" : flags.pageAge,
     label: policy.success.name,
     clock: "real",
     command,

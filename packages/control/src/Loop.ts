@@ -19,7 +19,8 @@ import {
   makeCgroupSampler,
   makePageAgeMonitor,
   type Observation,
-  type PageAgeChoice
+  type PageAgeChoice,
+  type PageAgeMonitor
 } from "@wmo/monitors"
 import type { AnyPolicy, SettingValues, Settings } from "@wmo/policies"
 import type { Outcome, RecordingError, RunRecorder, Tick } from "@wmo/recording"
@@ -40,7 +41,8 @@ export interface LoopOptions {
   readonly dryRun: boolean
   /** The policy is not asked before this much time has passed, so that a workload can load; observing starts at once. */
   readonly warmupMs?: number
-  readonly pageAge: PageAgeChoice
+  /** Where page ages come from; or a monitor of the group that was started elsewhere (DAMON, idle bitmap). */
+  readonly pageAge: PageAgeChoice | PageAgeMonitor
   /** Called after every tick, with what it saw and did. */
   readonly onTick?: (tick: Tick) => Effect.Effect<void>
 }
@@ -67,7 +69,7 @@ export const makeLoop: (
   GroupGone | JournalFailure | KernelError | PolicyCannotRun,
   Cgroups | KernFs | Machine | Mglru | WorkingSet | Journal | Scope.Scope
 > = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pageAge, policy, rails, settings, warmupMs = 0 }) {
-  const ages = yield* makePageAgeMonitor(group, pageAge)
+  const ages = typeof pageAge === "string" ? yield* makePageAgeMonitor(group, pageAge) : pageAge
   const sampler: CgroupSampler = yield* makeCgroupSampler(group, ages)
   const actuator: Actuator = yield* makeActuator({ rails, dryRun })
   const missing = yield* missingNeeds(group, policy, ages.source)

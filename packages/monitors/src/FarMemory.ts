@@ -2,7 +2,18 @@
  * Far memory's view of groups, for a recording: cold-age histogram, promotion histogram, working set, page ages. Looks as often as the source of
  * page ages wants, gives what it has when asked. See ages/AgeSource.ts for what each source's numbers are worth.
  */
-import type { Cgroups, Damon, DamonTrace, IdlePages, Journal, Mglru, Milliseconds, PageMap, Processes, WorkingSet } from "@wmo/core"
+import {
+  Cgroups,
+  type Damon,
+  type DamonTrace,
+  type IdlePages,
+  type Journal,
+  type Mglru,
+  type Milliseconds,
+  type PageMap,
+  type Processes,
+  type WorkingSet
+} from "@wmo/core"
 import { Clock, Effect, type Scope } from "effect"
 import { type AgeSourceDescription, describeAgeSource, type PageAgeSource } from "./ages/AgeSource.ts"
 import type { AgeError, AgeTracker } from "./ages/AgeTracker.ts"
@@ -11,6 +22,7 @@ import { makeGenerationTracker } from "./ages/GenerationTracker.ts"
 import { type AgeLadder, coldAgeBins, defaultAgeLadder, totalBytes } from "./ages/Histogram.ts"
 import { makeIdleAges } from "./ages/IdleAges.ts"
 import { coldBytes } from "./PageAge.ts"
+import type { PageAgeMonitor } from "./PageAgeMonitor.ts"
 import { cgroupSubject, type ColdAgeEntry, type PageAgeEntry, type PromotionEntry, type WorkingSetEntry } from "./Sample.ts"
 
 export interface FarMemoryOptions {
@@ -46,7 +58,8 @@ export interface FarMemory {
   readonly notes: () => ReadonlyArray<string>
 }
 
-type AgeServices = Cgroups | Damon | DamonTrace | IdlePages | Journal | Mglru | PageMap | Processes | WorkingSet
+/** What sources of page ages need, all of them together. */
+export type AgeServices = Cgroups | Damon | DamonTrace | IdlePages | Journal | Mglru | PageMap | Processes | WorkingSet
 
 /** Starts a source. Fails where it is not there, or somebody else has it. */
 export const makeAgeTracker = (
@@ -119,3 +132,29 @@ export const makeFarMemory: (options: FarMemoryOptions) => Effect.Effect<FarMemo
 
     return { description: describeAgeSource(source, ageEveryMs), run, look, take, notes: tracker.notes }
   })
+
+/**
+ * A source that is started, as the monitor of one group: for a loop that wants DAMON's or the bitmap's ages. A look at each read; one that
+ * cannot be taken (no process is there yet, DAMON is busy) is no ages, not an error.
+ */
+export const makeTrackedPageAges: (
+  group: string,
+  source: PageAgeSource,
+  options?: { readonly ageEveryMs?: Milliseconds | undefined; readonly takeOver?: boolean | undefined }
+) => Effect.Effect<PageAgeMonitor, AgeError, AgeServices | Scope.Scope> = Effect.fnUntraced(function* (group, source, options) {
+  const tracker = yield* makeAgeTracker(source, { ladder: defaultAgeLadder, ...options })
+  const name = (yield* Cgroups).normalize(group)
+  let lookedMs = -Infinity
+  return {
+    source,
+    read: Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      // DAMON's are told as they come; who keeps pages to itself is asked as often as it wants.
+      if (source === "damon-vaddr" || now - lookedMs >= tracker.everyMs) {
+        lookedMs = now
+        yield* Effect.ignore(tracker.look([name]))
+      }
+      return tracker.ages(name)?.pageAge
+    })
+  }
+})

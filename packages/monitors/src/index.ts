@@ -24,7 +24,7 @@ export { type AgeLadder, coldAgeBins, defaultAgeLadder } from "./ages/Histogram.
 export { type AgeSourceChoice, ageSourceChoices, chooseAgeSource, type ChosenAgeSource } from "./ages/chooseAgeSource.ts"
 export { type GenerationTrackerOptions, makeGenerationTracker } from "./ages/GenerationTracker.ts"
 export { type IdleAgesOptions, makeIdleAges } from "./ages/IdleAges.ts"
-export { type FarMemory, type FarMemoryEntries, type FarMemoryOptions, makeAgeTracker, makeFarMemory } from "./FarMemory.ts"
+export { type FarMemory, type FarMemoryEntries, type FarMemoryOptions, makeFarMemory, makeTrackedPageAges } from "./FarMemory.ts"
 export * from "./Sample.ts"
 export type { Sampler, Sampling } from "./Sampler.ts"
 export { makeSampleLoop, type SampleLoop, type SampleLoopOptions, type SampleSnapshot } from "./SampleLoop.ts"

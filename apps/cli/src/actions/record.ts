@@ -1,25 +1,10 @@
 /** What `wmo record` does: samplers and far memory's histograms into a recording, a line of status, a summary at the end. */
-import {
-  Cgroups,
-  Damon,
-  DamonTrace,
-  formatBytes,
-  formatDuration,
-  IdlePages,
-  Machine,
-  Mglru,
-  PageMap,
-  Pressure,
-  Processes,
-  Zram,
-  Zswap
-} from "@wmo/core"
+import { Cgroups, formatBytes, formatDuration, Machine, Pressure, Zram, Zswap } from "@wmo/core"
 import { prepareWorkingSet } from "@wmo/control"
 import {
   type AgeError,
   cgroupTreeSampler,
   chooseAgeSource,
-  type ChosenAgeSource,
   compressedMemorySampler,
   defaultAgeLadder,
   type FarMemory,
@@ -36,13 +21,12 @@ import { Clock, Console, Deferred, Effect, Layer, Option } from "effect"
 import { existsSync, statSync } from "node:fs"
 import { cpus } from "node:os"
 import type { RecordFlags } from "../commands/record.ts"
-import { ExitCode, ExitWith, unsupported, usageError } from "../Exit.ts"
+import { ageServices, checkAgeSource } from "../ageSource.ts"
+import { ExitCode, ExitWith, usageError } from "../Exit.ts"
 import { onThisMachine } from "../live.ts"
 import { handleSignals } from "../Signals.ts"
 
-const services = Layer.mergeAll(Pressure.layer, Processes.layer, IdlePages.layer, Damon.layer, DamonTrace.layer, Zram.layer).pipe(
-  Layer.provideMerge(PageMap.layer)
-)
+const services = Layer.mergeAll(Pressure.layer, Zram.layer).pipe(Layer.provideMerge(ageServices))
 
 const check = Effect.fnUntraced(function* (flags: RecordFlags) {
   if (flags.every < 10) return yield* usageError("--every must be at least 10ms")
@@ -62,16 +46,6 @@ const checkGroups = Effect.fnUntraced(function* (globs: ReadonlyArray<string>) {
     if (/[*?[\]{}!()]/.test(glob)) continue
     if (!(yield* cgroups.exists(glob))) return yield* new GroupGone({ group: cgroups.normalize(glob) })
   }
-})
-
-/** What was asked for by name and is not there is a machine that cannot do it, in one line. */
-const missingSource = Effect.fnUntraced(function* ({ source }: ChosenAgeSource) {
-  if (source === "damon-vaddr" && !(yield* (yield* Damon).isPresent)) return "this kernel has no DAMON in sysfs (CONFIG_DAMON_SYSFS)"
-  if (source === "idle-pages" && !(yield* (yield* IdlePages).available)) {
-    return "this kernel has no idle page tracking (CONFIG_IDLE_PAGE_TRACKING)"
-  }
-  if (source === "mglru" && !(yield* Effect.orElseSucceed((yield* Mglru).enabled, () => false))) return "MGLRU is off, or not there"
-  return undefined
 })
 
 interface Progress {
@@ -134,8 +108,7 @@ const prepare = Effect.fnUntraced(function* (flags: RecordFlags) {
   })
 
   const chosen = yield* chooseAgeSource(flags.ageSource, tree.groups()[0] ?? "")
-  const missing = yield* missingSource(chosen)
-  if (missing !== undefined) return yield* unsupported(`--age-source ${flags.ageSource}: ${missing}; see \`wmo doctor\``)
+  yield* checkAgeSource(chosen.source, flags.ageSource)
   const ageEveryMs = flags.ageEvery > 0 ? flags.ageEvery : undefined
   let far: FarMemory | undefined
   if (chosen.source !== undefined) {

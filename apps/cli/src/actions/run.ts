@@ -3,6 +3,7 @@ import { Cgroups } from "@wmo/core"
 import { findCommand, makeGroup, runSession, startWorkload, type WorkloadProcess } from "@wmo/control"
 import { Effect } from "effect"
 import type { RunFlags } from "../commands/run.ts"
+import { withAgeSource } from "../ageSource.ts"
 import { ExitWith } from "../Exit.ts"
 import { onThisMachine } from "../live.ts"
 import { recorded, sessionOptions } from "../loopOptions.ts"
@@ -25,11 +26,12 @@ const passOn = (process_: WorkloadProcess, cgroups: Cgroups["Service"]) => {
 
 export const run = Effect.fn("wmo run")(function* (flags: RunFlags) {
   const command = flags.command
-  const options = yield* sessionOptions(flags, flags.group, command.join(" "))
+  const plain = yield* sessionOptions(flags, flags.group, command.join(" "))
   yield* findCommand(command[0]!)
   const { exitCode } = yield* onThisMachine(
     Effect.gen(function* () {
       const cgroups = yield* Cgroups
+      const options = yield* withAgeSource(flags, plain)
       yield* makeGroup(flags.group)
       yield* printNotes(options)
       const untilDone = Effect.gen(function* () {

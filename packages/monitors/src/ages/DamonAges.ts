@@ -238,7 +238,8 @@ export const makeDamonAges: (
       const now = yield* Clock.currentTimeMillis
       for (const group of groups) if (!counters.has(group)) counters.set(group, new PromotionCounter(ladder, now))
       for (const group of counters.keys()) if (!groups.includes(group)) counters.delete(group)
-      if (now - followedMs >= followMs || groups.join("\n") !== followed) {
+      // Nobody there yet: whoever comes first is not kept waiting.
+      if (now - followedMs >= followMs || slots.length === 0 || groups.join("\n") !== followed) {
         followedMs = now
         followed = groups.join("\n")
         yield* Effect.provideContext(follow(groups), context)
