@@ -24,8 +24,8 @@ const top = 58
 const plotWidth = 900
 const rowHeight = 12
 const below = 96
-const neverColor = "#e9e9ee"
-const idleColor = "#cfcfda"
+const neverColor = "#17171b"
+const idleColor = "#37373f"
 
 const escape = (text: string): string =>
   printable(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;")
