@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Damon, Journal, KernFs } from "../src/index.ts"
 
-// Built: Node under emulation crashes now and then (SIGSEGV) while it strips the types of many files.
+// Built: Node crashes now and then while it strips the types of many files, see CONTRIBUTING.
 const library = fileURLToPath(new URL("../dist/index.js", import.meta.url))
 const effect = fileURLToPath(import.meta.resolve("effect"))
 
