@@ -85,6 +85,12 @@ describe("wmo top --once", () => {
       const whole = yield* wmoInTime(["top", "--once"], kernel)
       assert.match(whole.stdout, /^GROUP +MEM +ANON/)
       assert.match(whole.stdout, /\n {6}web +/)
+      kernel.fs.mkdirSync(`${cgroupRoot}/app/a\\x2db`)
+      const odd = yield* wmoInTime(["top", "--json", "--cgroup", "app/a\\x2db"], kernel)
+      assert.deepStrictEqual(
+        JSON.parse(odd.stdout).groups.map(({ group }: { group: string }) => group),
+        ["app/a\\x2db"]
+      )
       const cut = yield* wmoInTime(["top", "--once", "--depth", "1"], kernel)
       assert.match(cut.stdout, /app/)
       assert.notMatch(cut.stdout, /web/)

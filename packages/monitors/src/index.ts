@@ -28,6 +28,7 @@ export { type FarMemory, type FarMemoryEntries, type FarMemoryOptions, makeFarMe
 export * from "./Sample.ts"
 export type { Sampler, Sampling } from "./Sampler.ts"
 export { makeSampleLoop, type SampleLoop, type SampleLoopOptions, type SampleSnapshot } from "./SampleLoop.ts"
+export { type CgroupFile, cgroupFiles } from "./samplers/cgroupMetrics.ts"
 export { cgroupTreeSampler, type CgroupTreeOptions, type CgroupTreeSampling } from "./samplers/cgroupTree.ts"
 export { compressedMemorySampler } from "./samplers/compressedMemory.ts"
 export { type GroupChoice, groupMatcher } from "./samplers/globs.ts"

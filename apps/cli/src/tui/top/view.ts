@@ -20,8 +20,10 @@ const sourceOf = ({ rows }: TopState): string => {
 
 const status = (state: TopState, shown: number): string => {
   const { arrangement, coldMs, everyMs, isPaused, playing, rows } = state
+  const { filter } = arrangement
   const total = rows.find(({ group }) => group === arrangement.root)
   return [
+    filter === "" || playing === undefined ? undefined : `filter: ${printable(filter)}`,
     playing === undefined ? `every ${formatDuration(everyMs)}${isPaused ? ", PAUSED" : ""}` : playing.isRunning ? "playing" : "at rest",
     `${shown === rows.length ? "" : `${shown} of `}${rows.length} group${rows.length === 1 ? "" : "s"}`,
     total?.currentBytes === undefined ? undefined : formatBytes(total.currentBytes),
