@@ -51,7 +51,11 @@ export const chosenTarget = Effect.fnUntraced(function* (flags: HeatmapFlags) {
   if (flags.update < 100) return yield* usageError("--update must be at least 100ms")
   if (flags.minRegions < 3) return yield* usageError("--min-regions must be at least 3: the kernel takes no less")
   if (flags.maxRegions < flags.minRegions) return yield* usageError("--max-regions must be at least --min-regions")
-  if (flags.average < 1) return yield* usageError("--average must be at least 1")
+  if (flags.average < 1 || flags.average > 1000) return yield* usageError("--average must be from 1 to 1000")
+  if (Option.isSome(flags.column) && flags.column.value < 10) return yield* usageError("--column must be at least 10ms")
+  if (Option.isSome(flags.play) && Option.isSome(flags.for)) {
+    return yield* usageError("--for is for what is live: choose a part of a recording with --from and --to")
+  }
   if (flags.rows < 1) return yield* usageError("--rows must be at least 1")
   if (!(flags.speed > 0)) return yield* usageError("--speed must be more than 0")
   if (Option.isSome(flags.pid)) return { kind: "process", pid: flags.pid.value } satisfies HeatOf
@@ -66,6 +70,9 @@ const damonFeed = Effect.fnUntraced(function* (of: HeatOf, flags: HeatmapFlags) 
   const interest = text === undefined ? undefined : parseInterest(text)
   if (text !== undefined && interest === undefined) {
     return yield* usageError(`--only: "${text}" is neither addresses, such as 7f1200000000-7f1300000000, nor a part of a mapping's name`)
+  }
+  if (of.kind === "physical" && interest !== undefined && "name" in interest) {
+    return yield* usageError("--only: physical memory has no names, give addresses: see /proc/iomem")
   }
   const monitor = yield* makeHeatMonitor({
     of,

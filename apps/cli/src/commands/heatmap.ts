@@ -16,7 +16,11 @@ const flags = {
     Flag.withMetavar("FILE"),
     Flag.withDescription("play a recording of --record (no root needed)")
   ),
-  speed: Flag.Finite("speed").pipe(Flag.withDefault(1), Flag.withDescription("how many times as fast as it was --play goes (default 1)")),
+  speed: Flag.Finite("speed").pipe(
+    Flag.withDefault(1),
+    Flag.withMetavar("TIMES"),
+    Flag.withDescription("how many times as fast as it was --play goes (default 1)")
+  ),
   from: Flag.String("from").pipe(
     Flag.optional,
     Flag.withMetavar("TIME"),
@@ -24,7 +28,7 @@ const flags = {
   ),
   to: Flag.String("to").pipe(Flag.optional, Flag.withMetavar("TIME"), Flag.withDescription("with --play, leave out what came after")),
   once: Flag.Boolean("once").pipe(Flag.withDefault(false), Flag.withDescription("look for a while (--for), print one heatmap, and end")),
-  for: time("for").pipe(Flag.optional, Flag.withDescription("end after this time; with --once, --json or --svg: default 20s")),
+  for: time("for").pipe(Flag.optional, Flag.withDescription("how long to look (default: until q; with --once, --json or --svg 20s)")),
   svg: Flag.String("svg").pipe(
     Flag.optional,
     Flag.withMetavar("FILE"),
