@@ -146,3 +146,42 @@ describe("what cannot be recorded is one line", () => {
     })
   )
 })
+
+describe("--age-source of run and agent", () => {
+  const agent = (...args: ReadonlyArray<string>) => ["agent", "app", "--policy", "periodic", "--set", "cold_age=5s", ...args]
+  const withWorker = (isCold: boolean): FakeKernel => {
+    const kernel = kernelWithApp(coldMemcg(), {
+      options: {
+        mglru: false,
+        damon: {
+          isProcess: () => true,
+          regions: ({ targets }) =>
+            targets.flatMap(({ regions }) => regions.map((range) => ({ ...range, nrAccesses: isCold ? 0 : 1, age: 20, szFilterPassed: 0 })))
+        }
+      }
+    })
+    kernel.fs.remove("/sys/kernel/tracing/events/damon")
+    const child = kernel.processes.add({ comm: "worker" })
+    const { start } = child.map(64 * mib)
+    child.touch(start, 64 * mib)
+    kernel.cgroups.group("app").processes.add(child.pid)
+    return kernel
+  }
+
+  it.effect("damon: a policy sees its ages where there are no others, and DAMON is given back", () =>
+    Effect.gen(function* () {
+      for (const isCold of [true, false]) {
+        const kernel = withWorker(isCold)
+        const ended = yield* wmoInTime(agent("--age-source", "damon", "--for", "60s"), kernel)
+        assert.strictEqual(ended.code, 0, ended.stderr)
+        assert.strictEqual(/→ reclaim/.test(ended.stderr), isCold, ended.stderr)
+        assert.strictEqual(kernel.fs.text("/sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds"), "0\n")
+        assert.deepStrictEqual(journals(), [])
+      }
+    })
+  )
+
+  it.effect("--page-age is its old name", () =>
+    fails(agent("--page-age", "damon", "--for", "1s"), 3, /no DAMON in sysfs/, kernelWithApp(coldMemcg(), { options: { damon: false } }))
+  )
+})

@@ -110,6 +110,24 @@ describe("cgroup tree", () => {
     }).pipe(Effect.scoped, Effect.provide(layerOf(kernel)))
   })
 
+  it.effect("limits are read every few turns, and then as they are; all else in every one", () => {
+    const kernel = kernelWith(["app"])
+    return Effect.gen(function* () {
+      const { sample } = yield* cgroupTreeSampler({ include: ["app"], limitsEvery: 3 }).make
+      const high = Effect.map(sample, ([app]) => valueOf(app!, "memory_high_bytes"))
+      assert.isUndefined(yield* high)
+      const seen: Array<unknown> = []
+      for (let i = 1; i <= 7; i++) {
+        write(kernel, `${mount}/app/memory.high`, String(i * mib))
+        seen.push(yield* high)
+      }
+      const known = seen.filter((value) => value !== undefined)
+      assert.isAtLeast(new Set(known).size, 2)
+      assert.isAtMost(new Set(known).size, 3)
+      assert.isTrue(seen.every((value, i) => value === undefined || value === (i + 1) * mib || value === seen[i - 1]))
+    }).pipe(Effect.scoped, Effect.provide(layerOf(kernel)))
+  })
+
   it.effect("a group that was removed and made again between two samples is read anew", () => {
     const made: Array<SimpleMemcg> = []
     const kernel = kernelWith([], {
