@@ -5,7 +5,7 @@
 import { Cgroups, Damon, DamonTrace, IdlePages, Mglru, PageMap, Processes } from "@wmo/core"
 import type { SessionOptions } from "@wmo/control"
 import { chooseAgeSource, makeTrackedPageAges, type PageAgeSource } from "@wmo/monitors"
-import { Effect, Layer } from "effect"
+import { Console, Effect, Layer } from "effect"
 import { unsupported } from "./Exit.ts"
 import type { LoopFlags } from "./loopOptions.ts"
 
@@ -37,7 +37,14 @@ export const withAgeSource = Effect.fnUntraced(
     const group = (yield* Cgroups).normalize(options.group)
     const { source } = yield* chooseAgeSource(flags.pageAge, group)
     yield* checkAgeSource(source, flags.pageAge)
-    const pageAge = yield* makeTrackedPageAges(group, source!, { takeOver: flags.takeOver })
+    const told = new Set<string>()
+    const onProblem = ({ message }: { readonly message: string }) =>
+      Effect.suspend(() => {
+        if (told.has(message)) return Effect.void
+        told.add(message)
+        return Console.error(`wmo: note: page ages: ${message}`)
+      })
+    const pageAge = yield* makeTrackedPageAges(group, source!, { takeOver: flags.takeOver, onProblem })
     return { ...options, pageAge } satisfies SessionOptions
   },
   (effect) => Effect.provide(effect, ageServices)

@@ -135,12 +135,12 @@ export const makeFarMemory: (options: FarMemoryOptions) => Effect.Effect<FarMemo
 
 /**
  * A source that is started, as the monitor of one group: for a loop that wants DAMON's or the bitmap's ages. A look at each read; one that
- * cannot be taken (no process is there yet, DAMON is busy) is no ages, not an error.
+ * cannot be taken is a problem to tell of, not the end of the loop.
  */
 export const makeTrackedPageAges: (
   group: string,
   source: PageAgeSource,
-  options?: { readonly ageEveryMs?: Milliseconds | undefined; readonly takeOver?: boolean | undefined }
+  options?: Pick<FarMemoryOptions, "ageEveryMs" | "takeOver" | "onProblem">
 ) => Effect.Effect<PageAgeMonitor, AgeError, AgeServices | Scope.Scope> = Effect.fnUntraced(function* (group, source, options) {
   const tracker = yield* makeAgeTracker(source, { ladder: defaultAgeLadder, ...options })
   const name = (yield* Cgroups).normalize(group)
@@ -152,7 +152,7 @@ export const makeTrackedPageAges: (
       // DAMON's are told as they come; who keeps pages to itself is asked as often as it wants.
       if (source === "damon-vaddr" || now - lookedMs >= tracker.everyMs) {
         lookedMs = now
-        yield* Effect.ignore(tracker.look([name]))
+        yield* Effect.catch(tracker.look([name]), (error) => options?.onProblem?.(error) ?? Effect.void)
       }
       return tracker.ages(name)?.pageAge
     })

@@ -164,7 +164,8 @@ export const makeDamonAges: (
     const mappings = yield* unlessGone(processes.smaps(pid))
     if (mappings === undefined) return []
     const there = mappings.filter(({ amounts, path }) => (amounts.Rss ?? 0) + (amounts.Swap ?? 0) > 0 && path !== "[vsyscall]")
-    const scan = yield* unlessGone(pageMap.scan(pid, there))
+    // Where the ioctl is there but refuses, reading still tells.
+    const scan = yield* unlessGone(Effect.catch(pageMap.scan(pid, there), () => pageMap.scan(pid, there, { via: "read" })))
     return scan === undefined ? [] : largest(populatedRanges(there, scan.runs), Math.floor(regionsAtMost / 2 / processesAtMost) + 64)
   })
 
