@@ -277,6 +277,41 @@ describe("heat of a group, and of the machine", () => {
     })
   )
 
+  it.effect("goes on when all of its processes end and others have come meanwhile", () =>
+    Effect.gen(function* () {
+      const kernel = makeKernel({ memcg: (_, limits) => makeSimpleMemcg({}, limits) })
+      kernel.fs.mkdirSync("/sys/fs/cgroup/build")
+      const run = (comm: string) => {
+        const { process } = addProcess(kernel, comm)
+        kernel.cgroups.group("build").processes.add(process.pid)
+        return process
+      }
+      const titles = new Set<string>()
+      let current = run("cc0")
+      yield* onKernel(
+        kernel,
+        Effect.gen(function* () {
+          const { frames } = yield* makeHeatMonitor({ of: { kind: "cgroup", group: "build" } })
+          yield* Stream.runForEach(frames, ({ title }) =>
+            Effect.sync(() => {
+              const isNew = !titles.has(title)
+              titles.add(title)
+              if (!isNew || !title.includes(`pid ${current.pid})`)) return
+              const before = current
+              if (titles.size < 4) current = run(`cc${titles.size}`)
+              kernel.processes.end(before)
+            })
+          )
+        })
+      )
+      assert.deepStrictEqual(
+        [...titles].map((title) => title.slice(0, 3)),
+        ["cc0", "cc1", "cc2", "cc3"]
+      )
+      assert.isTrue(isFree(kernel))
+    })
+  )
+
   it.effect("physical memory is what the machine says is memory", () =>
     Effect.gen(function* () {
       const kernel = makeKernel()

@@ -102,6 +102,11 @@ const once = Effect.fnUntraced(function* <E>(feed: HeatFeed<E>, flags: HeatmapFl
     return Option.isSome(recorder) ? recorder.value.write(item) : Effect.void
   }).pipe(Effect.ensuring(Option.isSome(recorder) ? recorder.value.close : Effect.void))
   const { all } = pictures
+  const missed = feed.missed?.() ?? 0
+  if (missed > 0)
+    yield* Console.error(
+      `wmo: ${missed} aggregations are missing, since the kernel was faster than this; use fewer regions or a longer --aggregation`
+    )
   if (all.length === 0) {
     return yield* new Failure({
       message: "nothing was seen: it ended at once, or --for is shorter than --aggregation",

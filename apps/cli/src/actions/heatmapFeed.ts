@@ -26,6 +26,8 @@ export interface HeatFeed<E> {
   /** Things to know that are not in the picture. */
   readonly notes: ReadonlyArray<string>
   readonly items: Stream.Stream<HeatItem, E>
+  /** Frames that could not be shown, so far. */
+  readonly missed?: () => number
   /** Time from the first item to the last, where it is known beforehand. */
   readonly spanMs?: number | undefined
   /** Time from one item of a subject to the next: columns are of no less. */
@@ -89,6 +91,7 @@ const damonFeed = Effect.fnUntraced(function* (of: HeatOf, flags: HeatmapFlags) 
       ...(leftOut > 0 ? [`${leftOut} smaller processes of the group are left out`] : [])
     ],
     items: Stream.map(monitor.frames, (frame): HeatItem => ({ kind: "heat", frame })),
+    missed: () => monitor.incomplete,
     stepMs: flags.aggregation,
     isRecording: false
   }

@@ -25,7 +25,7 @@ import {
   type PageMap,
   type Processes
 } from "@wmo/core"
-import { Clock, Effect, type Scope, Stream } from "effect"
+import { Clock, Effect, Schedule, type Scope, Stream } from "effect"
 import type { HeatFrame, HeatSource } from "./HeatFrame.ts"
 import { areAlike, haveMoved, type Interest } from "./heatRanges.ts"
 import { type HeatOf, HeatUnavailable, targetFinder } from "./heatTargets.ts"
@@ -53,6 +53,8 @@ export interface HeatMonitor {
   readonly nrRegions: { readonly min: number; readonly max: number }
   /** Processes of the group that are left out, since there are too many. */
   readonly leftOut: number
+  /** Aggregations of a target so far that were passed over, since lines of them were lost: the reader was too slow. */
+  readonly incomplete: number
   /** One frame per target and aggregation; ends when nothing is left to monitor. */
   readonly frames: Stream.Stream<HeatFrame, HeatError>
 }
@@ -147,6 +149,23 @@ export const makeHeatMonitor: (
       Stream.catchTag("DamonNotRunning", () => Stream.empty)
     )
 
+    const tell = Effect.gen(function* () {
+      yield* owned.stage(setUp())
+      const { state } = yield* owned.read()
+      yield* state === "on" ? owned.commit() : owned.start()
+    })
+    /** A process that ended between the look and the commit is refused, and the kdamond ends with its last one, though others have come. */
+    const tellAnew = Effect.gen(function* () {
+      targets = (yield* find).targets
+      yield* tell
+    }).pipe(
+      Effect.retry({
+        times: 5,
+        schedule: Schedule.spaced("50 millis"),
+        while: (error) => error._tag === "DamonRejected" || error._tag === "DamonNotRunning"
+      })
+    )
+
     /** Looks at mappings and members anew; tells the kdamond where that makes a difference. */
     const follow = Effect.gen(function* () {
       const found = yield* find
@@ -162,8 +181,7 @@ export const makeHeatMonitor: (
         return
       }
       targets = found.targets
-      yield* owned.stage(setUp())
-      yield* owned.commit()
+      yield* Effect.catchTags(tell, { DamonNotRunning: () => tellAnew, DamonRejected: () => tellAnew })
       if (!isSame) assembler.forget()
     })
     /** Ends when nothing is left to look at. */
@@ -186,6 +204,9 @@ export const makeHeatMonitor: (
       nrRegions,
       get leftOut() {
         return leftOut
+      },
+      get incomplete() {
+        return assembler.incomplete
       },
       frames: isPhysical ? seen : Stream.interruptWhen(seen, following)
     }

@@ -20,13 +20,13 @@ export class RegionAssembler {
   incomplete = 0
 
   push(event: DamonTraceEvent): TargetRegions | undefined {
-    if (event.event === "lost") return this.forget()
+    if (event.event === "lost") return this.giveUp()
     if (event.event !== "damon_aggregated") return undefined
     const { accesses, age, end, start } = regionOf(event)
     const last = this.regions.at(-1)
     const goesOn = last !== undefined && event.targetId === this.target && event.nrRegions === this.expected && start >= last.end
     if (!goesOn) {
-      this.forget()
+      this.giveUp()
       this.target = event.targetId
       this.expected = event.nrRegions
     }
@@ -39,6 +39,10 @@ export class RegionAssembler {
 
   /** Drops what is only begun, as when targets have been changed. */
   forget(): undefined {
+    this.regions = []
+  }
+
+  private giveUp(): undefined {
     if (this.regions.length > 0) this.incomplete++
     this.regions = []
   }
