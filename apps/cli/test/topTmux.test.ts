@@ -117,6 +117,28 @@ describe.skipIf(!hasTmux)(`wmo top in tmux${hasTmux ? "" : " (skipped: there is 
     await terminated.assertRestored(130)
   })
 
+  it("stops on ctrl+z, the terminal as it was, and is there again after fg", { timeout: 60_000 }, async () => {
+    const file = join(scratch, "stopped.wmo")
+    await record(file)
+    const tmux = new Tmux(80, 24, { WMO_STATE_DIR: join(scratch, "state") })
+    open.push(tmux)
+    tmux.type(`${process.execPath} ${main} top --play ${file}`)
+    const isThere = (screen: string) => screen.includes("slice-0") && screen.includes("wmo top")
+    await tmux.until(isThere, "the view is there")
+    tmux.keys("C-z")
+    await tmux.until((screen) => /Stopped|Suspended/.test(screen), "the job is stopped")
+    assert.isFalse(tmux.isOnAlternateScreen())
+    assert.isTrue(tmux.isCursorShown())
+    tmux.type("fg")
+    await tmux.until(isThere, "the view is there again")
+    assert.isTrue(tmux.isOnAlternateScreen())
+    tmux.keys("Right")
+    await tmux.until((screen) => screen.includes("1.00 s of 1 m 59 s"), "it hears keys again")
+    tmux.keys("q")
+    await tmux.until((screen) => !screen.includes("slice-0"), "it has ended")
+    assert.isFalse(tmux.isOnAlternateScreen())
+  })
+
   it("gives the terminal back when it crashes, and the error can be read", { timeout: 60_000 }, async () => {
     const crash = join(scratch, "crash.mjs")
     writeFileSync(crash, `process.once("SIGUSR2", () => { throw new Error("a bug of ours") })`)

@@ -21,7 +21,7 @@ export interface TuiHandle<State> {
 
 export interface TuiOptions<State, E, R> {
   readonly initial: State
-  /** What a key does. Names are those of `keys.ts`. `ctrl+c` ends the view and never comes here. */
+  /** What a key does. Names are those of `keys.ts`. `ctrl+c` ends the view, `ctrl+z` stops the job: they never come here. */
   readonly onKey: (state: State, key: string, size: Size) => State
   /** At most `size.rows` lines; longer ones are cut. */
   readonly view: (state: State, size: Size) => ReadonlyArray<Line>
