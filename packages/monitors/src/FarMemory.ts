@@ -62,7 +62,7 @@ export interface FarMemory {
 export type AgeServices = Cgroups | Damon | DamonTrace | IdlePages | Journal | Mglru | PageMap | Processes | WorkingSet
 
 /** Starts a source. Fails where it is not there, or somebody else has it. */
-export const makeAgeTracker = (
+const makeAgeTracker = (
   source: PageAgeSource,
   options: { readonly ladder: AgeLadder; readonly ageEveryMs?: Milliseconds | undefined; readonly takeOver?: boolean | undefined }
 ): Effect.Effect<AgeTracker, AgeError, AgeServices | Scope.Scope> => {

@@ -2,7 +2,7 @@
  * Far memory's two histograms from page ages: how many bytes are idle for at least T, for a ladder of T, and how old the pages were that came
  * back into use. Pure. Source of the definitions: Lagar-Cavilla et al., ASPLOS 2019, section 4.
  */
-import { type Bytes, type Milliseconds, type PageAgeBin, type Pages, pageSize } from "@wmo/core"
+import type { Bytes, Milliseconds, PageAgeBin, Pages } from "@wmo/core"
 import { coldBytes, type PageAge } from "../PageAge.ts"
 import type { ColdAgeEntry, PromotionEntry } from "../Sample.ts"
 
@@ -99,5 +99,3 @@ export class PromotionCounter {
 
 /** All of it. */
 export const totalBytes = ({ bins }: PageAge): Bytes => bins.reduce((sum, { anonBytes, fileBytes }) => sum + anonBytes + fileBytes, 0)
-
-export const pagesOf = (bytes: Bytes): Pages => bytes / pageSize
