@@ -157,7 +157,7 @@ describe("wmo top", () => {
       terminal.press("n")
       yield* sees(terminal, "GROUP▾")
       terminal.press("end", "enter")
-      yield* sees(terminal, "page ages of the group itself (mglru")
+      yield* sees(terminal, "page ages (mglru")
       yield* sees(terminal, "no policy works on this group")
       terminal.press("esc", "space")
       yield* sees(terminal, "PAUSED")

@@ -25,7 +25,16 @@ export { type AgeInput, AgeHistory } from "./heat/AgeHistory.ts"
 export type { HeatOverlay, HeatScale } from "./heat/heatScale.ts"
 export { clockTime, heatColumns, heatLines, legendLine, type LinesOptions, scaleLine } from "./heat/heatLines.ts"
 export { heatSvg, type SvgOptions } from "./heat/heatSvg.ts"
-export { parentOf, type TopAges, type TopDecision, type TopFrame, topGroup, type TopGroup, type TopValues } from "./top/TopFrame.ts"
+export {
+  agesOfTrees,
+  parentOf,
+  type TopAges,
+  type TopDecision,
+  type TopFrame,
+  topGroup,
+  type TopGroup,
+  type TopValues
+} from "./top/TopFrame.ts"
 export { type TopRow, topRows } from "./top/TopRow.ts"
 export { type TopColumnName, topColumnNames, topColumns, type TopSort, topSorts } from "./top/topColumns.ts"
 export { type TopArrangement, topTree, type TopTreeRow } from "./top/topTree.ts"

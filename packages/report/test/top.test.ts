@@ -182,7 +182,7 @@ describe("one group", () => {
       promotions/s            ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁ 0, peak 0
       PSI some %              ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁ 0, peak 0
 
-      page ages of the group itself (mglru; █ anon, ▒ file)
+      page ages (mglru; █ anon, ▒ file)
       < 5.00 s                 180 MiB ████████████▒▒
       5.00 s – 1 m 30 s        100 MiB ████▒▒▒▒
       ≥ 1 m 30 s               600 MiB ███████████████████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒

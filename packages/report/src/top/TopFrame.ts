@@ -25,7 +25,7 @@ export interface TopGroup {
   readonly psiSomeUs: number | undefined
 }
 
-/** Ages of a group's own pages, not of its descendants'. */
+/** Ages of the pages of a group and of all below it. Bins may overlap and come in any order. */
 export interface TopAges {
   readonly source: string
   readonly bins: ReadonlyArray<PageAgeBin>
@@ -79,6 +79,19 @@ export const topGroup = (group: string, values: TopValues): TopGroup => {
     promotions: swapIns === undefined ? anonRefaults : sum(swapIns, number("memory_stat_zswpin"), number("memory_stat_swpin_zero")),
     psiSomeUs: number("memory_pressure_some_us")
   }
+}
+
+/** Ages of groups with all below them, from ages of each group's own pages. Nothing is rounded: bins stand side by side. */
+export const agesOfTrees = (own: ReadonlyMap<string, TopAges>): ReadonlyMap<string, TopAges> => {
+  const trees = new Map<string, { readonly source: string; readonly bins: Array<PageAgeBin> }>()
+  for (const [group, { bins, source }] of own) {
+    for (let above: string | undefined = group; above !== undefined; above = parentOf(above)) {
+      const known = trees.get(above)
+      if (known === undefined) trees.set(above, { source, bins: [...bins] })
+      else known.bins.push(...bins)
+    }
+  }
+  return trees
 }
 
 /** The group above; undefined above the root. */

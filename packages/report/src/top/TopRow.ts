@@ -1,6 +1,6 @@
 /** A row of `wmo top`: a group's amounts now and its rates since the frame before. Pure; undefined is unknown, and is printed as –. */
 import { coldBytes } from "@wmo/monitors"
-import { parentOf, type TopAges, type TopDecision, type TopFrame, type TopGroup } from "./TopFrame.ts"
+import type { TopAges, TopDecision, TopFrame, TopGroup } from "./TopFrame.ts"
 
 export interface TopRow extends TopGroup {
   /** How much smaller its pages are in zswap than they were: 3 for 3:1. */
@@ -31,21 +31,6 @@ const idleOf = ({ bins }: TopAges, coldMs: number): Idle => {
   return { cold: anonBytes + fileBytes, known: bins.reduce((total, bin) => total + bin.anonBytes + bin.fileBytes, 0) }
 }
 
-/** Own pages and those of all groups below, by group. */
-const idleOfTrees = (frame: TopFrame, coldMs: number): ReadonlyMap<string, Idle> => {
-  const idle = new Map<string, Idle>()
-  for (const { group } of frame.groups) {
-    const ages = frame.ages.get(group)
-    if (ages === undefined) continue
-    const own = idleOf(ages, coldMs)
-    for (let above: string | undefined = group; above !== undefined; above = parentOf(above)) {
-      const known = idle.get(above)
-      idle.set(above, known === undefined ? own : { cold: known.cold + own.cold, known: known.known + own.known })
-    }
-  }
-  return idle
-}
-
 /** Growth a second; unknown where a counter went back: the group was made anew. */
 const rate = (later: number | undefined, earlier: number | undefined, seconds: number): number | undefined =>
   later === undefined || earlier === undefined || later < earlier || !(seconds > 0) ? undefined : (later - earlier) / seconds
@@ -54,10 +39,10 @@ const rate = (later: number | undefined, earlier: number | undefined, seconds: n
 export const topRows = (before: TopFrame | undefined, frame: TopFrame, coldMs: number): ReadonlyArray<TopRow> => {
   const earlier = new Map(before?.groups.map((group) => [group.group, group]))
   const seconds = before === undefined ? 0 : (frame.atMs - before.atMs) / 1000
-  const idle = idleOfTrees(frame, coldMs)
   return frame.groups.map((now): TopRow => {
     const was = earlier.get(now.group)
-    const trees = idle.get(now.group)
+    const ages = frame.ages.get(now.group)
+    const idle = ages === undefined ? undefined : idleOf(ages, coldMs)
     const promotionRate = rate(now.promotions, was?.promotions, seconds)
     const psi = rate(now.psiSomeUs, was?.psiSomeUs, seconds)
     return {
@@ -66,8 +51,8 @@ export const topRows = (before: TopFrame | undefined, frame: TopFrame, coldMs: n
         now.zswapBytes !== undefined && now.zswapBytes > 0 && now.zswappedBytes !== undefined
           ? now.zswappedBytes / now.zswapBytes
           : undefined,
-      coldShare: trees === undefined || trees.known === 0 ? undefined : trees.cold / trees.known,
-      ageSource: frame.ages.get(now.group)?.source,
+      coldShare: idle === undefined || idle.known === 0 ? undefined : idle.cold / idle.known,
+      ageSource: ages?.source,
       refaultRate: rate(now.refaults, was?.refaults, seconds),
       promotionRate,
       promotionPctPerMin:

@@ -56,12 +56,27 @@ const edges = ({ lowerMs, upperMs }: PageAgeBin): string =>
       ? `< ${formatDuration(upperMs)}`
       : `${formatDuration(lowerMs)} – ${formatDuration(upperMs)}`
 
+const seconds = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600]
+const steps: ReadonlyArray<number> = [0, ...seconds.map((step) => step * 1000)]
+
+/** A few bins as they are; more, as those of a whole tree, by how old their pages surely are. */
+const displayed = (bins: ReadonlyArray<PageAgeBin>, most: number): ReadonlyArray<PageAgeBin> => {
+  // Bins that hold nothing say nothing.
+  const held = bins.filter(({ anonBytes, fileBytes }) => anonBytes + fileBytes > 0)
+  if (held.length <= most) return held.toSorted((a, b) => a.lowerMs - b.lowerMs || a.upperMs - b.upperMs)
+  return steps.flatMap((lowerMs, i) => {
+    const upperMs = steps[i + 1] ?? Infinity
+    const inside = held.filter((bin) => bin.lowerMs >= lowerMs && bin.lowerMs < upperMs)
+    const anonBytes = inside.reduce((sum, bin) => sum + bin.anonBytes, 0)
+    const fileBytes = inside.reduce((sum, bin) => sum + bin.fileBytes, 0)
+    return anonBytes + fileBytes > 0 ? [{ lowerMs, upperMs, anonBytes, fileBytes }] : []
+  })
+}
+
 /** Ages as bars: `█` anon, `▒` file. */
 export const ageLines = (ages: TopAges, coldMs: number, width: number, rows: number): ReadonlyArray<Line> => {
-  // The youngest edge of a source may repeat; bins that hold nothing say nothing.
-  const bins = ages.bins.filter(({ anonBytes, fileBytes }) => anonBytes + fileBytes > 0)
-  if (bins.length === 0) return [line("no pages of known age")]
-  const shown = bins.slice(-rows)
+  const shown = displayed(ages.bins, rows).slice(-rows)
+  if (shown.length === 0) return [line("no pages of known age")]
   const most = Math.max(...shown.map(({ anonBytes, fileBytes }) => anonBytes + fileBytes))
   const room = Math.max(1, width - 24 - 10)
   return shown.map((bin) => {
@@ -109,7 +124,7 @@ export const topDetail = ({ ages, coldMs, history, row, said }: TopDetail, width
       : ageLines(ages, coldMs, width, forAges)
   return [
     ...head,
-    title(ages === undefined ? "page ages" : `page ages of the group itself (${ages.source}; █ anon, ▒ file)`),
+    title(ages === undefined ? "page ages" : `page ages (${ages.source}; █ anon, ▒ file)`),
     ...histogram,
     line(""),
     title("policy"),

@@ -1,7 +1,7 @@
 /** The tree of groups as it is now, for `wmo top`: memory files, page ages from the best source there is, and which policy works where. */
 import { Cgroups, type KernFs, type KernelError, Mglru, WorkingSet } from "@wmo/core"
 import { fromGenerations, fromWorkingSet } from "@wmo/monitors"
-import type { TopAges, TopGroup } from "@wmo/report"
+import { agesOfTrees, type TopAges, type TopGroup } from "@wmo/report"
 import { Clock, Effect, type Scope } from "effect"
 import { makeGroupReader } from "./groupReader.ts"
 import { makeHolders } from "./holders.ts"
@@ -12,7 +12,7 @@ type AgeReader = (groups: ReadonlyArray<TopGroup>) => Effect.Effect<Ages>
 
 const noAges: AgeReader = () => Effect.succeed(new Map())
 
-/** Working-set reports where the kernel has them, else the table of MGLRU (one read for all groups), else nothing. */
+/** Ages with those of all groups below. Working-set reports where the kernel has them, else the table of MGLRU (one read for all groups), else nothing. */
 const makeAges = Effect.fnUntraced(function* (root: string) {
   const mglru = yield* Mglru
   const workingSet = yield* WorkingSet
@@ -28,7 +28,7 @@ const makeAges = Effect.fnUntraced(function* (root: string) {
   if (!(yield* Effect.orElseSucceed(mglru.enabled, () => false))) return noAges
   return (() =>
     mglru.table.pipe(
-      Effect.map((memcgs) => new Map(memcgs.map((memcg) => [memcg.path.slice(1), fromGenerations(memcg)]))),
+      Effect.map((memcgs) => agesOfTrees(new Map(memcgs.map((memcg) => [memcg.path.slice(1), fromGenerations(memcg)])))),
       Effect.orElseSucceed(() => new Map())
     )) satisfies AgeReader
 })
