@@ -28,7 +28,7 @@ const scratch = mkdtempSync(join(tmpdir(), "wmo-bench-"))
 const python = `
 import json, os, resource, sys, time
 root, seconds, out, names = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4].split(",")
-files = ["memory.current", "memory.swap.current", "memory.zswap.current", "memory.min", "memory.low", "memory.high", "memory.max", "memory.swap.max", "memory.pressure", "memory.stat", "memory.events"]
+files = ["memory.current", "memory.swap.current", "memory.min", "memory.low", "memory.high", "memory.max", "memory.swap.max", "memory.pressure", "memory.stat", "memory.events"]
 resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 17, 1 << 17))
 held = [(g, f, os.open(f"{root}/{g}/{f}", os.O_RDONLY)) for g in names for f in files]
 sink = open(out, "w")
@@ -114,6 +114,7 @@ const recordOnce = Effect.gen(function* () {
   })
   let turns = 0
   let values = 0
+  const writing = { system: 0, user: 0 }
   const before = process.cpuUsage()
   const startMs = Date.now()
   yield* Effect.raceFirst(
@@ -121,7 +122,14 @@ const recordOnce = Effect.gen(function* () {
       Effect.suspend(() => {
         turns++
         values = snapshot.samples.reduce((sum, one) => sum + one.values.length, 0)
-        return run.snapshot(snapshot)
+        const before = process.cpuUsage()
+        return Effect.tap(run.snapshot(snapshot), () =>
+          Effect.sync(() => {
+            const { system, user } = process.cpuUsage(before)
+            writing.system += system
+            writing.user += user
+          })
+        )
       })
     ),
     Effect.sleep(seconds * 1000)
@@ -129,7 +137,16 @@ const recordOnce = Effect.gen(function* () {
   const { system, user } = process.cpuUsage(before)
   const rss = process.memoryUsage.rss()
   yield* run.end({ endedMs: Date.now(), missedTicks: loop.missedTicks() })
-  return { cpu: (user + system) / 1e6, wall: (Date.now() - startMs) / 1000, rss, bytes: 0, turns, values, missed: loop.missedTicks() }
+  return {
+    cpu: (user + system) / 1e6,
+    wall: (Date.now() - startMs) / 1000,
+    rss,
+    bytes: 0,
+    turns,
+    values,
+    missed: loop.missedTicks(),
+    writing: (writing.system + writing.user) / 1e6
+  }
 })
 
 const services = Layer.mergeAll(Machine.layer, Pressure.layer, Zram.layer, Zswap.layer).pipe(
@@ -155,6 +172,7 @@ try {
     `${count} groups at 1 Hz for ${seconds} s, ${ours.values} values a turn; ${readFileSync("/proc/sys/kernel/osrelease", "utf8").trim()}`
   )
   print("wmo: sample + record", { ...ours, bytes: statSync(file).size })
+  console.log(`  of which writing the recording ${((ours.writing / ours.turns) * 1000).toFixed(1)} ms a turn`)
   print("Python: read + JSON", theirs)
   console.log(
     `wmo takes ${(ours.cpu / ours.turns / (theirs.cpu / theirs.turns)).toFixed(2)} × Python's CPU a turn; ${ours.missed} turns missed`

@@ -124,6 +124,9 @@ describe("far memory on a real kernel", () => {
         const groups = ["wmo-known", "wmo-known-runtime"]
         const workload = yield* start(groups[0]!, blockMib)
         yield* start(groups[1]!, 1 / 64)
+        // Debian's 6.1 has MGLRU off.
+        const mglru = yield* Mglru
+        if (!(yield* mglru.enabled)) yield* (yield* Journal).set(mglru.settingPath("enabled"), "y")
         const { source, why } = yield* chooseAgeSource("auto", groups[0]!)
         yield* print(`page ages from ${source}: ${why}`)
         const hasDamon = yield* (yield* Damon).isPresent

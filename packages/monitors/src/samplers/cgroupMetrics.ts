@@ -71,18 +71,23 @@ const counters = (codec: Codec<Counters>, prefix: string): CgroupFile => ({
 const amounts: ReadonlySet<string> = new Set(memoryStatAmounts)
 const known: ReadonlySet<string> = new Set<string>([...memoryStatAmounts, ...memoryStatCounters])
 
+/** `memory.zswap.current` is the same number as `zswap` here, and as dear to read: it is not read. */
+const zswapCurrent = "memory_zswap_current_bytes"
+
 const stat: CgroupFile = {
   codec: Memcg.memoryStat,
   names: ({ unknown, ...decoded }: MemoryStat) => [
     ...Object.keys(decoded).map((key) => (amounts.has(key) ? `memory_stat_${key}_bytes` : `memory_stat_${key}`)),
     ...Object.keys(unknown ?? {})
       .filter((key) => !known.has(key))
-      .map((key) => `memory_stat_${key}`)
+      .map((key) => `memory_stat_${key}`),
+    ...(decoded.zswap === undefined ? [] : [zswapCurrent])
   ],
   values: (decoded: MemoryStat) => {
     const values: Array<SampleValue> = []
     for (const key in decoded) if (key !== "unknown") values.push(decoded[key as "anon"])
     if (decoded.unknown !== undefined) for (const key in decoded.unknown) values.push(decoded.unknown[key])
+    if (decoded.zswap !== undefined) values.push(decoded.zswap)
     return values
   }
 }
@@ -91,7 +96,6 @@ const stat: CgroupFile = {
 export const cgroupFiles: ReadonlyArray<CgroupFile> = [
   amount(Memcg.memoryCurrent, "memory_current_bytes"),
   amount(Memcg.memorySwapCurrent, "memory_swap_current_bytes"),
-  amount(Memcg.memoryZswapCurrent, "memory_zswap_current_bytes"),
   protection(Memcg.memoryMin, "memory_min_bytes"),
   protection(Memcg.memoryLow, "memory_low_bytes"),
   limit(Memcg.memoryHigh, "memory_high_bytes"),
