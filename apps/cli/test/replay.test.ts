@@ -29,8 +29,8 @@ describe("wmo replay", () => {
         assert.isTrue(isOpenLoop)
         assert.strictEqual(totals.samples, 60)
         assert.strictEqual(totals.samples_agreeing, 60, `run ${run}`)
-        assert.deepStrictEqual(totals.would, totals.then)
-        for (const step of steps.slice(10)) assert.strictEqual(step.reason, step.then.reason)
+        assert.deepStrictEqual(totals.would, totals.recorded)
+        for (const step of steps.slice(10)) assert.strictEqual(step.reason, step.recorded.reason)
       }
       const periodic = yield* replayed("--run", "2")
       assert.isAbove(periodic.totals.would.reclaims, 1)
@@ -45,7 +45,7 @@ describe("wmo replay", () => {
       assert.strictEqual(first.run_policy, "none")
       assert.strictEqual(first.policy, "senpai")
       assert.isAbove(first.totals.would.limits_set, 10)
-      assert.strictEqual(first.totals.then.limits_set, 0)
+      assert.strictEqual(first.totals.recorded.limits_set, 0)
       // It finds its own limit there: it steers, rather than to start over each time.
       assert.strictEqual(first.steps.filter(({ reason }: { reason: string | null }) => reason?.includes("start over")).length, 0)
     })

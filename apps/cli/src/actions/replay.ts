@@ -96,7 +96,7 @@ const jsonOf = (step: ReplayStep, then: Then) => ({
     allowed: verdict.allowed ?? null,
     note: verdict.allowed === undefined ? verdict.refusal : (verdict.note ?? null)
   })),
-  then: {
+  recorded: {
     reason: then.reasons.get(step.observation.atMs) ?? null,
     actions: (then.actions.get(step.observation.atMs) ?? []).map(({ allowed, asked }) => ({ asked, allowed: allowed ?? null }))
   }
@@ -174,7 +174,7 @@ export const replay = Effect.fn("wmo replay")(function* (flags: ReplayFlags) {
           policy: policy.name,
           settings: given
         }
-        const totals = { samples: inputs.samples, samples_agreeing: agreed, would, then: was }
+        const totals = { samples: inputs.samples, samples_agreeing: agreed, would, recorded: was }
         return yield* Console.log(JSON.stringify({ ...head, inputs, totals, steps }, null, 2))
       }
       const rows = [

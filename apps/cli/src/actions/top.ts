@@ -78,6 +78,9 @@ const live = Effect.fnUntraced(function* (flags: TopFlags) {
   yield* show(initial, feedLive(source))
 })
 
+/** So long a change takes to be on the screen. */
+const drawnMs = 40
+
 /** Shows the sample that the state asks for; while it plays, asks for the next one every while. */
 const feedPlay =
   (source: PlaySource) =>
@@ -87,6 +90,10 @@ const feedPlay =
         const { everyMs, playing } = handle.get()
         const { index, isRunning } = playing!
         if (index !== shown) {
+          if (!source.isAtHand(index)) {
+            handle.update((state) => ({ ...state, note: "reading …" }))
+            yield* Effect.sleep(drawnMs)
+          }
           const place = yield* source.place(index)
           shown = index
           handle.update((state) => withPlace(state, place))

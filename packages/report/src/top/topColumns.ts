@@ -31,7 +31,7 @@ export interface TopColumn {
 }
 
 /** Four digits and a unit at most: `0`, `812K`, `1.50G`. */
-export const shortBytes = (bytes: number): string => {
+const shortBytes = (bytes: number): string => {
   const units = ["", "K", "M", "G", "T", "P"]
   let value = Math.abs(bytes)
   let unit = 0

@@ -74,7 +74,7 @@ const displayed = (bins: ReadonlyArray<PageAgeBin>, most: number): ReadonlyArray
 }
 
 /** Ages as bars: `█` anon, `▒` file. */
-export const ageLines = (ages: TopAges, coldMs: number, width: number, rows: number): ReadonlyArray<Line> => {
+const ageLines = (ages: TopAges, coldMs: number, width: number, rows: number): ReadonlyArray<Line> => {
   const shown = displayed(ages.bins, rows).slice(-rows)
   if (shown.length === 0) return [line("no pages of known age")]
   const most = Math.max(...shown.map(({ anonBytes, fileBytes }) => anonBytes + fileBytes))

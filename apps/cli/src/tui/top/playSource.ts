@@ -7,7 +7,7 @@ import { type TopAges, type TopDecision, type TopFrame, topGroup } from "@wmo/re
 import { Effect, Stream } from "effect"
 
 /** What is shown of a sample, with what came before. */
-export interface Place {
+interface Place {
   readonly index: number
   readonly before: TopFrame | undefined
   readonly frame: TopFrame
@@ -17,6 +17,8 @@ export interface Place {
 
 export interface PlaySource {
   readonly times: ReadonlyArray<number>
+  /** Whether it is in memory: what is not may take seconds, with a thousand groups, in which nothing else happens. */
+  readonly isAtHand: (index: number) => boolean
   readonly place: (index: number) => Effect.Effect<Place, RecordingError>
 }
 
@@ -99,9 +101,9 @@ export const openPlaySource = Effect.fnUntraced(function* (recording: Recording,
   })
 
   let stretch: Stretch = { first: 0, frames: [] }
+  const isAtHand = (index: number) => Math.max(0, index - 1) >= stretch.first && index < stretch.first + stretch.frames.length
   const place = Effect.fnUntraced(function* (index: number) {
-    const from = Math.max(0, index - 1)
-    if (from < stretch.first || index >= stretch.first + stretch.frames.length) {
+    if (!isAtHand(index)) {
       stretch = yield* read(Math.max(0, index - stretchBefore), Math.min(times.length - 1, index + stretchAfter))
     }
     const at = stretch.frames.findLastIndex(({ atMs }) => atMs <= times[index]!)
@@ -124,5 +126,5 @@ export const openPlaySource = Effect.fnUntraced(function* (recording: Recording,
       said
     } satisfies Place
   })
-  return { times, place } satisfies PlaySource
+  return { times, isAtHand, place } satisfies PlaySource
 })

@@ -45,8 +45,8 @@ export interface TopState {
   readonly note: string | undefined
 }
 
-export const coldLadder: ReadonlyArray<number> = [5, 10, 30, 60, 120, 300, 600, 1800, 3600].map((seconds) => seconds * 1000)
-export const everyLadder: ReadonlyArray<number> = [500, 1000, 2000, 5000, 10_000, 30_000, 60_000]
+const coldLadder: ReadonlyArray<number> = [5, 10, 30, 60, 120, 300, 600, 1800, 3600].map((seconds) => seconds * 1000)
+const everyLadder: ReadonlyArray<number> = [500, 1000, 2000, 5000, 10_000, 30_000, 60_000]
 
 export const startState = (options: {
   readonly root: string
@@ -137,7 +137,15 @@ export const withPlace = (
     history = remember(history, frame.atMs, topRows(place.past[i - 1], frame, state.coldMs))
   })
   const rows = topRows(place.before, place.frame, state.coldMs)
-  return { ...state, before: place.before, frame: place.frame, rows, history: remember(history, place.frame.atMs, rows), said: place.said }
+  return {
+    ...state,
+    note: undefined,
+    before: place.before,
+    frame: place.frame,
+    rows,
+    history: remember(history, place.frame.atMs, rows),
+    said: place.said
+  }
 }
 
 const stepOn = (ladder: ReadonlyArray<number>, value: number, step: 1 | -1): number =>

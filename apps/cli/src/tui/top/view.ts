@@ -61,7 +61,7 @@ const hints = (state: TopState, width: number): Line => {
   return line(fitText(text, width), { dim: true })
 }
 
-export const helpLines = (width: number): ReadonlyArray<Line> => [
+const helpLines = (width: number): ReadonlyArray<Line> => [
   line("What the columns mean", { bold: true }),
   ...Object.values(topColumns).map(({ doc, head }) => [span(head.padEnd(7), { bold: true }), span(fitText(doc, width - 7))]),
   [span("POLICY ", { bold: true }), span(fitText("which wmo works on the group, and what it said last; – none does", width - 7))],
