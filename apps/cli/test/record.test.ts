@@ -56,6 +56,13 @@ describe("wmo record", () => {
       assert.isAtLeast(web.length, 30)
       assert.isDefined(web[0]!.values["memory_current_bytes"])
       assert.isDefined(points.find(({ subject }) => subject.kind === "machine")!.values["meminfo_mem_total_bytes"])
+      const replayed = yield* Effect.scoped(
+        Effect.flatMap(openRecording(file), (recording) =>
+          Effect.map(Stream.runCollect(recording.replay(run.id, "app")), (all) => Array.from(all))
+        )
+      )
+      assert.strictEqual(replayed[0]!.machine.swapTotalBytes, 2 ** 30, "a policy sees the machine around the group")
+      assert.isAbove(replayed[0]!.machine.memAvailableBytes, 0)
       const ofApp = cold.filter(({ subject }) => subject.name === "app")
       assert.isAtLeast(ofApp.length, 3)
       assert.isTrue(ofApp[0]!.isEstimate)

@@ -5,8 +5,9 @@
 import type { Observation, PageAge } from "@wmo/monitors"
 import { Cause, Effect, type Scope, Stream } from "effect"
 import { existsSync, statSync } from "node:fs"
-import { observationOf } from "./cgroupSample.ts"
+import { machineValues, observationOf } from "./cgroupSample.ts"
 import type { Subject } from "./Entry.ts"
+import type { Values } from "./Frame.ts"
 import { glueRuns, type Part } from "./glueRuns.ts"
 import { filesOf } from "./recordingFiles.ts"
 import { RecordingError } from "./RecordingError.ts"
@@ -133,13 +134,16 @@ const makeRecording = (file: string, readers: ReadonlyArray<RecordingReader>): R
 
   function* replayOf(runId: number, given: string | undefined): Generator<ReadonlyArray<Observation>> {
     const group = groupOf(runId, given)
-    const query = { isWanted: isGroup(group) }
-    const ages = flattened(entriesOf(runId, "pageAges", query))
+    const isOurs = isGroup(group)
+    const ages = flattened(entriesOf(runId, "pageAges", { isWanted: isOurs }))
     let age = ages.next()
-    for (const { atMs, points } of framesOf(runId, query)) {
+    let machine: Values = {}
+    for (const { atMs, points: all } of framesOf(runId, { isWanted: (subject) => isOurs(subject) || subject.kind === "machine" })) {
+      const points = all.filter(({ subject }) => isOurs(subject))
+      machine = machineValues(all.find(({ subject }) => subject.kind === "machine")?.values) ?? machine
       while (!age.done && age.value.atMs < atMs) age = ages.next()
       const pageAge = !age.done && age.value.atMs === atMs ? (age.value.pageAge as PageAge) : undefined
-      if (points.length > 0) yield points.map(({ values }) => observationOf(group, atMs, values, pageAge))
+      if (points.length > 0) yield points.map(({ values }) => observationOf(group, atMs, { ...machine, ...values }, pageAge))
     }
   }
 

@@ -124,6 +124,17 @@ const statOf = (values: Values): MemoryStat => {
   return stat as MemoryStat
 }
 
+/** The machine around a group, of a run whose machine was sampled by itself (`wmo record`), as a group's own sample has it. */
+export const machineValues = (machine: Values | undefined): Values | undefined => {
+  if (machine === undefined) return undefined
+  const values: Record<string, Values[string]> = {}
+  for (const name of ["mem_total_bytes", "mem_available_bytes", "swap_total_bytes", "swap_free_bytes"]) {
+    const value = machine[`meminfo_${name}`]
+    if (value !== undefined) values[`machine_${name}`] = value
+  }
+  return values
+}
+
 /** The observation that a group's recorded values came from: what a policy saw, for replay. */
 export const observationOf = (group: string, atMs: number, values: Values, pageAge: PageAge | undefined): Observation => {
   const events = Object.entries(values).filter(([name]) => name.startsWith("memory_events_"))
