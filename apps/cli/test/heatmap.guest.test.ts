@@ -98,10 +98,6 @@ describe.skipIf(!hasDamon)("wmo heatmap with DAMON", () => {
     assert.isAtLeast(right, 0.95)
     assert.closeTo(means[1]! / means[0]!, 1 / places.stride_pages, 0.1)
     nothingIsLeft()
-    const played = await wmo("heatmap", "--play", file, "--json", "--rows", "40")
-    assert.strictEqual(played.code, 0, played.stderr)
-    const named = new Set(JSON.parse(played.stdout).subjects[0].rows.map(({ mapping }: { mapping: string }) => mapping))
-    assert.isTrue(named.has("[anon]") && [...named].some((name) => String(name).endsWith("/node")), [...named].join(" "))
   })
 
   it("leaves alone what somebody has set up, and says who", async () => {
@@ -114,7 +110,7 @@ describe.skipIf(!hasDamon)("wmo heatmap with DAMON", () => {
   })
 
   it("physical memory", async () => {
-    const { code, stderr, stdout } = await wmo("heatmap", "--paddr", "--json", "--for", "3s")
+    const { code, stderr, stdout } = await wmo("heatmap", "--paddr", "--json", "--for", "2s")
     assert.strictEqual(code, 0, stderr)
     const [subject] = JSON.parse(stdout).subjects
     assert.isAbove(subject.total_bytes, 512 * 2 ** 20)
@@ -130,7 +126,7 @@ describe.skipIf(!hasDamon)("wmo heatmap with DAMON", () => {
         `${process.execPath} ${bundle} heatmap --pid ${places.pid} --sample 20ms --aggregation 200ms --min-regions 200; echo "exit $?"`
       )
       const address = BigInt(places.hot.start).toString(16).slice(0, 4)
-      await tmux.until((screen) => new RegExp(`^${address}\\w+ A│ .*9{5}│`, "m").test(screen), "the hot third is hot, for some seconds")
+      await tmux.until((screen) => new RegExp(`^${address}\\w+ A│ .*9{3}│`, "m").test(screen), "the hot third is hot, for some seconds")
       console.log(tmux.screen())
       assert.strictEqual(readFileSync(`${admin}/0/state`, "utf8").trim(), "on")
       tmux.keys("a")

@@ -85,20 +85,20 @@ const rowLine = (row: HeatRow, widths: Widths, shown: number, options: LinesOpti
 export const clockTime = (ms: number, utcOffsetMinutes = -new Date(ms).getTimezoneOffset()): string =>
   new Date(ms + utcOffsetMinutes * 60_000).toISOString().slice(11, 19)
 
-/** Times under the columns where they begin, as many as fit without touching. */
+const stampWidth = 9
+
+/** Times under the columns where they begin, as many as fit without touching; the last column's ends at it. */
 const axisLine = (view: HeatView, widths: Widths, shown: number, options: LinesOptions): Line => {
   const columns = view.columns.slice(view.columns.length - shown)
   const before = widths.cells - shown
-  const stamp = (i: number) => clockTime(columns[i]!, options.utcOffsetMinutes)
+  const stamp = (ms: number) => clockTime(ms, options.utcOffsetMinutes)
+  const step = Math.max(14, Math.ceil(shown / 6))
+  const last = columns.at(-1)
   let text = " ".repeat(before)
-  if (shown > 0) {
-    const step = Math.max(14, Math.ceil(shown / 6))
-    for (let i = 0; i < shown; i += step) {
-      if (i + 9 > shown) break
-      text = text.padEnd(before + i) + `╵${stamp(i)}`
-    }
-  }
-  return [span(" ".repeat(widths.label + 3)), span(text.padEnd(widths.cells).slice(0, Math.max(widths.cells, 9)), dim)]
+  for (let i = 0; i + 2 * stampWidth < shown; i += step) text = text.padEnd(before + i) + `╵${stamp(columns[i]!)}`
+  if (last !== undefined && widths.cells >= stampWidth)
+    text = `${text.padEnd(widths.cells).slice(0, widths.cells - stampWidth)}${stamp(last)}╵`
+  return [span(" ".repeat(widths.label + 3)), span(text.padEnd(widths.cells).slice(0, widths.cells), dim)]
 }
 
 /** The rows, and the axis below them. */
