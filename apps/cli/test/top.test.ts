@@ -304,6 +304,13 @@ describe("keys", () => {
     assert.strictEqual(pressed(gone, "down").selected, "s0/g1")
   })
 
+  it("sort by a column that the screen has no room for: it is named above", () => {
+    const sorted = pressed(start, "s", "s", "s")
+    assert.strictEqual(sorted.arrangement.sort, "swap")
+    assert.include(screen(sorted)[0], "by swap")
+    assert.include(screen(pressed(sorted, "r", "n"))[2], "GROUP▴")
+  })
+
   it("change the cold age and the interval within their ladders", () => {
     assert.strictEqual(pressed(start, "t", "t").coldMs, 300_000)
     assert.strictEqual(pressed(start, "T", "T", "T", "T", "T", "T").coldMs, 5000)

@@ -53,7 +53,8 @@ const feedLive =
           handle.update((state) => (state.isPaused ? state : withFrame(state, frame)))
         }
         const now = yield* Clock.currentTimeMillis
-        due = Math.max(due + everyMs, now)
+        // Where one sample takes longer than that, keys are heard in between.
+        due = due + everyMs > now ? due + everyMs : now + everyMs / 4
         const changed = handle.states.pipe(
           Stream.filter((state) => state.everyMs !== everyMs || state.isPaused !== isPaused),
           Stream.take(1),

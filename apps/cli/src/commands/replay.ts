@@ -38,7 +38,7 @@ export const replay = Command.make(
   lazily(async () => (await import("../actions/replay.ts")).replay)
 ).pipe(
   Command.withDescription(
-    "Feed a recording to a policy and print what it would have decided, sample by sample. Open loop: its actions change nothing about what it sees next."
+    "Print what a policy would have decided on a recording, sample by sample. Open loop: what it does changes nothing about what it sees next."
   ),
   Command.withExamples([
     { command: "wmo replay wmo-demo.wmo --run 1 --policy periodic", description: "what periodic would have done to the untouched run" },

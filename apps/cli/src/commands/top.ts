@@ -13,7 +13,7 @@ const sorts = [
   "cold",
   "refaults",
   "promotions",
-  "promotionPct",
+  "promotion-pct",
   "psi",
   "name"
 ] as const
@@ -60,7 +60,7 @@ export const top = Command.make(
   lazily(async () => (await import("../actions/top.ts")).top)
 ).pipe(
   Command.withDescription(
-    "Watch cgroups: memory, page ages, compression, refaults, promotions, pressure, and what a policy does to them. Press ? in it for what the columns mean."
+    "Watch cgroups, live or in a recording: memory, page ages, compression, refaults, pressure, policies. ? in it says what the columns mean."
   ),
   Command.withExamples([
     { command: "sudo wmo top", description: "all groups, live" },

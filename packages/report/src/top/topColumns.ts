@@ -12,7 +12,7 @@ export type TopColumnName =
   | "cold"
   | "refaults"
   | "promotions"
-  | "promotionPct"
+  | "promotion-pct"
   | "psi"
 
 export type TopSort = "name" | TopColumnName
@@ -122,7 +122,7 @@ export const topColumns: Readonly<Record<TopColumnName, TopColumn>> = {
     style: alarm(50, 1000),
     doc: "pages a second that came back from swap or zswap"
   },
-  promotionPct: {
+  "promotion-pct": {
     head: "PRO%/m",
     width: 6,
     rank: 5,

@@ -194,7 +194,7 @@ const sortKeys: Readonly<Record<string, TopSort>> = {
   z: "zswap",
   c: "cold",
   f: "refaults",
-  p: "promotionPct",
+  p: "promotion-pct",
   w: "psi",
   n: "name"
 }

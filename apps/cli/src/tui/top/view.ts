@@ -18,7 +18,7 @@ const sourceOf = ({ rows }: TopState): string => {
   return sources.size === 0 ? "no page ages" : `ages: ${[...sources].join(", ")}`
 }
 
-const status = (state: TopState, shown: number): string => {
+const status = (state: TopState, shown: number, isSortSeen: boolean): string => {
   const { arrangement, coldMs, everyMs, isPaused, playing, rows } = state
   const { filter } = arrangement
   const total = rows.find(({ group }) => group === arrangement.root)
@@ -26,6 +26,7 @@ const status = (state: TopState, shown: number): string => {
     filter === "" || playing === undefined ? undefined : `filter: ${printable(filter)}`,
     playing === undefined ? `every ${formatDuration(everyMs)}${isPaused ? ", PAUSED" : ""}` : playing.isRunning ? "playing" : "at rest",
     `${shown === rows.length ? "" : `${shown} of `}${rows.length} group${rows.length === 1 ? "" : "s"}`,
+    isSortSeen ? undefined : `by ${arrangement.sort}`,
     total?.currentBytes === undefined ? undefined : formatBytes(total.currentBytes),
     `cold ≥ ${formatDuration(coldMs)} (${sourceOf(state)})`
   ]
@@ -93,9 +94,11 @@ export const topView = (state: TopState, size: Size): ReadonlyArray<Line> => {
   const { arrangement, frame, screen } = state
   if (frame === undefined) return [line(state.note ?? "reading …", { dim: true })]
   const shown = shownRows(state)
+  const layout = layoutOf(shown, width)
+  const isSortSeen = arrangement.sort === "name" || layout.columns.includes(arrangement.sort)
   const title = `wmo top  ${clock(frame.atMs)}  `
   const head: ReadonlyArray<Line> = [
-    [span(title, { bold: true }), span(fitText(status(state, shown.length), Math.max(0, width - title.length)))],
+    [span(title, { bold: true }), span(fitText(status(state, shown.length, isSortSeen), Math.max(0, width - title.length)))],
     state.playing === undefined
       ? line(arrangement.filter === "" ? "" : `filter: ${printable(arrangement.filter)}`, { color: "yellow" })
       : timeline(state.playing, width)
@@ -128,7 +131,6 @@ export const topView = (state: TopState, size: Size): ReadonlyArray<Line> => {
   // A tree that has shrunk, or a terminal, must not leave the selection out of sight.
   const offset = Math.max(0, Math.min(Math.max(state.offset, selected - room + 1), selected, Math.max(0, shown.length - room)))
   const first = selected < offset ? selected : offset
-  const layout = layoutOf(shown, width)
   const rows = shown.slice(first, first + room).map((row, i) => topLine(row, layout, first + i === selected))
   return fill([topHead(layout, arrangement.sort, arrangement.isAscending), ...rows])
 }
