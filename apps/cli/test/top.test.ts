@@ -4,12 +4,14 @@ import type { FakeKernel } from "@wmo/core/testing"
 import { Recorder } from "@wmo/recording"
 import type { TopFrame, TopGroup } from "@wmo/report"
 import { Effect, Fiber } from "effect"
+import { mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { Terminal } from "../src/tui/Terminal.ts"
 import { policyOf, recordingOf } from "../src/tui/top/holders.ts"
 import { onTopKey, shownRows, startState, type TopState, withFrame } from "../src/tui/top/state.ts"
 import { topView } from "../src/tui/top/view.ts"
 import { plainLine } from "@wmo/report"
-import { cgroupRoot, freshFile, kernelWithApp, mib, wmo, wmoInTime, write } from "./harness.ts"
+import { cgroupRoot, freshFile, kernelWithApp, mib, stateDirectory, wmo, wmoInTime, write } from "./harness.ts"
 import { FakeTerminal } from "./tuiTerminal.ts"
 
 const startMs = Date.UTC(2026, 10, 21, 12, 0, 0)
@@ -94,6 +96,26 @@ describe("wmo top --once", () => {
       const cut = yield* wmoInTime(["top", "--once", "--depth", "1"], kernel)
       assert.match(cut.stdout, /app/)
       assert.notMatch(cut.stdout, /web/)
+    })
+  )
+
+  it.effect("says which policy has claimed a group, as long as that process lives", () =>
+    Effect.gen(function* () {
+      const kernel = kernelWithApp()
+      const pid = 4_190_001
+      const header = { version: 1, pid, startTime: "77", bootId: "00000000-0000-4000-8000-000000000000", command: "agent app -p senpai" }
+      const claim = { kind: "claim", path: `${cgroupRoot}/app` }
+      mkdirSync(stateDirectory, { recursive: true })
+      const journal = join(stateDirectory, `journal-${pid}-77.jsonl`)
+      const tell = () => writeFileSync(journal, `${JSON.stringify(header)}\n${JSON.stringify(claim)}\n`)
+      const groups = Effect.map(wmoInTime(["top", "--json", "--cgroup", "app"], kernel), ({ stdout }) => JSON.parse(stdout).groups)
+      tell()
+      assert.isNull((yield* groups)[0].policy)
+      tell()
+      kernel.fs.file(`/proc/${pid}/stat`, `${pid} (wmo) S ${"0 ".repeat(18)}77 0 0\n`, 0o444)
+      const [row] = yield* groups
+      assert.deepStrictEqual([row.policy, row.policy_pid, row.reason], ["senpai", pid, null])
+      rmSync(journal)
     })
   )
 
