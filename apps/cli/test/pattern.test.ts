@@ -27,7 +27,7 @@ describe("wmo workload pattern", () => {
       const mapping = readFileSync(`/proc/${child.pid}/smaps`, "latin1")
         .split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
         .find((text) => {
-          const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw-p 00000000 00:00 0 *\n/.exec(text) ?? []
+          const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw-p 00000000 00:00 0 *(?:\[heap\])?\n/.exec(text) ?? []
           return from !== undefined && BigInt(`0x${from}`) <= first && BigInt(`0x${to}`) >= edges[5]!
         })
       assert.isAtLeast(Number(/^Rss: +(\d+) kB$/m.exec(mapping!)![1]), 12 * 1024)

@@ -39,21 +39,41 @@ export interface PatternResult {
   readonly seconds: number
 }
 
-/** Where a buffer lies: what is written into its first bytes is looked for at the beginnings of this process's pages. */
+const chunkBytes = 2 ** 20
+
+/**
+ * Where a buffer lies: what is written into its first bytes is looked for in this process's memory, first at the beginnings of pages, where
+ * what malloc maps begins. A copy of the marker is told by that it does not follow a second one.
+ */
 const addressOf = (memory: Buffer): bigint => {
   const marker = randomBytes(32)
   marker.copy(memory)
   const fd = openSync("/proc/self/mem", "r")
+  const chunk = Buffer.alloc(chunkBytes)
+  const isIt = (address: bigint): boolean => {
+    const second = randomBytes(32)
+    second.copy(memory)
+    const isSame = readSync(fd, chunk, 0, second.length, address) === second.length && chunk.subarray(0, second.length).equals(second)
+    marker.copy(memory)
+    return isSame
+  }
   try {
-    const found = Buffer.alloc(128)
-    for (const line of readFileSync("/proc/self/maps", "latin1").split("\n")) {
-      const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw-p \S+ 00:00 0\s*$/.exec(line) ?? []
-      if (from === undefined) continue
-      const end = BigInt(`0x${to!}`)
-      for (let at = BigInt(`0x${from}`); at + BigInt(memory.length) <= end; at += BigInt(page)) {
-        if (readSync(fd, found, 0, found.length, at) < found.length) break
-        const offset = found.indexOf(marker)
-        if (offset >= 0) return at + BigInt(offset)
+    const mappings = readFileSync("/proc/self/maps", "latin1")
+      .split("\n")
+      .map((line) => /^([0-9a-f]+)-([0-9a-f]+) rw-p \S+ 00:00 0\s*(?:\[heap\])?$/.exec(line))
+      .filter((match) => match !== null)
+      .map(([, from, to]) => [BigInt(`0x${from}`), BigInt(`0x${to}`)] as const)
+      .filter(([from, to]) => to - from >= BigInt(memory.length))
+    for (const [step, length] of [
+      [page, 128],
+      [chunkBytes - marker.length, chunkBytes]
+    ] as const) {
+      for (const [from, to] of mappings) {
+        for (let at = from; at < to; at += BigInt(step)) {
+          const got = readSync(fd, chunk, 0, Math.min(length, Number(to - at)), at)
+          const offset = chunk.subarray(0, got).indexOf(marker)
+          if (offset >= 0 && isIt(at + BigInt(offset))) return at + BigInt(offset)
+        }
       }
     }
   } finally {
