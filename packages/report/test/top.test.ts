@@ -16,6 +16,7 @@ import {
   topLine,
   topJson,
   topRows,
+  topSorts,
   topTable,
   topTree
 } from "../src/index.ts"
@@ -133,6 +134,16 @@ describe("lines", () => {
           user.slice         100M  50.0M  40.0M      –      –     –     –     0     0      0     0 senpai
       "
     `)
+  })
+
+  it("keep columns apart whichever they are sorted by", () => {
+    const layout = layoutOf(topTree(rows, all), 140)
+    for (const sort of topSorts) {
+      const head = plainLine(topHead(layout, sort, true))
+      expect(head.length).toBe(plainLine(topHead(layout, "current", true)).length)
+      expect(head.trim().split(/ +/)).toHaveLength(layout.columns.length + 2)
+      expect(head.split("▴")).toHaveLength(2)
+    }
   })
 
   it("keep their width on any screen", () => {

@@ -24,13 +24,11 @@ export const layoutOf = (rows: ReadonlyArray<TopTreeRow>, width: number): TopLay
   )
 
 export const topHead = ({ columns, nameWidth, policyWidth }: TopLayout, sort: TopSort, isAscending: boolean): Line => {
-  const marked = (name: TopSort, head: string) => (name === sort ? `${head}${isAscending ? "▴" : "▾"}` : head)
-  const cell = (name: TopColumnName) => {
-    const { head, width } = topColumns[name]
-    // The arrow may use the space between columns.
-    return name === sort ? ` ${marked(name, head)}`.padStart(width + 1).slice(-(width + 1)) : ` ${head.padStart(width)}`
-  }
-  const text = `${fitText(marked("name", "GROUP"), nameWidth)}${columns.map(cell).join("")}${policyWidth > 0 ? ` ${fitText("POLICY", policyWidth)}` : ""}`
+  const arrow = isAscending ? "▴" : "▾"
+  /** Where the head fills its column, the arrow takes its last letter: columns stay apart. */
+  const marked = (name: TopSort, head: string, room: number) => (name === sort ? `${head.slice(0, room - 1)}${arrow}` : head)
+  const cell = (name: TopColumnName) => ` ${marked(name, topColumns[name].head, topColumns[name].width).padStart(topColumns[name].width)}`
+  const text = `${fitText(marked("name", "GROUP", nameWidth), nameWidth)}${columns.map(cell).join("")}${policyWidth > 0 ? ` ${fitText("POLICY", policyWidth)}` : ""}`
   return [span(text, { inverse: true })]
 }
 
