@@ -48,7 +48,7 @@ export const describeAgeSource = (source: PageAgeSource, everyMs: Milliseconds |
     case "damon-vaddr":
       return {
         source,
-        resolution: `${seconds(everyMs ?? 1000)} and one region: 512 KiB up to 1 GiB of memory, more beyond`,
+        resolution: `${seconds(everyMs ?? 1000)} and one region: 512 KiB up to 512 MiB of memory, more beyond`,
         cost: "one page table entry and one trace line a region and interval; smaps and a page map scan of every process each ten intervals (milliseconds a GiB)",
         bias: "one page stands for its region: memory used in spots smaller than a region is told by chance. Sees what processes map, not the page cache that they only read and write; shared memory counts in parts",
         promotions: "measured"
