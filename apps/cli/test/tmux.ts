@@ -20,7 +20,8 @@ export class Tmux {
   private tmux(...args: ReadonlyArray<string>): string {
     return execFileSync("tmux", ["-L", this.socket, "-f", "/dev/null", ...args], {
       encoding: "utf8",
-      env: { ...process.env, TERM: "xterm-256color", LC_ALL: "C.UTF-8" }
+      // Neither NO_COLOR nor CI, which whoever runs the tests may have set.
+      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], TERM: "xterm-256color", LC_ALL: "C.UTF-8" }
     })
   }
 
