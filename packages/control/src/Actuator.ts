@@ -3,7 +3,18 @@
  * whatever stays set. Reclaim goes in chunks, so that one request never holds a kernel thread for long and stops at the first sign
  * that the kernel has no more to give.
  */
-import { type Bytes, Cgroups, Journal, type JournalFailure, type KernelError, Memcg, Mglru, pageSize } from "@wmo/core"
+import {
+  type Bytes,
+  Cgroups,
+  Journal,
+  type JournalFailure,
+  type KernelError,
+  type LruGenMemcg,
+  Memcg,
+  Mglru,
+  type Milliseconds,
+  pageSize
+} from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
 import type { Action } from "@wmo/policies"
 import type { Outcome } from "@wmo/recording"
@@ -12,6 +23,19 @@ import { type GuardRails, judge, nothingSpent, spend, type Spent } from "./Guard
 
 /** Size of one write to `memory.reclaim`. */
 const chunkBytes: Bytes = 32 * 2 ** 20
+
+/** By memory cgroup: the youngest generation of which everything is at least so old, and the pages of it and of older ones. */
+const oldGenerations = (memcgs: ReadonlyArray<LruGenMemcg>, olderThanMs: Milliseconds) =>
+  memcgs.flatMap(({ nodes, path }) =>
+    nodes.flatMap(({ generations }) => {
+      // The two youngest are never evicted; a generation ends where the next one begins.
+      const old = generations.slice(0, -2).filter((_, i) => generations[i + 1]!.ageMs >= olderThanMs)
+      const youngest = old.at(-1)
+      if (youngest === undefined) return []
+      const pages = old.reduce((sum, { anonPages, filePages }) => sum + anonPages + filePages, 0)
+      return [{ group: path.slice(1), seq: youngest.seq, pages }]
+    })
+  )
 
 export interface Actuator {
   /** Carries out one action on the group that was observed. Never fails: what went wrong is in the outcome. */
@@ -44,6 +68,31 @@ export const makeActuator: (options: {
     return { reclaimedBytes: before - after, gaveUp }
   })
 
+  const evict = Effect.fnUntraced(function* (group: string, { bytes, olderThanMs, swappiness }: Extract<Action, { _tag: "Evict" }>) {
+    const before = yield* cgroups.read(group, Memcg.memoryCurrent)
+    let last = before
+    for (let left = bytes; left >= pageSize;) {
+      const old = oldGenerations(yield* mglru.groups(group), olderThanMs)
+      const next = old.find(({ pages }) => pages > 0)
+      if (next === undefined) break
+      const pages = Math.min(left, chunkBytes) / pageSize
+      yield* mglru.evict(next.group, { seq: next.seq, pages, ...(swappiness === undefined ? {} : { swappiness }) })
+      const now = yield* cgroups.read(group, Memcg.memoryCurrent)
+      // What is left cannot go: in use after all, locked, or swap is full.
+      if (now >= last) break
+      left -= Math.min(next.pages, pages) * pageSize
+      last = now
+    }
+    return { reclaimedBytes: before - last }
+  })
+
+  const age = Effect.fnUntraced(function* (group: string) {
+    for (const { path, nodes } of yield* mglru.groups(group)) {
+      const isEmpty = nodes.every(({ generations }) => generations.every(({ anonPages, filePages }) => anonPages + filePages === 0))
+      if (!isEmpty) yield* mglru.age(path.slice(1))
+    }
+  })
+
   const carryOut = (
     action: Action,
     group: string
@@ -61,7 +110,9 @@ export const makeActuator: (options: {
           reclaimedBytes: undefined
         })
       case "Age":
-        return Effect.as(mglru.age(group), { status: "done", reclaimedBytes: undefined })
+        return Effect.as(age(group), { status: "done", reclaimedBytes: undefined })
+      case "Evict":
+        return Effect.map(evict(group, action), ({ reclaimedBytes }) => ({ status: "done", reclaimedBytes }))
     }
   }
 

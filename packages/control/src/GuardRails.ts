@@ -35,13 +35,14 @@ export type Verdict =
 const minuteMs = 60_000
 
 /**
- * What has been spent after this action was carried out. The request counts, not the result: pages that came straight back were reclaimed
- * all the same.
+ * What has been spent after this action was carried out. Of a reclaim the request counts, not the result: pages that came straight back were
+ * reclaimed all the same. An eviction says what it may take at most, and has mostly less to take: what it took counts.
  */
 export const spend = (spent: Spent, action: Action, atMs: number, reclaimedBytes: Bytes = 0): Spent => {
   switch (action._tag) {
+    case "Evict":
     case "Reclaim": {
-      const bytes = Math.max(action.bytes, reclaimedBytes)
+      const bytes = action._tag === "Evict" ? reclaimedBytes : Math.max(action.bytes, reclaimedBytes)
       return { ...spent, reclaims: [...spent.reclaims.filter((past) => atMs - past.atMs < minuteMs), { atMs, bytes }] }
     }
     case "SetHigh":
@@ -71,6 +72,7 @@ export const judge = (action: Action, observation: Observation, rails: GuardRail
   switch (action._tag) {
     case "Age":
       return { allowed: action }
+    case "Evict":
     case "Reclaim": {
       const budget = remainingBudget(rails, spent, observation.atMs)
       const aboveFloor = currentBytes - floor

@@ -12,7 +12,7 @@ import { ioMem, type IoMemRange } from "./pages/IoMem.ts"
 import { type Zone, zoneInfo } from "./pages/ZoneInfo.ts"
 import { type PressureStall, pressureStall } from "./PressureStall.ts"
 import { type MemInfo, memInfo, type SwapArea, swaps } from "./Proc.ts"
-import { type ReclaimRequest, reclaimRequest } from "./Scalars.ts"
+import { bytesFile, type ReclaimRequest, reclaimRequest } from "./Scalars.ts"
 
 export class Machine extends Context.Service<
   Machine,
@@ -32,6 +32,8 @@ export class Machine extends Context.Service<
     readonly reclaimNode: (node: number, request: ReclaimRequest) => Effect.Effect<ReclaimResult, KernFsError>
     /** Numbers of the NUMA nodes. */
     readonly nodes: Effect.Effect<ReadonlyArray<number>, KernFsError>
+    /** `/proc/sys/vm/swappiness`: 0 to 200 (100 before 5.8), anon's share of reclaim for groups that ask for none of their own. */
+    readonly swappiness: Effect.Effect<number, KernelError>
     /** Memory pressure of the whole machine. */
     readonly pressure: Effect.Effect<PressureStall, KernelError>
     /** The kernel's release, as `uname -r` prints it. */
@@ -62,6 +64,7 @@ export class Machine extends Context.Service<
         swaps: fs.decode(`${proc}/swaps`, swaps),
         zones: fs.decode(`${proc}/zoneinfo`, zoneInfo),
         physicalMap: fs.decode(`${proc}/iomem`, ioMem),
+        swappiness: fs.decode(`${proc}/sys/vm/swappiness`, bytesFile("swappiness")),
         pressure: fs.decode(`${proc}/pressure/memory`, pressureStall),
         release: Effect.map(fs.read(`${proc}/sys/kernel/osrelease`), (bytes) => new TextDecoder().decode(bytes).trim())
       })

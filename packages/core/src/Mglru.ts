@@ -33,6 +33,8 @@ export class Mglru extends Context.Service<
     readonly full: Effect.Effect<ReadonlyArray<LruGenFullMemcg>, KernelError>
     /** The generations of one group (its path below the cgroup mount); `undefined` if the kernel lists none. */
     readonly group: (group: string) => Effect.Effect<LruGenMemcg | undefined, KernelError>
+    /** The generations of a group and of all groups below it; the root's are those of every group. */
+    readonly groups: (group: string) => Effect.Effect<ReadonlyArray<LruGenMemcg>, KernelError>
     /**
      * Creates a generation on every node of the group: what was used since the last one moves into the youngest. Where the kernel aged
      * between the read and the command (nothing happens on older kernels, EEXIST on newer ones) that is what was wanted. A group that was
@@ -116,6 +118,11 @@ export class Mglru extends Context.Service<
         table,
         full: fs.decode(`${debug}/lru_gen_full`, lruGenFull),
         group,
+        groups: (name) => {
+          const path = `/${name.split("/").filter(Boolean).join("/")}`
+          const below = path === "/" ? "/" : `${path}/`
+          return Effect.map(table, (memcgs) => memcgs.filter((memcg) => memcg.path === path || memcg.path.startsWith(below)))
+        },
         age: Effect.fn("Mglru.age")(function* (name, options) {
           const memcg = yield* mustFind(name)
           for (const { generations, node } of memcg.nodes) {

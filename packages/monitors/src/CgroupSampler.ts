@@ -2,7 +2,7 @@
  * Samples one cgroup: its memory files on held descriptors, its page ages, and the machine around it, into an `Observation`.
  * Stores raw counters; rates are computed where they are used.
  */
-import { Cgroups, type Codec, type KernelError, KernFsError, Machine, Memcg } from "@wmo/core"
+import { Cgroups, type Codec, ioPressure, type KernelError, KernFsError, Machine, Memcg } from "@wmo/core"
 import { Clock, Data, Effect, type Scope } from "effect"
 import type { MachineUsage, Observation } from "./Observation.ts"
 import type { PageAgeMonitor } from "./PageAgeMonitor.ts"
@@ -47,7 +47,7 @@ export const makeCgroupSampler: (
       )
     const current = yield* unlessGone(cgroups.hold(name, Memcg.memoryCurrent), name)
     const stat = yield* unlessGone(cgroups.hold(name, Memcg.memoryStat), name)
-    const [swapCurrent, zswapCurrent, swapMax, min, low, high, max, events, pressure] = yield* Effect.all([
+    const [swapCurrent, zswapCurrent, swapMax, min, low, high, max, events, pressure, io] = yield* Effect.all([
       optional(Memcg.memorySwapCurrent),
       optional(Memcg.memoryZswapCurrent),
       optional(Memcg.memorySwapMax),
@@ -56,15 +56,23 @@ export const makeCgroupSampler: (
       optional(Memcg.memoryHigh),
       optional(Memcg.memoryMax),
       optional(Memcg.memoryEvents),
-      optional(Memcg.memoryPressure)
+      optional(Memcg.memoryPressure),
+      optional(ioPressure)
     ])
+    const unlessMissing = <A>(effect: Effect.Effect<A, KernelError>) => Effect.orElseSucceed(effect, () => undefined)
 
-    const machineUsage = Effect.map(machine.memInfo, (info): MachineUsage => ({
-      memTotalBytes: info["MemTotal"] ?? 0,
-      memAvailableBytes: info["MemAvailable"] ?? info["MemFree"] ?? 0,
-      swapTotalBytes: info["SwapTotal"] ?? 0,
-      swapFreeBytes: info["SwapFree"] ?? 0
-    }))
+    const machineUsage = Effect.gen(function* () {
+      const info = yield* machine.memInfo
+      return {
+        memTotalBytes: info["MemTotal"] ?? 0,
+        memAvailableBytes: info["MemAvailable"] ?? info["MemFree"] ?? 0,
+        memFreeBytes: info["MemFree"],
+        swapTotalBytes: info["SwapTotal"] ?? 0,
+        swapFreeBytes: info["SwapFree"] ?? 0,
+        swappiness: yield* unlessMissing(machine.swappiness),
+        pswpout: (yield* unlessMissing(machine.vmstat))?.["pswpout"]
+      } satisfies MachineUsage
+    })
 
     const sample = Effect.gen(function* () {
       return {
@@ -83,7 +91,8 @@ export const makeCgroupSampler: (
         stat: yield* stat.read,
         events: yield* events,
         pressure: yield* pressure,
-        pageAge: yield* pageAges.read,
+        ioPressure: yield* io,
+        ...(yield* pageAges.read),
         machine: yield* machineUsage
       } satisfies Observation
     })

@@ -22,7 +22,7 @@ import { makeGenerationTracker } from "./ages/GenerationTracker.ts"
 import { type AgeLadder, coldAgeBins, defaultAgeLadder, totalBytes } from "./ages/Histogram.ts"
 import { makeIdleAges } from "./ages/IdleAges.ts"
 import { coldBytes } from "./PageAge.ts"
-import type { PageAgeMonitor } from "./PageAgeMonitor.ts"
+import { type PageAgeMonitor, pageAgeMonitor, policyAgeLadder } from "./PageAgeMonitor.ts"
 import { cgroupSubject, type ColdAgeEntry, type PageAgeEntry, type PromotionEntry, type WorkingSetEntry } from "./Sample.ts"
 
 export interface FarMemoryOptions {
@@ -142,19 +142,15 @@ export const makeTrackedPageAges: (
   source: PageAgeSource,
   options?: Pick<FarMemoryOptions, "ageEveryMs" | "takeOver" | "onProblem">
 ) => Effect.Effect<PageAgeMonitor, AgeError, AgeServices | Scope.Scope> = Effect.fnUntraced(function* (group, source, options) {
-  const tracker = yield* makeAgeTracker(source, { ladder: defaultAgeLadder, ...options })
+  const tracker = yield* makeAgeTracker(source, { ladder: policyAgeLadder, ...options })
   const name = (yield* Cgroups).normalize(group)
   let lookedMs = -Infinity
-  return {
-    source,
-    read: Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      // DAMON's are told as they come; who keeps pages to itself is asked as often as it wants.
-      if (source === "damon-vaddr" || now - lookedMs >= tracker.everyMs) {
-        lookedMs = now
-        yield* Effect.catch(tracker.look([name]), (error) => options?.onProblem?.(error) ?? Effect.void)
-      }
-      return tracker.ages(name)?.pageAge
-    })
-  }
+  const look = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    // DAMON's are told as they come; who keeps pages to itself is asked as often as it wants.
+    if (source !== "damon-vaddr" && now - lookedMs < tracker.everyMs) return
+    lookedMs = now
+    yield* Effect.catch(tracker.look([name]), (error) => options?.onProblem?.(error) ?? Effect.void)
+  })
+  return pageAgeMonitor(name, tracker, look)
 })

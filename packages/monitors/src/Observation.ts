@@ -3,6 +3,7 @@
  * A field that this kernel does not report is undefined: unknown, not zero.
  */
 import type { Bytes, Counters, Limit, MemoryStat, Milliseconds, PressureStall } from "@wmo/core"
+import type { PromotionBin } from "./ages/Histogram.ts"
 import type { PageAge } from "./PageAge.ts"
 
 /** Amounts and limits of the group's memory files. */
@@ -18,12 +19,25 @@ export interface GroupUsage {
   readonly swapMax?: Limit | undefined
 }
 
+/** Pages that came back into use since the monitor started, by the age that they had: counters, a rate is a difference of two readings. */
+export interface Promotions {
+  /** Where the ages come from; for `mglru` evicted pages count with an age that is inferred. */
+  readonly source: string
+  readonly isEstimate: boolean
+  readonly bins: ReadonlyArray<PromotionBin>
+}
+
 /** The machine around the group. */
 export interface MachineUsage {
   readonly memTotalBytes: Bytes
   readonly memAvailableBytes: Bytes
   readonly swapTotalBytes: Bytes
   readonly swapFreeBytes: Bytes
+  readonly memFreeBytes?: Bytes | undefined
+  /** vm.swappiness. */
+  readonly swappiness?: number | undefined
+  /** Pages that were written to swap devices, zswap's not (vmstat). */
+  readonly pswpout?: bigint | undefined
 }
 
 export interface Observation {
@@ -35,7 +49,9 @@ export interface Observation {
   readonly stat: MemoryStat
   readonly events?: Counters | undefined
   readonly pressure?: PressureStall | undefined
+  readonly ioPressure?: PressureStall | undefined
   readonly pageAge?: PageAge | undefined
+  readonly promotions?: Promotions | undefined
   readonly machine: MachineUsage
 }
 

@@ -1,20 +1,61 @@
 /**
- * Reads a group's page ages from the best source that this kernel has. Does not age anything itself (an action does), but reading a
- * stale working-set report makes the kernel do so.
+ * A group's page ages for a loop, from the best source that this kernel has: ages now, and what came back into use since the start. Does not
+ * age anything itself (an action does), but reading a stale working-set report makes the kernel do so.
  */
-import { Cgroups, type KernelError, Mglru, WorkingSet } from "@wmo/core"
-import { Effect } from "effect"
+import { Cgroups, type KernelError, Mglru, type Milliseconds, WorkingSet } from "@wmo/core"
+import { Clock, Effect } from "effect"
 import type { PageAgeSource } from "./ages/AgeSource.ts"
-import { fromGenerations, fromWorkingSet, type PageAge } from "./PageAge.ts"
+import type { AgeTracker } from "./ages/AgeTracker.ts"
+import { makeGenerationTracker } from "./ages/GenerationTracker.ts"
+import type { AgeLadder, PromotionBin } from "./ages/Histogram.ts"
+import type { Promotions } from "./Observation.ts"
+import type { PageAge } from "./PageAge.ts"
 
 /** `auto`: working-set reports where the kernel has them, else MGLRU generations, else none. */
 export type PageAgeChoice = PageAgeSource | "auto" | "none"
 
+/** What is known at a moment; either part may be missing (yet). */
+export interface PageAgeReading {
+  readonly pageAge: PageAge | undefined
+  readonly promotions: Promotions | undefined
+}
+
 export interface PageAgeMonitor {
   /** The source in use; undefined: this kernel tells nothing about page ages. */
   readonly source: PageAgeSource | undefined
-  /** Ages now; undefined when the kernel reports none for the group (yet). */
-  readonly read: Effect.Effect<PageAge | undefined, KernelError>
+  readonly read: Effect.Effect<PageAgeReading, KernelError>
+}
+
+/** Ages at which policies may ask for promotions: steps of about 1.4. */
+export const policyAgeLadder: AgeLadder = [
+  1, 2, 3, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960, 1440, 1920, 2880, 3840, 5760, 7680
+].map((seconds) => seconds * 1000)
+
+const nothing: PageAgeReading = { pageAge: undefined, promotions: undefined }
+
+/** Makes a monitor of a tracker: `look` when it is read, and count promotions from the beginning. */
+export const pageAgeMonitor = <E>(
+  group: string,
+  tracker: AgeTracker,
+  look: Effect.Effect<void, E>
+): { readonly source: PageAgeSource; readonly read: Effect.Effect<PageAgeReading, E> } => {
+  let total: ReadonlyArray<PromotionBin> = []
+  return {
+    source: tracker.source,
+    read: Effect.gen(function* () {
+      yield* look
+      const nowMs: Milliseconds = yield* Clock.currentTimeMillis
+      const taken = tracker.takePromotions(group, nowMs)
+      const pageAge = tracker.ages(group)?.pageAge
+      if (taken === undefined) return { pageAge, promotions: undefined }
+      total = taken.bins.map((bin, i) => ({
+        ...bin,
+        pages: bin.pages + (total[i]?.pages ?? 0),
+        filePages: bin.filePages + (total[i]?.filePages ?? 0)
+      }))
+      return { pageAge, promotions: { source: taken.source, isEstimate: taken.isEstimate, bins: total } }
+    })
+  }
 }
 
 /** Chooses the source once. A source that was asked for by name is used whether or not it answers yet. */
@@ -27,23 +68,18 @@ export const makePageAgeMonitor: (
   const workingSet = yield* WorkingSet
   const name = cgroups.normalize(group)
 
-  const workingSetMonitor: PageAgeMonitor = {
-    source: "working-set",
-    read: Effect.map(workingSet.group(name), (nodes) => (nodes.length === 0 ? undefined : fromWorkingSet(nodes)))
-  }
-  const mglruMonitor: PageAgeMonitor = {
-    source: "mglru",
-    read: Effect.map(mglru.group(name), (memcg) => (memcg === undefined ? undefined : fromGenerations(memcg)))
-  }
-  if (choice === "working-set") return workingSetMonitor
-  if (choice === "mglru") return mglruMonitor
+  const fromGenerations = Effect.fnUntraced(function* (source: "mglru" | "working-set") {
+    const tracker = yield* makeGenerationTracker({ source, ladder: policyAgeLadder })
+    return pageAgeMonitor(name, tracker, tracker.look([name]))
+  })
+  if (choice === "working-set" || choice === "mglru") return yield* fromGenerations(choice)
   if (choice === "auto") {
-    if (yield* workingSet.supports(name)) return workingSetMonitor
+    if (yield* workingSet.supports(name)) return yield* fromGenerations("working-set")
     const usable = mglru.enabled.pipe(
       Effect.andThen((enabled) => (enabled ? Effect.map(mglru.table, (table) => table.length > 0) : Effect.succeed(false))),
       Effect.orElseSucceed(() => false)
     )
-    if (yield* usable) return mglruMonitor
+    if (yield* usable) return yield* fromGenerations("mglru")
   }
-  return { source: undefined, read: Effect.succeed(undefined) }
+  return { source: undefined, read: Effect.succeed(nothing) }
 })

@@ -19,7 +19,7 @@ export {
 export { type AgeFrame, type GenerationAgesOptions, makeGenerationAges } from "./heat/GenerationAges.ts"
 export { type AgeSourceDescription, describeAgeSource, type PageAgeSource } from "./ages/AgeSource.ts"
 export { type DamonAgesOptions, makeDamonAges } from "./ages/DamonAges.ts"
-export type { AgeError, AgeTracker, Promotions, TrackedAges } from "./ages/AgeTracker.ts"
+export type { AgeError, AgeTracker, TrackedAges, WindowPromotions } from "./ages/AgeTracker.ts"
 export { type AgeLadder, coldAgeBins, defaultAgeLadder } from "./ages/Histogram.ts"
 export { type AgeSourceChoice, ageSourceChoices, chooseAgeSource, type ChosenAgeSource } from "./ages/chooseAgeSource.ts"
 export { type GenerationTrackerOptions, makeGenerationTracker } from "./ages/GenerationTracker.ts"

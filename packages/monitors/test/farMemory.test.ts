@@ -9,7 +9,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { chooseAgeSource, coldAgeBins, defaultAgeLadder, describeAgeSource, makeFarMemory, type PageAge } from "../src/index.ts"
 import { chunkFor, gridOf, hasMoved, populatedRanges } from "../src/ages/damonGrid.ts"
-import { promotedBetween } from "../src/ages/GenerationTracker.ts"
+import { EvictionHistory } from "../src/ages/EvictionHistory.ts"
+import { generationFlows } from "../src/ages/generationFlows.ts"
 import { AgeBins, PromotionCounter, stepOf } from "../src/ages/Histogram.ts"
 import { RegionAges } from "../src/ages/RegionAges.ts"
 
@@ -145,27 +146,67 @@ describe("promotions estimated from generations", () => {
   it("what old generations lost and young ones gained, by the age of the old one's younger edge", () => {
     const before = node([1, 60_000, 100], [2, 30_000, 50], [3, 10_000, 20])
     const now = node([1, 61_000, 60], [2, 31_000, 40], [3, 11_000, 0], [4, 500, 70])
-    assert.deepStrictEqual(promotedBetween(before, now, 0), [
-      { ageMs: 30_000, pages: 40 },
-      { ageMs: 10_000, pages: 10 }
+    assert.deepStrictEqual(generationFlows(before, now, 0).promoted, [
+      { ageMs: 30_000, anon: 40, file: 0 },
+      { ageMs: 10_000, anon: 10, file: 0 }
     ])
   })
   it("not what was evicted, nor what was freed, nor what was merged into an older generation", () => {
     const before = node([1, 60_000, 100], [2, 30_000, 50], [3, 10_000, 20])
-    const evicted = node([1, 61_000, 60], [2, 31_000, 50], [3, 11_000, 20])
-    assert.deepStrictEqual(
-      promotedBetween(before, evicted, 40).map(({ pages }) => pages),
-      [0, 0]
-    )
-    assert.deepStrictEqual(
-      promotedBetween(before, evicted, 0).map(({ pages }) => pages),
-      [0, 0]
-    )
+    const less = node([1, 61_000, 60], [2, 31_000, 50], [3, 11_000, 20])
+    assert.deepStrictEqual(generationFlows(before, less, 40), { promoted: [], evicted: [{ ageMs: 30_000, anon: 40, file: 0 }] })
+    assert.deepStrictEqual(generationFlows(before, less, 0), { promoted: [], evicted: [] })
     const merged = node([2, 31_000, 150], [3, 11_000, 20], [4, 100, 0])
-    assert.deepStrictEqual(
-      promotedBetween(before, merged, 0).map(({ pages }) => pages),
-      [0, 0]
+    assert.deepStrictEqual(generationFlows(before, merged, 0), { promoted: [], evicted: [] })
+  })
+  it("what came back out of generations that were merged meanwhile has at least the age of the youngest of them", () => {
+    const before = node([1, 90_000, 300], [2, 60_000, 60], [3, 30_000, 20], [4, 10_000, 5])
+    // 60 of the older two came back, and the two became one.
+    const now = node([2, 61_000, 300], [3, 31_000, 20], [4, 11_000, 65], [5, 100, 0])
+    assert.deepStrictEqual(generationFlows(before, now, 0).promoted, [{ ageMs: 30_000, anon: 60, file: 0 }])
+  })
+  it("tells anon from file", () => {
+    const kinds = (...generations: ReadonlyArray<readonly [seq: number, anon: number, file: number]>): LruGenNode => ({
+      node: 0,
+      generations: generations.map(([seq, anonPages, filePages], i) => ({ seq, ageMs: (10 - i) * 1000, anonPages, filePages }))
+    })
+    const before = kinds([1, 30, 100], [2, 0, 0], [3, 0, 0])
+    assert.deepStrictEqual(generationFlows(before, kinds([1, 20, 60], [2, 0, 0], [3, 0, 0], [4, 0, 30]), 20), {
+      // Of 50 that left a fifth was anon; of the 40 that are left nothing has shown up among the young.
+      promoted: [{ ageMs: 9000, anon: 0, file: 24 }],
+      evicted: [{ ageMs: 9000, anon: 4, file: 16 }]
+    })
+  })
+})
+
+describe("ages of what is faulted in again", () => {
+  const popped = (history: EvictionHistory, atMs: number, pages: number) => {
+    const ages: Array<readonly [ageMs: number, pages: number]> = []
+    history.pop(atMs, pages, -1, (ageMs, count) => ages.push([ageMs, count]))
+    return ages
+  }
+  it("what was evicted last comes back first, older by the time that it was away", () => {
+    const history = new EvictionHistory()
+    history.push(0, 10_000, 100)
+    history.push(60_000, 10_000, 50)
+    assert.deepStrictEqual(popped(history, 70_000, 80), [
+      [20_000, 50],
+      [80_000, 30]
+    ])
+    assert.deepStrictEqual(popped(history, 70_000, 100), [
+      [80_000, 70],
+      [-1, 30]
+    ])
+  })
+  it("loses no pages when it joins old batches", () => {
+    const history = new EvictionHistory()
+    for (let i = 0; i < 5000; i++) history.push(i * 1000, 10_000, 3)
+    const ages = popped(history, 5_000_000, 15_000)
+    assert.strictEqual(
+      ages.reduce((sum, [, pages]) => sum + pages, 0),
+      15_000
     )
+    assert.isTrue(ages.every(([ageMs], i) => ageMs > 0 && (i === 0 || ageMs >= ages[i - 1]![0])))
   })
 })
 
@@ -241,7 +282,7 @@ describe("far memory", () => {
       const after = yield* far.take
       assert.deepStrictEqual(
         after.promotions.find(({ subject }) => subject.name === "app")?.bins.filter(({ pages }) => pages > 0),
-        [{ lowerMs: 10_000, upperMs: 20_000, pages: (6 * mib) / pageSize }]
+        [{ lowerMs: 10_000, upperMs: 20_000, pages: (6 * mib) / pageSize, filePages: 0 }]
       )
       // It ends: the kdamond has nothing left to do, and the group no ages.
       kernel.processes.end(child)
@@ -311,7 +352,7 @@ describe("far memory", () => {
       yield* far.look
       assert.deepStrictEqual(
         (yield* far.take).promotions[0]?.bins.filter(({ pages }) => pages > 0),
-        [{ lowerMs: 120_000, upperMs: Infinity, pages: mib / pageSize }]
+        [{ lowerMs: 120_000, upperMs: Infinity, pages: mib / pageSize, filePages: 0 }]
       )
     }).pipe(Effect.scoped, Effect.provide(layer), Effect.ensuring(Effect.sync(end)))
   })
@@ -343,7 +384,7 @@ describe("far memory", () => {
       assert.isTrue(promotions[0]?.isEstimate)
       assert.deepStrictEqual(
         promotions[0]?.bins.filter(({ pages }) => pages > 0),
-        [{ lowerMs: 30_000, upperMs: 60_000, pages: 7 }]
+        [{ lowerMs: 30_000, upperMs: 60_000, pages: 7, filePages: 0 }]
       )
       assert.strictEqual(memcg.state.nodes[0]!.generations.at(-1)!.seq, 2, "nobody has aged it")
       const aging = yield* makeFarMemory({ source: "mglru", groups: () => ["app"], ageEveryMs: 5000 })

@@ -101,9 +101,9 @@ describe("page age monitor", () => {
     })
     return Effect.gen(function* () {
       const monitor = yield* makePageAgeMonitor("app", "auto")
-      assert.deepStrictEqual(coldBytes((yield* monitor.read)!, 30_000), { anonBytes: mib, fileBytes: 0 })
+      assert.deepStrictEqual(coldBytes((yield* monitor.read).pageAge!, 30_000), { anonBytes: mib, fileBytes: 0 })
       yield* (yield* Mglru).age("app")
-      assert.strictEqual((yield* monitor.read)!.bins.length, 3)
+      assert.strictEqual((yield* monitor.read).pageAge!.bins.length, 3)
     }).pipe(Effect.provide(kernelWith(memcg).layer))
   })
 })

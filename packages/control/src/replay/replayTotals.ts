@@ -33,13 +33,14 @@ export const noTotals: ReplayTotals = {
 const add = (totals: ReplayTotals, { allowed, asked }: ActionTaken): ReplayTotals => {
   const refused = totals.refused + (allowed === undefined ? 1 : 0)
   switch (asked._tag) {
+    case "Evict":
     case "Reclaim":
       return {
         ...totals,
         refused,
         reclaims: totals.reclaims + 1,
         reclaim_asked_bytes: totals.reclaim_asked_bytes + asked.bytes,
-        reclaim_allowed_bytes: totals.reclaim_allowed_bytes + (allowed?._tag === "Reclaim" ? allowed.bytes : 0)
+        reclaim_allowed_bytes: totals.reclaim_allowed_bytes + (allowed?._tag === asked._tag && "bytes" in allowed ? allowed.bytes : 0)
       }
     case "SetHigh": {
       const limit = allowed?._tag === "SetHigh" && allowed.limit !== "max" ? allowed.limit : Infinity

@@ -167,6 +167,7 @@ export class FakeKernel {
     this.fs.file("/proc/meminfo", { read: () => memInfo.encode(info()) }, 0o444)
     this.fs.file("/proc/swaps", { read: () => swaps.encode(areas()) }, 0o444)
     this.fs.file("/proc/vmstat", "pswpin 0\npswpout 0\nzswpin 0\nzswpout 0\n", 0o444)
+    this.fs.file("/proc/sys/vm/swappiness", "60\n", 0o644)
     this.fs.file("/proc/sys/kernel/osrelease", `${options.release ?? "6.12.0-fake"}\n`, 0o444)
     this.fs.file("/proc/sys/kernel/random/boot_id", "00000000-0000-4000-8000-000000000000\n", 0o444)
     for (const resource of ["cpu", "io", "memory"] as const) {

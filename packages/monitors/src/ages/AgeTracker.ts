@@ -5,13 +5,17 @@
 import type { DamonCommandError, DamonInUse, DamonUnsupported, JournalFailure, KernelError, Milliseconds } from "@wmo/core"
 import type { Effect } from "effect"
 import type { PageAge } from "../PageAge.ts"
-import type { PromotionEntry } from "../Sample.ts"
+import type { Provenance } from "../Sample.ts"
 import type { PageAgeSource } from "./AgeSource.ts"
+import type { PromotionBin } from "./Histogram.ts"
 
 export type AgeError = KernelError | JournalFailure | DamonCommandError | DamonInUse | DamonUnsupported
 
 /** Pages that came back into use since this was asked last. */
-export interface Promotions extends Pick<PromotionEntry, "windowMs" | "bins" | "isEstimate" | "source"> {}
+export interface WindowPromotions extends Provenance {
+  readonly windowMs: Milliseconds
+  readonly bins: ReadonlyArray<PromotionBin>
+}
 
 /** The page ages of a group. */
 export interface TrackedAges {
@@ -28,7 +32,7 @@ export interface AgeTracker {
   readonly look: (groups: ReadonlyArray<string>) => Effect.Effect<void, AgeError>
   /** As of the last look; undefined while nothing is known of the group. A group's ages are those of all that is in it and below. */
   readonly ages: (group: string) => TrackedAges | undefined
-  readonly takePromotions: (group: string, nowMs: Milliseconds) => Promotions | undefined
+  readonly takePromotions: (group: string, nowMs: Milliseconds) => WindowPromotions | undefined
   /** What a person should know of how it goes: processes that are left out, refusals. */
   readonly notes: () => ReadonlyArray<string>
 }

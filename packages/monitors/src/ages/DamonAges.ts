@@ -90,14 +90,13 @@ export const makeDamonAges: (
   const observe = (target: number, regions: ReadonlyArray<AgedRegion>, atMs: Milliseconds): void => {
     const watched = slots[target]
     if (watched === undefined || regions.length === 0) return
-    const own = new PromotionCounter(ladder, atMs)
-    watched.ages.observe(regions, atMs, own)
+    const own = [...counters].flatMap(([group, counter]) => (isWithin(watched.group, group) ? [counter] : []))
+    watched.ages.observe(regions, atMs, {
+      add: (ageMs, anonPages, filePages) => {
+        for (const counter of own) counter.add(ageMs, anonPages, filePages)
+      }
+    })
     latest.atMs = atMs
-    const { bins } = own.take(atMs)
-    for (const { lowerMs, pages } of bins) {
-      if (pages === 0) continue
-      for (const [group, counter] of counters) if (isWithin(watched.group, group)) counter.add(lowerMs, pages)
-    }
   }
 
   const assembler = new RegionAssembler()

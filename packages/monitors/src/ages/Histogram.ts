@@ -4,7 +4,7 @@
  */
 import type { Bytes, Milliseconds, PageAgeBin, Pages } from "@wmo/core"
 import { coldBytes, type PageAge } from "../PageAge.ts"
-import type { ColdAgeEntry, PromotionEntry } from "../Sample.ts"
+import type { ColdAgeEntry } from "../Sample.ts"
 
 /** Ascending ages. */
 export type AgeLadder = ReadonlyArray<Milliseconds>
@@ -65,34 +65,50 @@ export const coldAgeBins = (age: PageAge, ladder: AgeLadder, knownMs: Millisecon
       return { thresholdMs, bytes: anonBytes + fileBytes }
     })
 
+/** Pages that came back into use, of an age in [lowerMs, upperMs). */
+export interface PromotionBin {
+  readonly lowerMs: Milliseconds
+  readonly upperMs: Milliseconds
+  /** Of both kinds. */
+  readonly pages: Pages
+  readonly filePages: Pages
+}
+
 /** Counts pages that came back, by the age they had. */
 export class PromotionCounter {
   private readonly ladder: AgeLadder
-  private pages: Float64Array
+  private anon: Float64Array
+  private file: Float64Array
   private sinceMs: Milliseconds
 
   constructor(ladder: AgeLadder, nowMs: Milliseconds) {
     this.ladder = ladder
-    this.pages = new Float64Array(ladder.length + 1)
+    this.anon = new Float64Array(ladder.length + 1)
+    this.file = new Float64Array(ladder.length + 1)
     this.sinceMs = nowMs
   }
 
-  add(ageMs: Milliseconds, pages: Pages): void {
-    this.pages[stepOf(this.ladder, ageMs)]! += pages
+  add(ageMs: Milliseconds, anonPages: Pages, filePages: Pages): void {
+    const step = stepOf(this.ladder, ageMs)
+    this.anon[step]! += anonPages
+    this.file[step]! += filePages
   }
 
-  /** What was counted since the last time it was taken; counts anew from now. */
-  take(nowMs: Milliseconds): Pick<PromotionEntry, "windowMs" | "bins"> {
-    const { ladder, pages, sinceMs } = this
-    this.pages = new Float64Array(ladder.length + 1)
+  /** What was counted since the last time it was taken, in whole pages: the rest is counted next time. Counts anew from now. */
+  take(nowMs: Milliseconds): { readonly windowMs: Milliseconds; readonly bins: ReadonlyArray<PromotionBin> } {
+    const { anon, file, ladder, sinceMs } = this
     this.sinceMs = nowMs
+    const whole = (counts: Float64Array, i: number) => {
+      const pages = Math.floor(counts[i]! + 1e-6)
+      counts[i] = Math.max(0, counts[i]! - pages)
+      return pages
+    }
     return {
       windowMs: nowMs - sinceMs,
-      bins: Array.from(pages, (count, i) => ({
-        lowerMs: i === 0 ? 0 : ladder[i - 1]!,
-        upperMs: ladder[i] ?? Infinity,
-        pages: Math.round(count)
-      }))
+      bins: Array.from(anon, (_, i) => {
+        const filePages = whole(file, i)
+        return { lowerMs: i === 0 ? 0 : ladder[i - 1]!, upperMs: ladder[i] ?? Infinity, pages: whole(anon, i) + filePages, filePages }
+      })
     }
   }
 }

@@ -77,7 +77,8 @@ export const makeIdleAges: (options: IdleAgesOptions) => Effect.Effect<AgeTracke
           else {
             pages.set(page, { isAnon, usedMs: now })
             if (was === undefined || was.usedMs >= lookedMs) continue
-            for (const [group, counter] of counters) if (isWithin(process.group, group)) counter.add(now - was.usedMs, 1)
+            for (const [group, counter] of counters)
+              if (isWithin(process.group, group)) counter.add(now - was.usedMs, was.isAnon ? 1 : 0, was.isAnon ? 0 : 1)
           }
         }
       }

@@ -54,7 +54,7 @@ export class RegionAges {
   }
 
   /** Takes the regions of an aggregation, all of them, by address; counts the pages that came back since the one before. */
-  observe(regions: ReadonlyArray<AgedRegion>, atMs: Milliseconds, promotions: PromotionCounter): void {
+  observe(regions: ReadonlyArray<AgedRegion>, atMs: Milliseconds, promotions: Pick<PromotionCounter, "add">): void {
     const before = this.regions
     const turns = Math.max(1, Math.round((atMs - this.atMs) / this.aggrMs))
     let b = 0
@@ -70,8 +70,8 @@ export class RegionAges {
         const end = Math.min(was.end, now.end)
         // Both ends are somewhere within an aggregation.
         const ageMs = (was.age + 2 + Math.max(0, turns - 1 - usedAgo)) * this.aggrMs
-        const pages = this.weigh(start, end) / pageSize
-        if (pages > 0) promotions.add(ageMs, pages)
+        const { anonBytes, fileBytes } = this.weigh(start, end)
+        if (anonBytes + fileBytes > 0) promotions.add(ageMs, anonBytes / pageSize, fileBytes / pageSize)
       }
     }
     this.regions = regions
@@ -85,11 +85,13 @@ export class RegionAges {
     })
   }
 
-  private weigh(start: number, end: number): Bytes {
-    let sum = 0
-    eachPiece([{ start, end, accesses: 0, age: 0 }], this.ranges, (_, { weight }, bytes) => {
-      sum += bytes * weight
+  private weigh(start: number, end: number): { readonly anonBytes: Bytes; readonly fileBytes: Bytes } {
+    let anonBytes = 0
+    let fileBytes = 0
+    eachPiece([{ start, end, accesses: 0, age: 0 }], this.ranges, (_, { isAnon, weight }, bytes) => {
+      if (isAnon) anonBytes += bytes * weight
+      else fileBytes += bytes * weight
     })
-    return sum
+    return { anonBytes, fileBytes }
   }
 }

@@ -1,0 +1,79 @@
+/**
+ * What became of a node's old generations between two looks: pages that came back into use and pages that were evicted, by kind. Pure.
+ * The kernel counts neither by generation; both are inferred from how the generations' sizes changed. Memory that was freed while other memory
+ * was allocated looks as if it had come back.
+ */
+import type { Generation, LruGenNode, Milliseconds, Pages } from "@wmo/core"
+
+export interface PagesByKind {
+  readonly anon: Pages
+  readonly file: Pages
+}
+
+/** Pages of one age: the age of the younger edge of the generation that they were in, so a lower bound. */
+export interface AgedPages extends PagesByKind {
+  readonly ageMs: Milliseconds
+}
+
+export interface GenerationFlows {
+  /** Oldest first; those of size zero are left out. */
+  readonly promoted: ReadonlyArray<AgedPages>
+  readonly evicted: ReadonlyArray<AgedPages>
+}
+
+type Kind = "anonPages" | "filePages"
+
+const sumUpTo = (generations: ReadonlyArray<Generation>, seq: number, kind: Kind): Pages =>
+  generations.reduce((sum, generation) => (generation.seq <= seq ? sum + generation[kind] : sum), 0)
+
+/** What the old generations of `before` have lost, class by class, oldest first. Generations that were merged since are one class. */
+const losses = (before: LruGenNode, now: LruGenNode, kind: Kind): Array<{ readonly ageMs: Milliseconds; pages: Pages }> => {
+  const oldestNow = now.generations[0]?.seq ?? Infinity
+  const classes: Array<{ readonly ageMs: Milliseconds; pages: Pages }> = []
+  let lostBefore = 0
+  before.generations.slice(0, -1).forEach(({ seq }, i) => {
+    const next = before.generations[i + 1]!
+    // What was in it may be in the next one now: they are told apart no more.
+    if (seq < oldestNow && i + 2 < before.generations.length) return
+    const lost = Math.max(0, sumUpTo(before.generations, seq, kind) - sumUpTo(now.generations, seq, kind))
+    classes.push({ ageMs: next.ageMs, pages: Math.max(0, lost - lostBefore) })
+    lostBefore = Math.max(lostBefore, lost)
+  })
+  return classes
+}
+
+/** How many pages the generations have gained that are younger than all old ones of `before`: promotions are no more than that. */
+const gained = (before: LruGenNode, now: LruGenNode, kind: Kind): Pages => {
+  const youngest = before.generations.at(-1)!
+  const old = before.generations.at(-2)?.seq ?? youngest.seq - 1
+  return sumUpTo(now.generations, Infinity, kind) - sumUpTo(now.generations, old, kind) - youngest[kind]
+}
+
+/** `evicted`: pages that the kernel reclaimed in between, of both kinds together. They left the oldest generations first. */
+export const generationFlows = (before: LruGenNode, now: LruGenNode, evicted: Pages): GenerationFlows => {
+  if (before.generations.length < 2) return { promoted: [], evicted: [] }
+  const lost = { anon: losses(before, now, "anonPages"), file: losses(before, now, "filePages") }
+  const flows = { promoted: [] as Array<AgedPages>, evicted: [] as Array<AgedPages> }
+  let left = Math.max(0, evicted)
+  lost.anon.forEach((anon, i) => {
+    const file = lost.file[i]!
+    const both = anon.pages + file.pages
+    const gone = Math.min(left, both)
+    if (gone === 0) return
+    left -= gone
+    const ofAnon = (gone * anon.pages) / both
+    flows.evicted.push({ ageMs: anon.ageMs, anon: ofAnon, file: gone - ofAnon })
+    anon.pages -= ofAnon
+    file.pages -= gone - ofAnon
+  })
+  const share = (kind: "anon" | "file", key: Kind) => {
+    const all = lost[kind].reduce((sum, { pages }) => sum + pages, 0)
+    return all === 0 ? 0 : Math.max(0, Math.min(all, gained(before, now, key))) / all
+  }
+  const [ofAnon, ofFile] = [share("anon", "anonPages"), share("file", "filePages")]
+  lost.anon.forEach(({ ageMs, pages }, i) => {
+    const flow = { ageMs, anon: pages * ofAnon, file: lost.file[i]!.pages * ofFile }
+    if (flow.anon + flow.file > 0) flows.promoted.push(flow)
+  })
+  return flows
+}
