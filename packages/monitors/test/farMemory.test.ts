@@ -143,12 +143,12 @@ describe("promotions estimated from generations", () => {
     node: 0,
     generations: generations.map(([seq, ageMs, anonPages]) => ({ seq, ageMs, anonPages, filePages: 0 }))
   })
-  it("what old generations lost and young ones gained, by the age of the old one's younger edge", () => {
+  it("what old generations lost and young ones gained, by the age that they had when bits were looked at last", () => {
     const before = node([1, 60_000, 100], [2, 30_000, 50], [3, 10_000, 20])
     const now = node([1, 61_000, 60], [2, 31_000, 40], [3, 11_000, 0], [4, 500, 70])
     assert.deepStrictEqual(generationFlows(before, now, 0).promoted, [
-      { ageMs: 30_000, anon: 40, file: 0 },
-      { ageMs: 10_000, anon: 10, file: 0 }
+      { ageMs: 20_000, anon: 40, file: 0 },
+      { ageMs: 0, anon: 10, file: 0 }
     ])
   })
   it("not what was evicted, nor what was freed, nor what was merged into an older generation", () => {
@@ -163,7 +163,7 @@ describe("promotions estimated from generations", () => {
     const before = node([1, 90_000, 300], [2, 60_000, 60], [3, 30_000, 20], [4, 10_000, 5])
     // 60 of the older two came back, and the two became one.
     const now = node([2, 61_000, 300], [3, 31_000, 20], [4, 11_000, 65], [5, 100, 0])
-    assert.deepStrictEqual(generationFlows(before, now, 0).promoted, [{ ageMs: 30_000, anon: 60, file: 0 }])
+    assert.deepStrictEqual(generationFlows(before, now, 0).promoted, [{ ageMs: 20_000, anon: 60, file: 0 }])
   })
   it("tells anon from file", () => {
     const kinds = (...generations: ReadonlyArray<readonly [seq: number, anon: number, file: number]>): LruGenNode => ({
@@ -173,7 +173,7 @@ describe("promotions estimated from generations", () => {
     const before = kinds([1, 30, 100], [2, 0, 0], [3, 0, 0])
     assert.deepStrictEqual(generationFlows(before, kinds([1, 20, 60], [2, 0, 0], [3, 0, 0], [4, 0, 30]), 20), {
       // Of 50 that left a fifth was anon; of the 40 that are left nothing has shown up among the young.
-      promoted: [{ ageMs: 9000, anon: 0, file: 24 }],
+      promoted: [{ ageMs: 1000, anon: 0, file: 24 }],
       evicted: [{ ageMs: 9000, anon: 4, file: 16 }]
     })
   })

@@ -10,14 +10,19 @@ export interface PagesByKind {
   readonly file: Pages
 }
 
-/** Pages of one age: the age of the younger edge of the generation that they were in, so a lower bound. */
+/** Pages of one age: a lower bound. */
 export interface AgedPages extends PagesByKind {
   readonly ageMs: Milliseconds
 }
 
+/** Oldest first; those of size zero are left out. */
 export interface GenerationFlows {
-  /** Oldest first; those of size zero are left out. */
+  /**
+   * By how long they had been idle, at least, when accessed bits were looked at last before they came back: at the birth of the youngest
+   * generation. A policy that evicts at that age would have taken them; at a greater one perhaps not.
+   */
   readonly promoted: ReadonlyArray<AgedPages>
+  /** By the age of their generation's younger edge now: the kernel looks at the accessed bit of what it evicts. */
   readonly evicted: ReadonlyArray<AgedPages>
 }
 
@@ -72,7 +77,7 @@ export const generationFlows = (before: LruGenNode, now: LruGenNode, evicted: Pa
   }
   const [ofAnon, ofFile] = [share("anon", "anonPages"), share("file", "filePages")]
   lost.anon.forEach(({ ageMs, pages }, i) => {
-    const flow = { ageMs, anon: pages * ofAnon, file: lost.file[i]!.pages * ofFile }
+    const flow = { ageMs: ageMs - before.generations.at(-1)!.ageMs, anon: pages * ofAnon, file: lost.file[i]!.pages * ofFile }
     if (flow.anon + flow.file > 0) flows.promoted.push(flow)
   })
   return flows
