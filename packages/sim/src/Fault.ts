@@ -3,7 +3,7 @@
  * memory.high: past it every 64 pages the task reclaims as much, and then sleeps the longer the further the group is above the limit.
  * As under MGLRU in 6.12, a wait for a page counts as pressure only if the refault is recent: the generation that the page was evicted from
  * is still the oldest one ("hotter pages pushed out hot pages which refaulted immediately"). Eviction by age therefore shows little PSI.
- * Simplified: a first read of a file costs a sixteenth of a device read (readahead) and counts as a minor fault.
+ * Simplified: a first read of a file costs a sixteenth of a device read (readahead) and counts as a minor fault; a first write reads nothing.
  * Source: mm/memcontrol.c (try_charge_memcg, mem_cgroup_handle_over_high, calculate_high_delay), mm/workingset.c (lru_gen_refault).
  */
 import { type Microseconds, pageSize } from "@wmo/core"
@@ -87,7 +87,7 @@ export const bringIn = (machine: MachineState, group: MemoryGroup, page: number,
   faultTimes.isDevice = location === ON_DISK || location === DROPPED
   counters.add("pgfault", 1)
   if (location === ABSENT) {
-    if (isFile) faultTimes.runUs += costs.diskRead.draw() / readahead
+    if (isFile && !isWrite) faultTimes.runUs += costs.diskRead.draw() / readahead
   } else {
     const isRecent = pages.evictedSeq[page] === group.generations.minSeq[typeOf(before)]
     faultTimes.isRecent = isRecent
@@ -126,7 +126,7 @@ export const setDirty = (group: MemoryGroup, page: number): void => {
   if ((flags & FILE) !== 0) group.dirtyFile++
 }
 
-/** Frees a range, wherever its pages are: exit, munmap or MADV_DONTNEED. */
+/** Frees a range, wherever its pages are: exit, munmap, MADV_DONTNEED or unlink. */
 export const freePages = (machine: MachineState, group: MemoryGroup, first: number, count: number): void => {
   const { pages } = group
   for (let page = first; page < first + count; page++) {

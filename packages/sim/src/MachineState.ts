@@ -5,6 +5,8 @@
 import { type Bytes, type Microseconds, pageSize, type Pages } from "@wmo/core"
 import type { CostSamplers } from "./Costs.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
+import type { RunningWorkload } from "./RunningWorkload.ts"
+import type { Workload } from "./Workload.ts"
 
 /** The zswap module parameters that the model obeys. */
 export interface ZswapSettings {
@@ -25,6 +27,9 @@ export interface MachineOptions {
   readonly runFor: (us: Microseconds) => void
   /** Kills the largest workload of the subtree; returns whether there was one. */
   readonly kill: (group: MemoryGroup) => boolean
+  /** A process of the group starts another one at `atUs`. */
+  readonly start: (parent: RunningWorkload, workload: Workload, atUs: Microseconds) => void
+  readonly onExit: (process: RunningWorkload) => void
 }
 
 /** vm.swappiness. */
@@ -46,6 +51,8 @@ export class MachineState {
   zswap: ZswapSettings
   /** Time spent by the memory management since somebody last set it to zero. */
   spentUs: Microseconds = 0
+  /** When a task that is not the running one came to have something to do; Infinity: none since somebody last looked. */
+  wokeUs: Microseconds = Infinity
   /** The group that somebody reclaims or ages by a file right now. */
   asked: MemoryGroup | undefined = undefined
 

@@ -49,8 +49,10 @@ export class PageTable {
   touchedCount = 0
   /** Pages by list. */
   readonly counts = new Int32Array(listCount)
-  /** Pages in use: indices below it are somebody's. */
+  /** Indices below it are somebody's, or in `holes`. */
   used = 0
+  /** Ranges below `used` that nobody has, by index; no two of them touch. */
+  private readonly holes: Array<{ readonly first: number; readonly pages: Pages }> = []
   private next = new Int32Array(listCount)
   private prev = new Int32Array(listCount)
 
@@ -58,20 +60,45 @@ export class PageTable {
     for (let list = 0; list < listCount; list++) this.next[list] = this.prev[list] = list
   }
 
-  /** Adds `pages` pages, never touched; returns the index of the first. */
-  extend(pages: Pages, flags: number): number {
-    const first = this.used
-    const needed = first + pages
-    if (needed > this.flags.length) this.grow(Math.max(needed, this.flags.length * 2))
-    this.flags.fill(flags, first, needed)
-    this.used = needed
+  /** Takes a range of pages, never touched: `anon` anonymous ones, then `file` file pages. Returns the index of the first. */
+  take(anon: Pages, file: Pages = 0): number {
+    const pages = anon + file
+    const hole = this.holes.findIndex((candidate) => candidate.pages >= pages)
+    let first = this.used
+    if (hole !== -1) {
+      const found = this.holes[hole]!
+      first = found.first
+      if (found.pages === pages) this.holes.splice(hole, 1)
+      else this.holes[hole] = { first: first + pages, pages: found.pages - pages }
+    } else {
+      if (first + pages > this.flags.length) this.grow(Math.max(first + pages, this.flags.length * 2))
+      this.used = first + pages
+    }
+    // Who had the page before may have left it in `touched`: it stays there once.
+    for (let page = first; page < first + pages; page++) {
+      this.flags[page] = (this.flags[page]! & QUEUED) | (page < first + anon ? 0 : FILE)
+    }
     return first
   }
 
-  /** Forgets all pages; none is resident or swapped. */
-  reset(): void {
-    this.used = 0
-    this.touchedCount = 0
+  /** Gives a range back to be taken again; none of its pages is resident or swapped. */
+  release(first: number, pages: Pages): void {
+    if (pages === 0) return
+    const { holes } = this
+    let at = holes.findIndex((hole) => hole.first > first)
+    if (at === -1) at = holes.length
+    const before = holes[at - 1]
+    const after = holes[at]
+    const joinsBefore = before !== undefined && before.first + before.pages === first
+    const joinsAfter = after !== undefined && first + pages === after.first
+    const from = joinsBefore ? before.first : first
+    const to = joinsAfter ? after.first + after.pages : first + pages
+    const start = joinsBefore ? at - 1 : at
+    holes.splice(start, (joinsBefore ? 1 : 0) + (joinsAfter ? 1 : 0), { first: from, pages: to - from })
+    if (to === this.used) {
+      holes.pop()
+      this.used = from
+    }
   }
 
   private grow(capacity: number): void {

@@ -47,6 +47,9 @@ export interface Outcome {
    * time: 0.01 is a slowdown by 1 %.
    */
   readonly slowdown: number
+  /** What `slowdown` is the ratio of. */
+  readonly thinkUs: Microseconds
+  readonly overheadUs: Microseconds
   /** Page touches, loading and scans included. */
   readonly touches: number
   /** Time that tasks stood still for memory, summed over tasks; more than PSI says, which counts only recent refaults. */
@@ -54,6 +57,8 @@ export interface Outcome {
   readonly latency: LatencyPercentiles
   /** CPU time of reclaim and aging that was asked for by this group's files; not part of `stallUs`. */
   readonly reclaimCpuUs: Microseconds
+  /** Processes that were started, the first one of each workload included. */
+  readonly processes: number
   readonly oomKilled: boolean
   /** All tasks have ended, by themselves or killed. */
   readonly finished: boolean
@@ -61,6 +66,7 @@ export interface Outcome {
 
 const gib = 2 ** 30
 const firstPid = 10_001
+const lastPid = 4_000_000
 const zswapDirectory = "/sys/module/zswap/parameters"
 
 export class Simulation {
@@ -68,7 +74,10 @@ export class Simulation {
   readonly kernel: FakeKernel
   private readonly machine: MachineState
   private readonly running = new Set<RunningWorkload>()
-  private readonly workloads: Array<RunningWorkload> = []
+  /** What was added from outside; the others are their children. */
+  private readonly roots: Array<RunningWorkload> = []
+  private nextPid = firstPid
+  private started = 0
   /** Groups with 0 in memory.zswap.writeback. */
   private readonly keptFromDisk = new WeakSet<MemoryGroup>()
   private readonly seed: number
@@ -87,7 +96,9 @@ export class Simulation {
       runFor: (us) => {
         if (options.writesTakeTime !== false) runTo(this.machine, this.running, this.machine.nowUs + us)
       },
-      kill: (group) => this.kill(group)
+      kill: (group) => this.kill(group),
+      start: (parent, workload, atUs) => void this.start(parent.group, workload, atUs, parent),
+      onExit: ({ group, pid }) => void this.kernel.cgroups.groups.get(group.name)?.processes.delete(pid)
     })
     const { machine } = this
     this.kernel = new FakeKernel({
@@ -127,14 +138,9 @@ export class Simulation {
   /** Starts a workload in a group that exists; it runs from now on. Returns the process id that cgroup.procs shows. */
   addWorkload(groupName: string, workload: Workload): number {
     const group = this.group(groupName)
-    const pid = firstPid + this.workloads.length
-    this.write(`/sys/fs/cgroup/${groupName}/cgroup.procs`, String(pid))
-    if (this.workloads.every((other) => other.group !== group || other.isFreed)) group.pages.reset()
-    const random = (name: string) => Random.stream(this.seed, `${groupName} ${workload.name} ${this.workloads.length} ${name}`)
-    const started = new RunningWorkload(workload, this.machine, group, pid, random)
-    this.running.add(started)
-    this.workloads.push(started)
-    return pid
+    const started = this.start(group, workload, this.machine.nowUs)
+    this.roots.push(started)
+    return started.pid
   }
 
   /** Lets virtual time pass. */
@@ -148,32 +154,54 @@ export class Simulation {
     this.noticeGone()
     const targetUs = ms * 1000
     if (targetUs > this.machine.nowUs) runTo(this.machine, this.running, targetUs)
-    for (const { group, isDone, pid } of this.workloads) if (isDone) this.kernel.cgroups.groups.get(group.name)?.processes.delete(pid)
   }
 
-  /** What has come of the workloads that were started in the group (not below it). */
+  /** What has come of the workloads that were added to the group (not below it), with all processes that they have started. */
   outcome(groupName: string): Outcome {
-    const workloads = this.workloads.filter(({ group }) => group.name === groupName)
+    const workloads = this.roots.filter(({ group }) => group.name === groupName)
     if (workloads.length === 0) throw new Error(`no workload was started in group ${groupName}`)
+    const accounts = workloads.map(({ account }) => account)
     const latencies = new LatencyHistogram()
     let seconds = 0
-    for (const workload of workloads) {
-      latencies.merge(workload.latencies)
-      const endUs = Number.isNaN(workload.endUs) ? this.machine.nowUs : workload.endUs
-      if (!Number.isNaN(workload.loadedUs)) seconds = Math.max(seconds, (endUs - workload.loadedUs) / 1e6)
+    for (const account of accounts) {
+      latencies.merge(account.latencies)
+      const endUs = Number.isNaN(account.endUs) ? this.machine.nowUs : account.endUs
+      if (account.isLoaded) seconds = Math.max(seconds, (endUs - account.loadedUs) / 1e6)
     }
-    const sum = (key: "thinkUs" | "overheadUs" | "stallUs" | "touches") => workloads.reduce((total, workload) => total + workload[key], 0)
+    const sum = (key: "thinkUs" | "overheadUs" | "stallUs" | "touches" | "processes") =>
+      accounts.reduce((total, account) => total + account[key], 0)
     return {
       operations: latencies.count,
       operationsPerSecond: seconds > 0 ? latencies.count / seconds : 0,
       slowdown: sum("thinkUs") > 0 ? sum("overheadUs") / sum("thinkUs") : 0,
+      thinkUs: sum("thinkUs"),
+      overheadUs: sum("overheadUs"),
       touches: sum("touches"),
       stallUs: sum("stallUs"),
       latency: latencies.percentiles(),
       reclaimCpuUs: workloads[0]!.group.reclaimCpuUs,
-      oomKilled: workloads.some(({ isOomKilled }) => isOomKilled),
-      finished: workloads.every(({ isDone }) => isDone)
+      processes: sum("processes"),
+      oomKilled: accounts.some(({ isOomKilled }) => isOomKilled),
+      finished: accounts.every(({ living }) => living === 0)
     }
+  }
+
+  private start(group: MemoryGroup, workload: Workload, atUs: Microseconds, parent?: RunningWorkload): RunningWorkload {
+    while ([...this.running].some(({ pid }) => pid === this.nextPid)) this.nextPid++
+    const pid = this.nextPid
+    this.nextPid = pid >= lastPid ? firstPid : pid + 1
+    if (parent === undefined) this.write(`/sys/fs/cgroup/${group.name}/cgroup.procs`, String(pid))
+    else this.kernel.cgroups.group(group.name).processes.add(pid)
+    const index = this.started++
+    const seed = Random.stream(this.seed, `${group.name} ${workload.name} ${index}`).nextBits()
+    const process = new RunningWorkload(workload, this.machine, group, {
+      pid,
+      startUs: atUs,
+      seed,
+      ...(parent === undefined ? {} : { parent })
+    })
+    this.running.add(process)
+    return process
   }
 
   private addGroup(name: string, limits: MemcgLimits): MemcgModel {
@@ -202,11 +230,11 @@ export class Simulation {
   private kill(group: MemoryGroup): boolean {
     const members = new Set(group.subtree())
     const candidates = [...this.running].filter((workload) => members.has(workload.group) && !workload.isFreed)
-    const largest = candidates.reduce<RunningWorkload | undefined>((a, b) => (a === undefined || b.pages > a.pages ? b : a), undefined)
+    const [largest] = candidates.map((process) => ({ process, used: process.countUsed() })).toSorted((a, b) => b.used - a.used)
     if (largest === undefined) return false
-    largest.isOomKilled = true
-    largest.group.event("oom_kill")
-    largest.end()
+    largest.process.account.isOomKilled = true
+    largest.process.group.event("oom_kill")
+    largest.process.end()
     return true
   }
 

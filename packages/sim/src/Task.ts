@@ -12,10 +12,15 @@ import { IDLE, RUNNING, STALLED } from "./Psi.ts"
 import type { Random } from "./Random.ts"
 import type { RunningWorkload } from "./RunningWorkload.ts"
 import { missed, touchList, touchRandom, touchSequential } from "./TouchLoop.ts"
-import type { Step, Touch, TouchList } from "./Workload.ts"
+import type { Shared, Step, Touch, TouchList } from "./Workload.ts"
+
+const defaultStartUs = 300
 
 export class Task {
-  /** Local time; ahead of the machine's when a stall reaches past the window. Infinity: waits for the workload to be loaded. */
+  /**
+   * Local time; ahead of the machine's when a stall reaches past the window. Infinity: waits for the workload to be loaded, or for a process
+   * to end.
+   */
   timeUs: Microseconds
   isDone = false
   /** Changes of state not yet handed to PSI: time and new state, in turn. */
@@ -31,6 +36,8 @@ export class Task {
   private readonly steps: Iterator<Step, void>
   private step: Step | undefined
   private progress = 0
+  /** When a Wait began and how many processes may run at its end; undefined outside of one. */
+  private waiting: { readonly sinceUs: Microseconds; readonly running: number } | undefined
   private chargesSinceCheck = 0
   private touchesInOperation = 0
   private overheadInOperation = 0
@@ -58,23 +65,47 @@ export class Task {
       if (step._tag === "Touch" || step._tag === "TouchList") {
         this.become(RUNNING)
         this.touch(step, horizonUs)
-      } else {
-        if (step._tag === "Sleep") {
-          this.become(IDLE)
-          this.timeUs += step.us
-        } else {
-          freePages(this.machine, this.group, this.workload.base + step.first, step.pages)
-        }
-        this.step = undefined
+        continue
+      }
+      this.step = undefined
+      if (step._tag === "Sleep") {
+        this.become(IDLE)
+        this.timeUs += step.us
+      } else if (step._tag === "Free") {
+        freePages(this.machine, this.group, this.baseOf(step) + step.first, step.pages)
+      } else if (step._tag === "Start") {
+        this.become(RUNNING)
+        this.timeUs += step.costUs ?? defaultStartUs
+        this.machine.options.start(this.workload, step.workload, this.timeUs)
+        // What it started is to run beside it.
+        this.machine.wokeUs = this.timeUs
+        return
+      } else if (this.workload.children > step.running) {
+        this.become(IDLE)
+        this.waiting = { sinceUs: this.timeUs, running: step.running }
+        this.timeUs = Infinity
       }
     }
+  }
+
+  /** A process that this one's process had started has ended. */
+  childEnded(endUs: Microseconds): void {
+    const { waiting } = this
+    if (waiting === undefined || this.isDone || this.workload.children > waiting.running) return
+    this.waiting = undefined
+    this.timeUs = Math.max(waiting.sinceUs, endUs)
+    this.machine.wokeUs = this.timeUs
+  }
+
+  private baseOf(step: Shared): number {
+    return step.isShared === true ? this.workload.root.base : this.workload.base
   }
 
   /** The program has ended or the task has been killed. */
   end(): void {
     if (this.isDone) return
     this.isDone = true
-    if (this.timeUs === Infinity) this.timeUs = this.machine.nowUs
+    if (this.timeUs === Infinity) this.timeUs = Math.max(this.machine.nowUs, this.waiting?.sinceUs ?? 0)
     this.become(IDLE)
   }
 
@@ -91,7 +122,8 @@ export class Task {
 
   private touch(step: Touch | TouchList, horizonUs: Microseconds): void {
     const { pages } = this.group
-    const { base } = this.workload
+    const { account } = this.workload
+    const base = this.baseOf(step)
     const { thinkUs } = step
     const isWrite = step.isWrite === true
     const mask = RESIDENT | ACCESSED | (isWrite ? DIRTY : 0)
@@ -99,7 +131,7 @@ export class Task {
     const counted = step.touchesPerOperation ?? 0
     const untilUs = step._tag === "Touch" && step.untilMs !== undefined ? step.untilMs * 1000 : Infinity
     const isPast = () => this.timeUs >= untilUs && (counted === 0 || this.touchesInOperation === 0)
-    const isLoaded = !Number.isNaN(this.workload.loadedUs)
+    const { isLoaded } = account
     while (this.progress < total && this.timeUs < horizonUs && !isPast()) {
       const untilStop = this.timeUs < untilUs ? Math.ceil((untilUs - this.timeUs) / thinkUs) : counted - this.touchesInOperation
       const count = Math.min(total - this.progress, Math.ceil((horizonUs - this.timeUs) / thinkUs), untilStop)
@@ -111,8 +143,8 @@ export class Task {
             : touchSequential(pages, base + step.first, step.pages, this.progress, count, mask)
       this.progress += done
       this.timeUs += done * thinkUs
-      this.workload.touches += done
-      if (isLoaded) this.workload.thinkUs += done * thinkUs
+      account.touches += done
+      if (isLoaded) account.thinkUs += done * thinkUs
       if (counted > 0) this.count(done, counted, thinkUs)
       if (missed.page < 0) continue
       const beforeUs = this.timeUs
@@ -121,10 +153,10 @@ export class Task {
       const overheadUs = this.timeUs - beforeUs
       this.timeUs += thinkUs
       this.progress++
-      this.workload.touches++
+      account.touches++
       if (isLoaded) {
-        this.workload.thinkUs += thinkUs
-        this.workload.overheadUs += overheadUs
+        account.thinkUs += thinkUs
+        account.overheadUs += overheadUs
       }
       if (counted > 0) {
         this.overheadInOperation += overheadUs
@@ -136,17 +168,17 @@ export class Task {
 
   /** `done` more touches: closes the operations that they complete. */
   private count(done: number, perOperation: number, thinkUs: Microseconds): void {
-    const { workload } = this
+    const { latencies } = this.workload.account
     const closing = perOperation - this.touchesInOperation
     if (done < closing) {
       this.touchesInOperation += done
       return
     }
-    workload.latencies.add(perOperation * thinkUs + this.overheadInOperation, 1)
+    latencies.add(perOperation * thinkUs + this.overheadInOperation, 1)
     this.overheadInOperation = 0
     const left = done - closing
     const whole = Math.floor(left / perOperation)
-    workload.latencies.add(perOperation * thinkUs, whole)
+    latencies.add(perOperation * thinkUs, whole)
     this.touchesInOperation = left - whole * perOperation
   }
 
@@ -155,7 +187,7 @@ export class Task {
     if (us <= 0) return
     this.become(state)
     this.timeUs += us
-    this.workload.stallUs += us
+    this.workload.account.stallUs += us
     this.become(RUNNING)
   }
 

@@ -51,6 +51,28 @@ const settlePsi = (workloads: Iterable<RunningWorkload>, untilUs: Microseconds):
   }
 }
 
+/** Runs every task to the end of the window; returns where that is: earlier than asked when somebody was started or woken in it. */
+const runWindow = (machine: MachineState, workloads: Set<RunningWorkload>, start: Microseconds, until: Microseconds): Microseconds => {
+  let end = until
+  let isSettled = false
+  while (!isSettled) {
+    isSettled = true
+    // Processes that are started on the way come at the end of the set.
+    for (const workload of workloads) {
+      for (const task of workload.tasks) {
+        if (task.isDone || task.timeUs >= end) continue
+        machine.wokeUs = Infinity
+        task.runUntil(end)
+        if (workload.isDone) workload.end()
+        if (machine.wokeUs === Infinity) continue
+        end = Math.min(end, Math.max(start + windowUs, machine.wokeUs))
+        isSettled = false
+      }
+    }
+  }
+  return end
+}
+
 /** Advances the machine to `targetUs`. */
 export const runTo = (machine: MachineState, workloads: Set<RunningWorkload>, targetUs: Microseconds): void => {
   const clock = { us: machine.nowUs }
@@ -68,12 +90,9 @@ export const runTo = (machine: MachineState, workloads: Set<RunningWorkload>, ta
     }
     if (first >= targetUs) break
     const start = Math.max(clock.us, first)
-    const end = Math.min(targetUs, Math.max(start + windowUs, second))
     machine.nowUs = start
-    for (const { tasks } of workloads) for (const task of tasks) if (task.timeUs < end) task.runUntil(end)
-    clock.us = end
-    settlePsi(workloads, end)
-    for (const workload of workloads) if (workload.isDone) workload.end()
+    clock.us = runWindow(machine, workloads, start, Math.min(targetUs, Math.max(start + windowUs, second)))
+    settlePsi(workloads, clock.us)
   }
   machine.nowUs = targetUs
   settlePsi(workloads, targetUs)
