@@ -16,6 +16,7 @@ import { record } from "./commands/record.ts"
 import { recording } from "./commands/recording.ts"
 import { replay } from "./commands/replay.ts"
 import { run } from "./commands/run.ts"
+import { sim } from "./commands/sim.ts"
 import { top } from "./commands/top.ts"
 import { vm } from "./commands/vm.ts"
 import { workload } from "./commands/workload.ts"
@@ -28,7 +29,7 @@ import { standWhereTheUserStands } from "./workingDirectory.ts"
 
 const wmo = Command.make("wmo").pipe(
   Command.withDescription("Finds the memory that Linux workloads hold but do not use, and gives it back within a slowdown you allow."),
-  Command.withSubcommands([demo, doctor, run, agent, heatmap, top, policy, record, recording, replay, workload, vm, capture])
+  Command.withSubcommands([demo, doctor, run, agent, heatmap, top, policy, record, recording, replay, sim, workload, vm, capture])
 )
 
 /** Whether it is this machine that cannot do what was asked. */

@@ -1,3 +1,15 @@
+export { type CompileOptions, type CompileResult, runCompile } from "./workloads/compile.ts"
 export { type HotColdOptions, type HotColdResult, runHotCold } from "./workloads/hotcold.ts"
 export { type PatternOptions, type PatternPart, type PatternPlaces, type PatternResult, runPattern } from "./workloads/pattern.ts"
+export {
+  burstsPlan,
+  minAge1Plan,
+  minAge2Plan,
+  type PhasedOptions,
+  type PhasedPlan,
+  type PhasedResult,
+  runPhased
+} from "./workloads/phased.ts"
+export { type RedisOptions, type RedisResult, runRedis } from "./workloads/redis.ts"
 export * from "./vm/index.ts"
+export * from "./compare/index.ts"

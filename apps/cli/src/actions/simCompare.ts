@@ -1,0 +1,113 @@
+/** What `wmo sim compare` does: policies × workloads × seeds, two at a time, and the tables of it. */
+import {
+  boundTable,
+  comparePolicies,
+  comparisonSentence,
+  comparisonTable,
+  type PolicyChoice,
+  policyTable,
+  runJob,
+  sloPromotionsPct
+} from "@wmo/lab"
+import { decodeSettings, findPolicy, policies } from "@wmo/policies"
+import { findSimScenario, simScenarios } from "@wmo/sim"
+import { Console, Effect, Option, Result } from "effect"
+import type { SimCompareFlags } from "../commands/sim.ts"
+import { type Failure, usageError } from "../Exit.ts"
+import { makeProgress } from "../progress.ts"
+import { makeSimWorkers } from "../simWorkers.ts"
+
+const quick = { workloads: ["hotcold", "bursts", "kv-zipf"], durationMs: 16 * 60_000, learningMs: 6 * 60_000 }
+
+const listed = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
+  names.flatMap((text) => text.split(",")).filter((name) => name !== "")
+
+/** `NAME` or `NAME:KEY=VALUE,KEY=VALUE`, checked. */
+const policyChoice = (text: string, set: Readonly<Record<string, string>>): Effect.Effect<PolicyChoice, Failure> => {
+  const [name = "", given = ""] = text.split(/:(.*)/s)
+  const own = Object.entries(set)
+    .filter(([key]) => key.startsWith(`${name}.`))
+    .map(([key, value]) => [key.slice(name.length + 1), value] as const)
+  const pairs = given
+    .split(",")
+    .filter((pair) => pair !== "")
+    .map((pair) => [pair.split("=")[0]!, pair.split("=").slice(1).join("=")] as const)
+  const settings = Object.fromEntries([...own, ...pairs])
+  const policy = findPolicy(name)
+  if (Result.isFailure(policy)) return Effect.fail(usageError(policy.failure.message))
+  const decoded = decodeSettings(name, policy.success.settings, settings)
+  return Result.isFailure(decoded) ? Effect.fail(usageError(decoded.failure.message)) : Effect.succeed({ name, settings })
+}
+
+/** The flags, made sense of. */
+const planOf = Effect.fnUntraced(function* (flags: SimCompareFlags) {
+  const asked = listed(flags.workload)
+  for (const name of asked) {
+    if (findSimScenario(name) !== undefined) continue
+    return yield* usageError(`there is no simulated workload "${name}"; there are ${simScenarios.map((one) => one.name).join(", ")}`)
+  }
+  const names = flags.policy.length > 0 ? flags.policy.flatMap(splitPolicies) : policies.map(({ name }) => name)
+  const chosen = yield* Effect.forEach(names, (text) => policyChoice(text, flags.set))
+  for (const key of Object.keys(flags.set)) {
+    const policy = key.split(".")[0]
+    if (chosen.some(({ name }) => name === policy)) continue
+    return yield* usageError(`--set ${key}: it must begin with one of the compared policies, as in ${chosen[0]?.name ?? "periodic"}.${key}`)
+  }
+  const durationMs = flags.quick
+    ? quick.durationMs
+    : Option.match(flags.minutes, { onSome: (n) => n * 60_000, onNone: () => flags.duration })
+  const learningMs = flags.quick ? quick.learningMs : flags.learning
+  if (flags.seeds < 1) return yield* usageError("--seeds must be at least 1")
+  if (flags.jobs < 1) return yield* usageError("--jobs must be at least 1")
+  if (durationMs < learningMs + 120_000) return yield* usageError("--duration must be at least two minutes longer than --learning")
+  return {
+    workloads: asked.length > 0 ? asked : flags.quick ? quick.workloads : simScenarios.map(({ name }) => name),
+    policies: chosen,
+    seeds: Array.from({ length: flags.quick ? 1 : flags.seeds }, (_, i) => i + 1),
+    durationMs,
+    learningMs
+  }
+})
+
+/** Commas part policies, but not the settings of one: `a,b:x=1,y=2,c` is a, b with two settings, and c. */
+const splitPolicies = (text: string): ReadonlyArray<string> => {
+  const names: Array<string> = []
+  for (const word of text.split(",").filter((part) => part !== "")) {
+    const isSetting = word.includes("=") && !word.includes(":")
+    if (isSetting && names.length > 0) names.push(`${names.pop()!},${word}`)
+    else names.push(word)
+  }
+  return names
+}
+
+export const simCompare = Effect.fn("wmo sim compare")(function* (flags: SimCompareFlags) {
+  const plan = yield* planOf(flags)
+  const steps = plan.workloads.length * plan.seeds.length * (plan.policies.length + 1)
+  yield* Console.error(
+    `${plan.policies.length} policies on ${plan.workloads.length} workloads with ${plan.seeds.length} seeds, ` +
+      `${plan.durationMs / 60_000} simulated minutes each, the first ${plan.learningMs / 60_000} shown apart:`
+  )
+  const progress = makeProgress(1)
+  let finished = 0
+  const onProgress = (done: number, all: number, label: string) => {
+    progress.show(0, done / all, label)
+    const tenth = Math.floor((done / all) * 10)
+    if (tenth <= finished) return
+    finished = tenth
+    if (process.stderr.isTTY !== true) process.stderr.write(`  ${Math.floor(done)}/${steps} runs\n`)
+  }
+  const comparison = yield* Effect.gen(function* () {
+    // One at a time needs no other process.
+    const run = flags.jobs === 1 ? runJob : yield* makeSimWorkers(process.argv[1]!)
+    return yield* comparePolicies({ ...plan, jobs: flags.jobs, runJob: run, onProgress })
+  }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(progress.clear)))
+  const { bounds, rows, summaries } = comparison
+  if (flags.json) return yield* Console.log(JSON.stringify({ rows, policies: summaries, bounds }, null, 2))
+  yield* Console.log(`\n${comparisonTable(rows)}\n\nMeans over the workloads\n${policyTable(summaries)}`)
+  yield* Console.log(`\nWhat a clairvoyant saves, net, in MiB on average, by promotions allowed\n${boundTable(bounds)}`)
+  const sentence = comparisonSentence(comparison)
+  if (sentence !== undefined) yield* Console.log(`\n${sentence}`)
+  yield* Console.log(
+    `"of bound" is against ${sloPromotionsPct} % of the working set promoted a minute; "at own rate" against as many promotions as the policy caused.`
+  )
+})

@@ -1,0 +1,7 @@
+/** Policies compared on the simulator. */
+export { type CompareOptions, comparePolicies, type PolicyComparison, type WorkloadBound } from "./compare.ts"
+export { type CompareRow, type PolicySummary, policyTitle } from "./compareRows.ts"
+export type { BoundResult, Job, PolicyChoice, PolicyResult } from "./Job.ts"
+export { boundCurve, measure, type Measures, sloPromotionsPct, sloPsiPct } from "./measures.ts"
+export { JobFailed, runJob } from "./runJob.ts"
+export { comparisonTable, policyTable, comparisonSentence, boundTable } from "./compareTable.ts"

@@ -1,0 +1,139 @@
+/**
+ * Carries out one job: a workload without a policy, watched page by page; or under a policy, through control's real loop over the simulated
+ * files in virtual time. The policy acts from the first second on: loading is part of what it has to cope with.
+ */
+import { Journal } from "@wmo/core"
+import { defaultGuardRails, runSession, type SessionEnd } from "@wmo/control"
+import { decodeSettings, findPolicy } from "@wmo/policies"
+import { Recorder } from "@wmo/recording"
+import { findSimScenario, GapCollector, netBytesOf, observeRun, SimClock, type SimScenario, simScenarios } from "@wmo/sim"
+import { Data, Effect, Layer } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { BoundJob, BoundResult, Job, PolicyJob, PolicyResult } from "./Job.ts"
+import { PartTally } from "./PartTally.ts"
+import { simulatedGroup, simulatedGroupName } from "./simulatedGroup.ts"
+
+/** Why a run has no result: one line. */
+export class JobFailed extends Data.TaggedError("JobFailed")<{ readonly message: string }> {}
+
+const tickMs = 1000
+
+const scenarioOf = (name: string): Effect.Effect<SimScenario, JobFailed> => {
+  const scenario = findSimScenario(name)
+  return scenario === undefined
+    ? Effect.fail(
+        new JobFailed({ message: `there is no simulated workload "${name}"; there are ${simScenarios.map((one) => one.name).join(", ")}` })
+      )
+    : Effect.succeed(scenario)
+}
+
+/** What could be saved at best. */
+const runBound = Effect.fnUntraced(function* (job: BoundJob) {
+  const simulation = simulatedGroup(yield* scenarioOf(job.workload), job.seed)
+  const { pages } = simulation.group(simulatedGroupName)
+  const fileBit = 8
+  const gaps = new GapCollector({
+    tickMs,
+    windows: [
+      { fromMs: 0, toMs: job.learningMs },
+      { fromMs: job.learningMs, toMs: job.durationMs }
+    ],
+    netBytes: (page) => netBytesOf((pages.flags[page]! & fileBit) !== 0, pages.compressed[page]!)
+  })
+  const learning = new PartTally(simulation)
+  let measured: PartTally | undefined
+  observeRun(simulation, simulatedGroupName, Math.round(job.durationMs / tickMs), tickMs, {
+    access: (page) => gaps.access(page),
+    gone: (page) => gaps.free(page),
+    tick: () => {
+      ;(measured ?? learning).sample(gaps.workingSetPages)
+      if (simulation.nowMs >= job.learningMs) measured ??= new PartTally(simulation)
+      gaps.nextTick()
+    }
+  })
+  const [early, late] = gaps.end()
+  const parts = { learning: learning.finish(), measured: (measured ?? learning).finish() }
+  return {
+    learning: { ...parts.learning, net: early!.net, gross: early!.gross },
+    measured: { ...parts.measured, net: late!.net, gross: late!.gross }
+  } satisfies BoundResult
+})
+
+const runPolicy = Effect.fnUntraced(function* (job: PolicyJob, onProgress: (share: number) => void) {
+  const scenario = yield* scenarioOf(job.workload)
+  const policy = yield* Effect.mapError(Effect.fromResult(findPolicy(job.policy.name)), ({ message }) => new JobFailed({ message }))
+  const settings = yield* Effect.mapError(
+    Effect.fromResult(decodeSettings(policy.name, policy.settings, job.policy.settings)),
+    ({ message }) => new JobFailed({ message })
+  )
+  const simulation = simulatedGroup(scenario, job.seed)
+  const learning = new PartTally(simulation)
+  let measured: PartTally | undefined
+  const sampling = Effect.gen(function* () {
+    for (let n = 0; ; n++) {
+      // Between two turns of the loop, and at fixed times: asked-for work takes time of its own.
+      yield* Effect.sleep((n + 0.5) * tickMs - simulation.nowMs)
+      ;(measured ?? learning).sample()
+      if (simulation.nowMs >= job.learningMs) measured ??= new PartTally(simulation)
+    }
+  })
+  const end = Effect.sleep(job.durationMs).pipe(
+    Effect.map((): SessionEnd => {
+      const { latency, operations, operationsPerSecond } = simulation.outcome(simulatedGroupName)
+      return {
+        exitCode: 0,
+        result: {
+          operations,
+          operations_per_second: operationsPerSecond,
+          p50_us: latency.p50Us,
+          p99_us: latency.p99Us,
+          p999_us: latency.p999Us
+        }
+      }
+    })
+  )
+  const session = runSession(
+    {
+      group: simulatedGroupName,
+      policy,
+      settings,
+      everyMs: 1000,
+      rails: defaultGuardRails,
+      dryRun: false,
+      pageAge: "auto",
+      label: policy.name,
+      clock: "simulated",
+      command: job.workload,
+      onTick: () => Effect.sync(() => onProgress(simulation.nowMs / job.durationMs))
+    },
+    Effect.raceFirst(end, sampling)
+  )
+  const state = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "wmo-sim-"))),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+  )
+  const kernel = Layer.provideMerge(Journal.layer({ directory: state, command: "sim" }), simulation.layer)
+  const recorder = job.recordFile === undefined ? Recorder.layerNone : Recorder.layerFile(job.recordFile)
+  yield* Effect.scoped(session).pipe(
+    Effect.provide(recorder),
+    Effect.provide(kernel),
+    Effect.provide(SimClock.layer(simulation)),
+    Effect.mapError(({ message }) => new JobFailed({ message }))
+  )
+  return {
+    learning: learning.finish(),
+    measured: (measured ?? learning).finish(),
+    oomKilled: simulation.outcome(simulatedGroupName).oomKilled
+  } satisfies PolicyResult
+}, Effect.scoped)
+
+/** Runs a job to its end. A defect in a workload or a policy is a failure of this run, not of the comparison. */
+export const runJob = (job: Job, onProgress: (share: number) => void = () => {}): Effect.Effect<BoundResult | PolicyResult, JobFailed> =>
+  Effect.catchDefect(
+    Effect.suspend((): Effect.Effect<BoundResult | PolicyResult, JobFailed> =>
+      job.kind === "bound" ? runBound(job) : runPolicy(job, onProgress)
+    ),
+    (defect) => Effect.fail(new JobFailed({ message: defect instanceof Error ? defect.message : String(defect) }))
+  )
