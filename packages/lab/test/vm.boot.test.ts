@@ -30,6 +30,10 @@ describe("the QEMU command line", () => {
     assert.deepStrictEqual(after(words, "-smp"), ["3"])
     assert.deepStrictEqual(after(words, "-accel"), ["tcg,thread=multi"])
     assert.deepStrictEqual(after(qemuArguments({ ...plan, accelerator: "kvm" }), "-accel"), ["kvm"])
+    assert.deepStrictEqual(after(words, "-icount"), [])
+    const counted = qemuArguments({ ...plan, icount: 2 })
+    assert.deepStrictEqual(after(counted, "-accel"), ["tcg"])
+    assert.deepStrictEqual(after(counted, "-icount"), ["shift=2,sleep=on"])
     for (const word of ["-nodefaults", "-no-reboot", "-no-user-config"]) assert.include(words, word)
   })
 

@@ -13,6 +13,7 @@ const bad: ReadonlyArray<readonly [VmOptionTexts, RegExp]> = [
   [{ swap: "zram:much" }, /--swap.*is not a size/],
   [{ swap: "zram:1K" }, /--swap.*at least 1M/],
   [{ thp: "sometimes" }, /--thp.*always, madvise, never/],
+  [{ icount: "auto" }, /--icount.*0 to 9/],
   [{ timeout: "10" }, /--timeout.*is not a duration/],
   [{ timeout: "0s" }, /--timeout.*more than nothing/],
   [{ kernelSeries: "new" }, /--kernel-series.*6\.12/],

@@ -28,6 +28,7 @@ const parsedOptions = (flags: Omit<VmRunFlags, "command">): Effect.Effect<VmOpti
       thp: Option.getOrUndefined(flags.thp),
       kernel: Option.getOrUndefined(flags.kernel),
       kernelSeries: Option.getOrUndefined(flags.kernelSeries),
+      icount: Option.getOrUndefined(flags.icount),
       timeout: Option.getOrUndefined(flags.timeout),
       out: Option.getOrUndefined(flags.out),
       env: flags.env

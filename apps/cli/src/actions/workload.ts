@@ -1,9 +1,9 @@
 /** Runs the built-in workloads. */
 import { formatBytes } from "@wmo/core"
-import { runHotCold, runPattern } from "@wmo/lab"
+import { burstsPlan, minAge1Plan, minAge2Plan, type PhasedPlan, runCompile, runHotCold, runPattern, runPhased, runRedis } from "@wmo/lab"
 import { Console, Effect } from "effect"
 import { writeFileSync, writeSync } from "node:fs"
-import type { HotColdFlags, PatternFlags } from "../commands/workload.ts"
+import type { BurstsFlags, CompileFlags, HotColdFlags, MinAgeFlags, PatternFlags, RedisFlags } from "../commands/workload.ts"
 import { ExitCode, Failure, usageError } from "../Exit.ts"
 
 /** Hands the result to `wmo run`, which records it. */
@@ -11,6 +11,30 @@ const publish = (result: object): void => {
   const file = process.env["WMO_RESULT"]
   if (file !== undefined) writeFileSync(file, JSON.stringify(result))
 }
+
+const failure = (name: string) => (cause: unknown) =>
+  new Failure({ message: `${name}: ${cause instanceof Error ? cause.message : String(cause)}`, exitCode: ExitCode.failed })
+
+interface Finished {
+  readonly operations_per_second: number
+  readonly p99_us: number
+  readonly wrong_bytes: number
+}
+
+/** Says and hands on what came of a workload; fails where content was lost. */
+const conclude = Effect.fnUntraced(function* (name: string, json: boolean, result: Finished, note: string) {
+  publish(result)
+  const pace = result.operations_per_second
+  if (json) yield* Console.log(JSON.stringify(result))
+  else {
+    yield* Console.log(
+      `${name}: ${pace < 100 ? pace.toFixed(2) : Math.round(pace).toLocaleString("en-US")} operations/s, ` +
+        `p99 ${result.p99_us.toFixed(1)} µs, ${note}, ${result.wrong_bytes} wrong bytes`
+    )
+  }
+  if (result.wrong_bytes > 0)
+    return yield* new Failure({ message: `${result.wrong_bytes} bytes came back wrong`, exitCode: ExitCode.failed })
+})
 
 export const hotcold = Effect.fn("wmo workload hotcold")(function* (flags: HotColdFlags) {
   if (flags.hot < 4096) return yield* usageError("--hot must be at least one page (4K)")
@@ -24,24 +48,15 @@ export const hotcold = Effect.fn("wmo workload hotcold")(function* (flags: HotCo
           warmEveryMs: flags.warmEvery,
           durationMs: flags.duration,
           corpus: flags.corpus,
-          seed: flags.seed
+          seed: flags.seed,
+          forgetEveryMs: flags.forgetEvery
         },
         () => console.error(`hotcold: ${formatBytes(flags.hot + flags.warm + flags.cold)} loaded`),
         publish
       ),
-    catch: (cause) =>
-      new Failure({ message: `hotcold: ${cause instanceof Error ? cause.message : String(cause)}`, exitCode: ExitCode.failed })
+    catch: failure("hotcold")
   })
-  publish(result)
-  if (flags.json) yield* Console.log(JSON.stringify(result))
-  else {
-    yield* Console.log(
-      `hotcold: ${Math.round(result.operations_per_second).toLocaleString("en-US")} operations/s, p99 ${result.p99_us.toFixed(1)} µs, ` +
-        `${result.warm_scans} warm scans, ${result.wrong_bytes} wrong bytes`
-    )
-  }
-  if (result.wrong_bytes > 0)
-    return yield* new Failure({ message: `${result.wrong_bytes} bytes came back wrong`, exitCode: ExitCode.failed })
+  yield* conclude("hotcold", flags.json, result, `${result.warm_scans} warm scans`)
 })
 
 export const pattern = Effect.fn("wmo workload pattern")(function* (flags: PatternFlags) {
@@ -54,10 +69,87 @@ export const pattern = Effect.fn("wmo workload pattern")(function* (flags: Patte
         // At once, since nothing else gets a turn until the end.
         (places) => writeSync(1, `${JSON.stringify(places)}\n`)
       ),
-    catch: (cause) =>
-      new Failure({ message: `pattern: ${cause instanceof Error ? cause.message : String(cause)}`, exitCode: ExitCode.failed })
+    catch: failure("pattern")
   })
   publish(result)
   if (flags.json) yield* Console.log(JSON.stringify(result))
   else yield* Console.error(`pattern: ${result.passes} passes in ${result.seconds.toFixed(1)} s`)
+})
+
+type PhasedFlags = Pick<MinAgeFlags, "corpus" | "duration" | "forgetEvery" | "json" | "seed">
+
+const phased = Effect.fnUntraced(function* (name: string, plan: PhasedPlan, flags: PhasedFlags) {
+  const result = yield* Effect.try({
+    try: () =>
+      runPhased(
+        plan,
+        { durationMs: flags.duration, corpus: flags.corpus, seed: flags.seed, forgetEveryMs: flags.forgetEvery },
+        () => console.error(`${name}: ${formatBytes(plan.pages * 4096)} loaded`),
+        publish
+      ),
+    catch: failure(name)
+  })
+  yield* conclude(name, flags.json, result, `${result.scans} scans, the longest ${result.scan_max_ms.toFixed(1)} ms`)
+})
+
+export const bursts = Effect.fn("wmo workload bursts")(function* (flags: BurstsFlags) {
+  if (flags.every < 1) return yield* usageError("--every must be at least 1ms")
+  yield* phased("bursts", burstsPlan({ hotBytes: flags.hot, burstBytes: flags.burst, coldBytes: flags.cold, everyMs: flags.every }), flags)
+})
+
+const minAge = (name: string, plan: typeof minAge1Plan) =>
+  Effect.fn(`wmo workload ${name}`)(function* (flags: MinAgeFlags) {
+    if (flags.bytes < 64 * 4096) return yield* usageError("--bytes must be at least 64 pages (256K)")
+    if (flags.period < 10) return yield* usageError("--period must be at least 10ms")
+    yield* phased(name, plan({ bytes: flags.bytes, periodMs: flags.period }), flags)
+  })
+
+export const minAge1 = minAge("min-age-1", minAge1Plan)
+export const minAge2 = minAge("min-age-2", minAge2Plan)
+
+export const redis = Effect.fn("wmo workload redis")(function* (flags: RedisFlags) {
+  if (flags.keys < 1 || flags.pipeline < 1) return yield* usageError("--keys and --pipeline must be at least 1")
+  if (flags.value < 64 || flags.value > 2 ** 20) return yield* usageError("--value must be 64 bytes to 1M")
+  const result = yield* Effect.tryPromise({
+    try: () =>
+      runRedis(
+        {
+          keys: flags.keys,
+          valueBytes: flags.value,
+          sigma: flags.sigma,
+          writes: flags.writes,
+          pipeline: flags.pipeline,
+          durationMs: flags.duration,
+          corpus: flags.corpus,
+          seed: flags.seed,
+          server: flags.server
+        },
+        () => console.error(`redis: ${flags.keys} keys loaded`),
+        publish
+      ),
+    catch: failure("redis")
+  })
+  yield* conclude("redis", flags.json, result, `${result.writes} writes`)
+})
+
+export const compile = Effect.fn("wmo workload compile")(function* (flags: CompileFlags) {
+  if (flags.files < 1 || flags.functions < 1 || flags.jobs < 1)
+    return yield* usageError("--files, --functions and --jobs must be at least 1")
+  const result = yield* Effect.tryPromise({
+    try: () =>
+      runCompile(
+        {
+          files: flags.files,
+          functions: flags.functions,
+          jobs: flags.jobs,
+          durationMs: flags.duration,
+          seed: flags.seed,
+          compiler: flags.compiler
+        },
+        () => console.error(`compile: ${flags.files} files written`),
+        publish
+      ),
+    catch: failure("compile")
+  })
+  yield* conclude("compile", flags.json, result, `${result.builds} builds`)
 })

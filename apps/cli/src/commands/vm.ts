@@ -42,6 +42,11 @@ const optionFlags = {
     Flag.withMetavar("SERIES"),
     Flag.withDescription("boot the newest cached kernel of this series: 6.12, 6.1")
   ),
+  icount: Flag.String("icount").pipe(
+    Flag.optional,
+    Flag.withMetavar("N"),
+    Flag.withDescription("count time by instructions, each 2^N ns, so that results repeat; all CPUs share it (default: the host's clock)")
+  ),
   timeout: Flag.String("timeout").pipe(
     Flag.optional,
     Flag.withMetavar("TIME"),

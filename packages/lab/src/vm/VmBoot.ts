@@ -12,6 +12,8 @@ export interface BootPlan {
   readonly accelerator: Accelerator
   readonly memory: Bytes
   readonly cpus: number
+  /** See `VmOptions`; goes with `tcg` only. */
+  readonly icount?: number | undefined
   /** A directory of the host to share for writing. */
   readonly out: string | undefined
 }
@@ -42,7 +44,9 @@ export const qemuArguments = (plan: BootPlan): ReadonlyArray<string> => [
   "-M",
   "q35",
   "-accel",
-  plan.accelerator === "kvm" ? "kvm" : "tcg,thread=multi",
+  // Counted time has one thread take turns on all CPUs.
+  plan.accelerator === "kvm" ? "kvm" : plan.icount === undefined ? "tcg,thread=multi" : "tcg",
+  ...(plan.icount === undefined ? [] : ["-icount", `shift=${plan.icount},sleep=on`]),
   "-cpu",
   "max",
   "-smp",

@@ -148,7 +148,7 @@ const prepare = Effect.fnUntraced(function* (
     marker: `\u0001wmo-end-${randomBytes(16).toString("hex")}\u0002`,
     terminal: terminal === undefined ? { kind: "ports", stdin: streams.stdin !== undefined } : { kind: "console", ...terminal }
   }
-  const plan = { image: kernel.image, memory: options.memory, cpus: options.cpus, out }
+  const plan = { image: kernel.image, memory: options.memory, cpus: options.cpus, icount: options.icount, out }
   return { name, qemu: parts.qemu, plan, job, image: runImage(shared, job), options, streams }
 })
 
@@ -194,6 +194,7 @@ const boot = Effect.fn("VmRun.boot")(function* (
 const bootSomehow = Effect.fnUntraced(function* (prepared: Prepared, cache: VmCache): Effect.fn.Return<Booted, VmError, Scope.Scope> {
   const { bootTimeout } = prepared.options
   const emulated = boot(prepared, "tcg", bootTimeout)
+  if (prepared.options.icount !== undefined) return yield* emulated
   const verdict = yield* kvmVerdict(cache, prepared.qemu)
   if (verdict === "fails") return yield* emulated
   if (verdict === "works") return yield* boot(prepared, "kvm", bootTimeout)

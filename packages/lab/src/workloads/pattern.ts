@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { closeSync, openSync, readFileSync, readSync } from "node:fs"
+import { makeForgetful } from "./forgetful.ts"
 
 const page = 4096
 
@@ -80,23 +81,6 @@ const addressOf = (memory: Buffer): bigint => {
     closeSync(fd)
   }
   throw new Error("its own memory is not where it was looked for")
-}
-
-/** More pages than the kernel forgets one by one (33 on x86): it has the processor forget all. */
-const scratchBytes = 64 * page
-
-/**
- * Makes the processor forget address translations, since it sets a page's accessed bit only when it looks the page up anew. A process that
- * uses more memory than the TLB covers does that by itself on real processors; under emulation, which remembers much more, it does not.
- */
-const makeForgetful = (): (() => void) => {
-  const scratch = new ArrayBuffer(0, { maxByteLength: scratchBytes })
-  const bytes = new Uint8Array(scratch)
-  return () => {
-    scratch.resize(scratchBytes)
-    for (let at = 0; at < scratchBytes; at += page) bytes[at] = 1
-    scratch.resize(0)
-  }
 }
 
 /** Runs for `durationMs` after it has told its places. Blocks the thread: it is a process of its own. */

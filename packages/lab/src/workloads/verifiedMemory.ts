@@ -1,0 +1,78 @@
+/**
+ * Memory of real content whose every page can be verified: what the memory workloads touch. Filled with pieces of a file, each page with its
+ * own number in its second word; the first word is a counter that touches may change. It holds no plan of accesses.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs"
+
+export const page = 4096
+const wordsInPage = page / 4
+
+/** Reads pieces spread over the corpus, so that they differ, up to 16 MiB: enough variety without filling the page cache. */
+export const readCorpus = (file: string): Buffer => {
+  const fd = openSync(file, "r")
+  try {
+    const { size } = fstatSync(fd)
+    const piece = 64 * 1024
+    const pieces = Math.max(1, Math.min(256, Math.floor(size / piece)))
+    const corpus = Buffer.alloc(pieces * piece)
+    for (let i = 0; i < pieces; i++) {
+      const position = Math.floor((i * (size - piece)) / pieces)
+      readSync(fd, corpus, i * piece, piece, Math.max(0, position))
+    }
+    return corpus
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const checksum = (words: Uint32Array, index: number): number => {
+  let sum = 0
+  const end = (index + 1) * wordsInPage
+  for (let i = index * wordsInPage; i < end; i++) sum = (Math.imul(sum, 31) + words[i]!) | 0
+  return sum
+}
+
+/** A small seeded generator (xorshift32): which page is touched must not depend on the machine. */
+export const random = (seed: number): (() => number) => {
+  let state = seed | 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return state >>> 0
+  }
+}
+
+export interface VerifiedMemory {
+  /** 1024 words a page. The first word of a page may be changed, no other. */
+  readonly words: Uint32Array
+  readonly pages: number
+  /** Reads everything; gives the bytes of pages that are not what they were filled with. */
+  readonly wrongBytes: () => number
+}
+
+/** Allocates and fills `pages` pages. */
+export const fillMemory = (pages: number, corpusFile: string): VerifiedMemory => {
+  const memory = Buffer.allocUnsafeSlow(pages * page)
+  const words = new Uint32Array(memory.buffer, memory.byteOffset, pages * wordsInPage)
+  const sums = new Int32Array(pages)
+  const corpus = readCorpus(corpusFile)
+  for (let i = 0; i < pages; i++) {
+    corpus.copy(memory, i * page, (i * page) % corpus.length, ((i * page) % corpus.length) + page)
+    words[i * wordsInPage] = 0
+    words[i * wordsInPage + 1] = i
+    sums[i] = checksum(words, i)
+  }
+  return {
+    words,
+    pages,
+    wrongBytes: () => {
+      let wrong = 0
+      for (let i = 0; i < pages; i++) {
+        words[i * wordsInPage] = 0
+        if (checksum(words, i) !== sums[i]) wrong++
+      }
+      return wrong * page
+    }
+  }
+}
