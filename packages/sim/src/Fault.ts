@@ -89,6 +89,7 @@ export const bringIn = (machine: MachineState, group: MemoryGroup, page: number,
   if (location === ABSENT) {
     if (isFile && !isWrite) faultTimes.runUs += costs.diskRead.draw() / readahead
   } else {
+    group.offload.change(-1)
     const isRecent = pages.evictedSeq[page] === group.generations.minSeq[typeOf(before)]
     faultTimes.isRecent = isRecent
     counters.add("pgmajfault", 1)
@@ -131,8 +132,9 @@ export const freePages = (machine: MachineState, group: MemoryGroup, first: numb
   const { pages } = group
   for (let page = first; page < first + count; page++) {
     const flags = pages.flags[page]!
-    const location = locationOf(flags)
-    if ((flags & RESIDENT) !== 0) {
+    const isResident = (flags & RESIDENT) !== 0
+    const location = isResident ? ABSENT : locationOf(flags)
+    if (isResident) {
       pages.remove(page)
       if ((flags & FILE) !== 0) group.residentFile--
       if ((flags & (FILE | DIRTY)) === (FILE | DIRTY)) group.dirtyFile--
@@ -140,6 +142,7 @@ export const freePages = (machine: MachineState, group: MemoryGroup, first: numb
     } else if (location === IN_ZSWAP || location === ON_DISK || location === ZERO) {
       releaseSlot(machine, group, page, location)
     }
-    pages.setLocation(page, ABSENT)
+    if (location !== ABSENT) group.offload.change(-1)
+    if (isResident || location !== ABSENT) pages.forget(page)
   }
 }

@@ -7,6 +7,7 @@ import { type Bytes, type Limit, limitBytes, type Microseconds, pageSize, type P
 import type { MemcgLimits } from "@wmo/core/testing"
 import { Generations } from "./Generations.ts"
 import { MemoryCounters } from "./MemoryCounters.ts"
+import { Offload } from "./Offload.ts"
 import { ABSENT, DIRTY, DROPPED, FILE, IN_ZSWAP, locationOf, ON_DISK, PageTable, RESIDENT, ZERO } from "./PageTable.ts"
 import { Psi } from "./Psi.ts"
 
@@ -48,6 +49,8 @@ export class MemoryGroup {
   readonly tree: Charge = { residentPages: 0, poolBytes: 0, swapPages: 0 }
   readonly events: MemoryEvents = { low: 0, high: 0, max: 0, oom: 0, oom_kill: 0 }
   readonly psi: Psi
+  /** Own pages that are out of memory. */
+  readonly offload: Offload
   peakBytes: Bytes = 0
   residentFile: Pages = 0
   dirtyFile: Pages = 0
@@ -58,12 +61,13 @@ export class MemoryGroup {
   anonCredit = 0
   private readonly limits: MemcgLimits
 
-  constructor(name: string, parent: MemoryGroup | undefined, limits: MemcgLimits, nowUs: Microseconds) {
+  constructor(name: string, parent: MemoryGroup | undefined, limits: MemcgLimits, clock: { readonly nowUs: Microseconds }) {
     this.name = name
     this.parent = parent
     this.limits = limits
-    this.generations = new Generations(this.pages, nowUs)
-    this.psi = new Psi(nowUs)
+    this.generations = new Generations(this.pages, clock.nowUs)
+    this.psi = new Psi(clock.nowUs)
+    this.offload = new Offload(clock)
     parent?.children.add(this)
   }
 
@@ -90,6 +94,7 @@ export class MemoryGroup {
 
   chargePool(bytes: Bytes): void {
     this.ownPoolBytes += bytes
+    this.offload.store(bytes)
     chargeUpwards(this, "poolBytes", bytes)
   }
 

@@ -4,6 +4,7 @@
  * Simplified: 4 KiB pages only, each mapped once and charged to one group; no swap cache; no huge pages; no page is locked.
  */
 import type { Pages } from "@wmo/core"
+import type { AccessObserver } from "./AccessObserver.ts"
 
 /** Bits of a page's flag byte. `queued`: the page is in `touched`, waiting for the next aging walk. */
 export const RESIDENT = 1
@@ -11,6 +12,8 @@ export const ACCESSED = 2
 export const QUEUED = 4
 export const FILE = 8
 export const DIRTY = 16
+/** Of a resident page: no observer has yet to be told of an access. Shares its bit with the location, which resident pages do not have. */
+export const SEEN = 32
 const locationShift = 5
 
 /** Where a page that is not resident is. */
@@ -47,6 +50,9 @@ export class PageTable {
   /** Pages whose accessed bit was set since the last walk: makes a walk linear in what was touched. */
   touched = new Int32Array(0)
   touchedCount = 0
+  /** Who is told of accesses. Handled by `AccessObserver`. */
+  readonly observers: Array<AccessObserver> = []
+  isObserved = false
   /** Pages by list. */
   readonly counts = new Int32Array(listCount)
   /** Indices below it are somebody's, or in `holes`. */
@@ -158,6 +164,20 @@ export class PageTable {
     const flags = this.flags[page]!
     if ((flags & QUEUED) === 0) this.touched[this.touchedCount++] = page
     this.flags[page] = flags | ACCESSED | QUEUED | bits
+    if (this.isObserved) this.tell(page)
+  }
+
+  private tell(page: number): void {
+    const flags = this.flags[page]!
+    if ((flags & SEEN) !== 0) return
+    this.flags[page] = flags | SEEN
+    for (const observer of this.observers) observer.note(page)
+  }
+
+  /** The page's content is gone; it is not on a list any more. */
+  forget(page: number): void {
+    this.setLocation(page, ABSENT)
+    if (this.isObserved) for (const observer of this.observers) observer.noteFreed(page)
   }
 
   /** Sets where a page is that is not resident any more. It stays queued if it was, so that it is queued once. */

@@ -85,6 +85,7 @@ const evictBatch = (machine: MachineState, group: MemoryGroup, type: number, wan
       }
     }
     group.chargeResident(-1)
+    group.offload.change(1)
     evicted++
     pages.evictedSeq[page] = generations.minSeq[type]!
   }

@@ -9,12 +9,14 @@ import type { WorkingSet, Zswap } from "@wmo/core"
 import { Errno, FakeKernel, type MemcgLimits, type MemcgModel } from "@wmo/core/testing"
 import type { Layer } from "effect"
 import { constants } from "node:fs"
+import { AccessObserver, type AccessObserverOptions } from "./AccessObserver.ts"
 import { type Costs, costSamplers, defaultCosts } from "./Costs.ts"
 import { groupFiles } from "./groupFiles.ts"
 import { LatencyHistogram, type LatencyPercentiles } from "./LatencyHistogram.ts"
 import { MachineState, type ZswapSettings } from "./MachineState.ts"
 import { MemoryCounters } from "./MemoryCounters.ts"
 import { MemoryGroup } from "./MemoryGroup.ts"
+import { type OffloadTotals, offloadTotals } from "./Offload.ts"
 import { Random } from "./Random.ts"
 import { RunningWorkload } from "./RunningWorkload.ts"
 import { runTo } from "./runTasks.ts"
@@ -186,6 +188,20 @@ export class Simulation {
     }
   }
 
+  /** Memory that the group and those below it did not hold although its content was still wanted, since boot: what reclaim has come to. */
+  offload(groupName: string): OffloadTotals {
+    const groups = [...this.group(groupName).subtree()]
+    return offloadTotals(
+      groups.map(({ offload }) => offload),
+      groups.reduce((sum, { counters }) => sum + counters.get("workingset_refault_anon") + counters.get("workingset_refault_file"), 0)
+    )
+  }
+
+  /** Tells which pages of the group itself are accessed from now on, without disturbing its generations. Close it after use. */
+  observe(groupName: string, options?: AccessObserverOptions): AccessObserver {
+    return new AccessObserver(this.group(groupName).pages, options)
+  }
+
   private start(group: MemoryGroup, workload: Workload, atUs: Microseconds, parent?: RunningWorkload): RunningWorkload {
     while ([...this.running].some(({ pid }) => pid === this.nextPid)) this.nextPid++
     const pid = this.nextPid
@@ -208,7 +224,7 @@ export class Simulation {
     this.noticeGone(name)
     const parentName = name.slice(0, Math.max(0, name.lastIndexOf("/")))
     const parent = name === "" ? undefined : this.group(parentName)
-    const group = new MemoryGroup(name, parent, limits, this.machine.nowUs)
+    const group = new MemoryGroup(name, parent, limits, this.machine)
     this.machine.groups.set(name, group)
     return groupFiles(this.machine, group)
   }
@@ -223,6 +239,7 @@ export class Simulation {
       if (name !== renewed && (name === "" || this.kernel.cgroups.groups.has(name))) continue
       group.parent?.children.delete(group)
       group.parent?.counters.addAll(group.counters)
+      group.parent?.offload.inherit(group.offload)
       this.machine.groups.delete(name)
     }
   }

@@ -7,7 +7,7 @@ import type { Microseconds } from "@wmo/core"
 import { bringIn, chargeBatch, faultTimes, freePages, isOverHigh, makeRoom, payForHigh, setDirty } from "./Fault.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
-import { ACCESSED, DIRTY, RESIDENT } from "./PageTable.ts"
+import { ACCESSED, DIRTY, RESIDENT, SEEN } from "./PageTable.ts"
 import { IDLE, RUNNING, STALLED } from "./Psi.ts"
 import type { Random } from "./Random.ts"
 import type { RunningWorkload } from "./RunningWorkload.ts"
@@ -56,7 +56,10 @@ export class Task {
     while (this.timeUs < horizonUs && !this.isDone) {
       if (this.step === undefined) {
         const next = this.steps.next()
-        if (next.done === true) return this.end()
+        if (next.done === true) {
+          if (this.machine.nowUs < this.timeUs) this.machine.nowUs = this.timeUs
+          return this.end()
+        }
         this.workload.checkStep(next.value)
         this.step = next.value
         this.progress = 0
@@ -72,6 +75,7 @@ export class Task {
         this.become(IDLE)
         this.timeUs += step.us
       } else if (step._tag === "Free") {
+        if (this.machine.nowUs < this.timeUs) this.machine.nowUs = this.timeUs
         freePages(this.machine, this.group, this.baseOf(step) + step.first, step.pages)
       } else if (step._tag === "Start") {
         this.become(RUNNING)
@@ -126,7 +130,7 @@ export class Task {
     const base = this.baseOf(step)
     const { thinkUs } = step
     const isWrite = step.isWrite === true
-    const mask = RESIDENT | ACCESSED | (isWrite ? DIRTY : 0)
+    const mask = RESIDENT | ACCESSED | (isWrite ? DIRTY : 0) | (pages.isObserved ? SEEN : 0)
     const total = step._tag === "Touch" ? step.count : step.list.length
     const counted = step.touchesPerOperation ?? 0
     const untilUs = step._tag === "Touch" && step.untilMs !== undefined ? step.untilMs * 1000 : Infinity

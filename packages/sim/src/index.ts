@@ -2,6 +2,8 @@
  * `@wmo/sim`: a Linux memory manager that fits in a process, behind the same files that `@wmo/core` reads.
  * Pages, generations, reclaim, zswap, faults, throttling and pressure in virtual time, deterministic by seed.
  */
+export { AccessObserver, type AccessObserverOptions, type Accesses } from "./AccessObserver.ts"
+export type { OffloadTotals } from "./Offload.ts"
 export { type Outcome, Simulation, type SimulationOptions } from "./Simulation.ts"
 export * as SimClock from "./SimClock.ts"
 export type { Free, PageRange, Shared, Sleep, Start, Step, TaskContext, TaskProgram, Touch, TouchList, Wait, Workload } from "./Workload.ts"
