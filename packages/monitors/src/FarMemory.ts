@@ -115,7 +115,10 @@ export const makeFarMemory: (options: FarMemoryOptions) => Effect.Effect<FarMemo
       for (const group of groups()) {
         const subject = cgroupSubject(group)
         const promotions = tracker.takePromotions(group, now)
-        if (promotions !== undefined && promotions.windowMs > 0) entries.promotions.push({ subject, ...promotions })
+        if (promotions !== undefined && promotions.windowMs > 0) {
+          const bins = promotions.bins.map(({ lowerMs, pages, upperMs }) => ({ lowerMs, upperMs, pages }))
+          entries.promotions.push({ subject, ...promotions, bins })
+        }
         const tracked = tracker.ages(group)
         if (tracked === undefined) continue
         const { knownMs, pageAge } = tracked

@@ -282,7 +282,7 @@ describe("far memory", () => {
       const after = yield* far.take
       assert.deepStrictEqual(
         after.promotions.find(({ subject }) => subject.name === "app")?.bins.filter(({ pages }) => pages > 0),
-        [{ lowerMs: 10_000, upperMs: 20_000, pages: (6 * mib) / pageSize, filePages: 0 }]
+        [{ lowerMs: 10_000, upperMs: 20_000, pages: (6 * mib) / pageSize }]
       )
       // It ends: the kdamond has nothing left to do, and the group no ages.
       kernel.processes.end(child)
@@ -352,7 +352,7 @@ describe("far memory", () => {
       yield* far.look
       assert.deepStrictEqual(
         (yield* far.take).promotions[0]?.bins.filter(({ pages }) => pages > 0),
-        [{ lowerMs: 120_000, upperMs: Infinity, pages: mib / pageSize, filePages: 0 }]
+        [{ lowerMs: 120_000, upperMs: Infinity, pages: mib / pageSize }]
       )
     }).pipe(Effect.scoped, Effect.provide(layer), Effect.ensuring(Effect.sync(end)))
   })
@@ -384,7 +384,7 @@ describe("far memory", () => {
       assert.isTrue(promotions[0]?.isEstimate)
       assert.deepStrictEqual(
         promotions[0]?.bins.filter(({ pages }) => pages > 0),
-        [{ lowerMs: 30_000, upperMs: 60_000, pages: 7, filePages: 0 }]
+        [{ lowerMs: 30_000, upperMs: 60_000, pages: 7 }]
       )
       assert.strictEqual(memcg.state.nodes[0]!.generations.at(-1)!.seq, 2, "nobody has aged it")
       const aging = yield* makeFarMemory({ source: "mglru", groups: () => ["app"], ageEveryMs: 5000 })

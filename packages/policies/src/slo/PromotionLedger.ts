@@ -1,0 +1,65 @@
+/**
+ * What came back into use, by the age it had, against what may: both remembered for about an hour and then forgotten, so that a policy can say
+ * at which age an eviction would have kept within its budget lately. Pure values. Ages are lower bounds (see monitors' generationFlows).
+ */
+import { type Milliseconds, type Pages, pageSize } from "@wmo/core"
+import type { Promotions } from "@wmo/monitors"
+
+type Bins = Promotions["bins"]
+
+export interface PromotionLedger {
+  /** Lower edges of the bins, ascending; `pages[i]` came back with an age in [edges[i], edges[i + 1]). */
+  readonly edgesMs: ReadonlyArray<Milliseconds>
+  readonly pages: ReadonlyArray<number>
+  /** What may have come back meanwhile. */
+  readonly allowedPages: number
+  /** The monitor's counters, as they were taken last. */
+  readonly counters: Bins
+}
+
+/** Remembered with weight 1/e after an hour. */
+const memoryMs = 3_600_000
+/** What may come back before there is much of a past: two minutes' worth, and a few pages that any program touches now and then. */
+const leadMs = 120_000
+const leadPages = 32
+/**
+ * Where half as old pages come back at this many times the budget, there is a cliff: memory that is used in turns of nearly that age. A turn that
+ * takes a little longer than usual would bring all of it.
+ */
+const cliff = 20
+
+export const openLedger = (counters: Bins): PromotionLedger => ({
+  edgesMs: counters.map(({ lowerMs }) => lowerMs),
+  pages: counters.map(() => 0),
+  allowedPages: 0,
+  counters
+})
+
+/** Books what came back in the last `elapsedMs`, in which `allowedPages` may have. A counter that went back begins anew. */
+export const book = (ledger: PromotionLedger, counters: Bins, elapsedMs: Milliseconds, allowedPages: Pages): PromotionLedger => {
+  if (counters.length !== ledger.counters.length) return openLedger(counters)
+  const kept = Math.exp(-elapsedMs / memoryMs)
+  return {
+    edgesMs: ledger.edgesMs,
+    pages: ledger.pages.map((pages, i) => pages * kept + Math.max(0, counters[i]!.pages - ledger.counters[i]!.pages)),
+    allowedPages: ledger.allowedPages * kept + allowedPages,
+    counters
+  }
+}
+
+/** Pages that came back lately of at least that age. */
+export const cameBack = (ledger: PromotionLedger, ageMs: Milliseconds): number =>
+  ledger.pages.reduce((sum, pages, i) => (ledger.edgesMs[i]! >= ageMs ? sum + pages : sum), 0)
+
+/** Whether evicting at that age would have kept within the budget lately; `allowedPages` a minute is what it is now. */
+export const holds = (ledger: PromotionLedger, ageMs: Milliseconds, allowedPages: Pages): boolean => {
+  const budget = ledger.allowedPages + (allowedPages * leadMs) / 60_000 + leadPages
+  return cameBack(ledger, ageMs) <= budget && cameBack(ledger, ageMs / 2) <= cliff * budget
+}
+
+/** The lowest of the ages that holds; Infinity: none does. */
+export const lowestAge = (ledger: PromotionLedger, ages: ReadonlyArray<Milliseconds>, allowedPages: Pages): Milliseconds =>
+  ages.find((ageMs) => holds(ledger, ageMs, allowedPages)) ?? Infinity
+
+/** Of `bytes` of working set, the pages that may come back in a minute at `percent` a minute. */
+export const allowedPerMinute = (bytes: number, percent: number): Pages => (bytes / pageSize) * (percent / 100)
