@@ -22,6 +22,12 @@ const quick = { workloads: ["hotcold", "bursts", "kv-zipf"], durationMs: 16 * 60
 const listed = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.flatMap((text) => text.split(",")).filter((name) => name !== "")
 
+/** Words that stand for several workloads. */
+const suiteOf = (word: string): ReadonlyArray<string> | undefined =>
+  word === "all" || word === "comparison" || word === "stress"
+    ? simScenarios.filter(({ suite }) => word === "all" || suite === word).map(({ name }) => name)
+    : undefined
+
 /** `NAME` or `NAME:KEY=VALUE,KEY=VALUE`, checked. */
 const policyChoice = (text: string, set: Readonly<Record<string, string>>): Effect.Effect<PolicyChoice, Failure> => {
   const [name = "", given = ""] = text.split(/:(.*)/s)
@@ -41,7 +47,7 @@ const policyChoice = (text: string, set: Readonly<Record<string, string>>): Effe
 
 /** The flags, made sense of. */
 const planOf = Effect.fnUntraced(function* (flags: SimCompareFlags) {
-  const asked = listed(flags.workload)
+  const asked = listed(flags.workload).flatMap((name) => suiteOf(name) ?? [name])
   for (const name of asked) {
     if (findSimScenario(name) !== undefined) continue
     return yield* usageError(`there is no simulated workload "${name}"; there are ${simScenarios.map((one) => one.name).join(", ")}`)
@@ -61,7 +67,7 @@ const planOf = Effect.fnUntraced(function* (flags: SimCompareFlags) {
   if (flags.jobs < 1) return yield* usageError("--jobs must be at least 1")
   if (durationMs < learningMs + 120_000) return yield* usageError("--duration must be at least two minutes longer than --learning")
   return {
-    workloads: asked.length > 0 ? asked : flags.quick ? quick.workloads : simScenarios.map(({ name }) => name),
+    workloads: asked.length > 0 ? asked : flags.quick ? quick.workloads : suiteOf("comparison")!,
     policies: chosen,
     seeds: Array.from({ length: flags.quick ? 1 : flags.seeds }, (_, i) => i + 1),
     durationMs,

@@ -8,10 +8,11 @@ import type { SimWorkloadsFlags } from "../commands/sim.ts"
 const pageBytes = 4096
 
 export const simWorkloads = Effect.fn("wmo sim workloads")(function* (flags: SimWorkloadsFlags) {
-  const rows = simScenarios.map(({ highBytes, make, maxBytes, name, summary }) => {
+  const rows = simScenarios.map(({ highBytes, make, maxBytes, name, suite, summary }) => {
     const { anonPages, filePages } = make()
     return {
       name,
+      suite,
       summary,
       anon_bytes: anonPages * pageBytes,
       file_bytes: filePages * pageBytes,
@@ -24,6 +25,7 @@ export const simWorkloads = Effect.fn("wmo sim workloads")(function* (flags: Sim
     table(
       [
         { head: "workload", align: "left", cell: ({ name }) => name },
+        { head: "suite", align: "left", cell: ({ suite }) => suite },
         { head: "anon", cell: ({ anon_bytes }) => formatBytes(anon_bytes) },
         { head: "file", cell: ({ file_bytes }) => formatBytes(file_bytes) },
         { head: "limit", cell: (row) => (row.memory_max_bytes === null ? "–" : formatBytes(row.memory_max_bytes)) },

@@ -8,7 +8,7 @@ const compareFlags = {
     Flag.withAlias("w"),
     Flag.atLeast(0),
     Flag.withMetavar("NAME[,NAME…]"),
-    Flag.withDescription("simulated workloads (default: all); see `wmo sim workloads`")
+    Flag.withDescription("simulated workloads, or comparison, stress or all (default: comparison); see `wmo sim workloads`")
   ),
   policy: Flag.String("policy").pipe(
     Flag.withAlias("p"),

@@ -31,10 +31,14 @@ export type PolicyJob = JobBase & {
 
 export type Job = BoundJob | PolicyJob
 
-/** What happened in one part of a run. Integrals are sums over samples once a second. */
+/** What happened in one part of a run. */
 export interface Part {
   readonly seconds: number
+  /** Of memory.current, sampled once a second. */
   readonly byteSeconds: number
+  /** What was out of memory while its content was still wanted, exactly: less the compressed copies, and with them. */
+  readonly netOffloadByteSeconds: number
+  readonly grossOffloadByteSeconds: number
   readonly peakBytes: Bytes
   /** Pages that came back after they had been evicted. */
   readonly refaults: Pages

@@ -9,6 +9,8 @@ import { simulatedGroupName } from "./simulatedGroup.ts"
 interface Reading {
   readonly atMs: number
   readonly bytes: number
+  readonly netOffloadByteSeconds: number
+  readonly grossOffloadByteSeconds: number
   readonly refaults: number
   readonly psiSomeUs: number
   readonly stallUs: number
@@ -21,11 +23,14 @@ const minuteMs = 60_000
 
 const read = (simulation: Simulation): Reading => {
   const group = simulation.group(simulatedGroupName)
+  const { grossByteSeconds, netByteSeconds, promotedPages } = simulation.offload(simulatedGroupName)
   const { overheadUs, reclaimCpuUs, stallUs, thinkUs } = simulation.outcome(simulatedGroupName)
   return {
     atMs: simulation.nowMs,
     bytes: group.currentBytes(),
-    refaults: group.counters.get("workingset_refault_anon") + group.counters.get("workingset_refault_file"),
+    netOffloadByteSeconds: netByteSeconds,
+    grossOffloadByteSeconds: grossByteSeconds,
+    refaults: promotedPages,
     psiSomeUs: Number(group.psi.read(simulation.nowMs * 1000).some?.totalUs ?? 0n),
     stallUs,
     thinkUs,
@@ -81,6 +86,8 @@ export class PartTally {
     return {
       seconds: (last.atMs - first.atMs) / 1000,
       byteSeconds: this.byteSeconds,
+      netOffloadByteSeconds: last.netOffloadByteSeconds - first.netOffloadByteSeconds,
+      grossOffloadByteSeconds: last.grossOffloadByteSeconds - first.grossOffloadByteSeconds,
       peakBytes: this.peakBytes,
       refaults: last.refaults - first.refaults,
       psiSomeUs: last.psiSomeUs - first.psiSomeUs,

@@ -1,6 +1,6 @@
 /**
  * What one run of a policy saved and cost, measured against the same workload with the same seed without a policy, and against the bound.
- * Promotions are refaults beyond those of the run without a policy: what a limit of the group's own causes anyway is not the policy's doing.
+ * Saved is what is out of memory beyond what a limit of the group's own pushes out anyway. Promotions are refaults beyond those of the run without a policy: what a limit of the group's own causes anyway is not the policy's doing.
  * The working set that they are a share of is that of the run without a policy, too, so that a policy cannot enlarge it.
  */
 import { pageSize } from "@wmo/core"
@@ -23,6 +23,7 @@ export interface Measures {
   readonly slowdown_pct: number
   /** Mean, net of what is in zswap. */
   readonly saved_mib: number
+  readonly saved_gross_mib: number
   readonly bound_mib: number
   readonly mean_mib: number
   readonly peak_mib: number
@@ -48,7 +49,8 @@ export const measure = (run: Part, baseline: Part & Bound): Measures => {
   const minutes = run.seconds / 60
   const promotions = Math.max(0, run.refaults - baseline.refaults)
   const onePercentOfSet = budgetOf(baseline, 1) / Math.max(1e-9, baseline.seconds / 60)
-  const savedBytes = baseline.byteSeconds / baseline.seconds - run.byteSeconds / run.seconds
+  const savedBytes = run.netOffloadByteSeconds / run.seconds - baseline.netOffloadByteSeconds / baseline.seconds
+  const savedGrossBytes = run.grossOffloadByteSeconds / run.seconds - baseline.grossOffloadByteSeconds / baseline.seconds
   const boundBytes = boundOf(baseline.net, budgetOf(baseline)) / baseline.seconds
   const ownBoundBytes = boundOf(baseline.net, promotions) / baseline.seconds
   const heldMinutes = run.minuteRefaults.filter((refaults, minute) => {
@@ -65,6 +67,7 @@ export const measure = (run: Part, baseline: Part & Bound): Measures => {
     stall_p99_us: run.stallP99Us,
     slowdown_pct: run.thinkUs > 0 ? (run.overheadUs / run.thinkUs - baseline.overheadUs / Math.max(1, baseline.thinkUs)) * 100 : 0,
     saved_mib: savedBytes / mib,
+    saved_gross_mib: savedGrossBytes / mib,
     bound_mib: boundBytes / mib,
     mean_mib: run.byteSeconds / run.seconds / mib,
     peak_mib: run.peakBytes / mib,

@@ -1,49 +1,57 @@
 /**
- * Runs a workload without a policy and tells, tick by tick, which pages were accessed and which left memory.
- * It reads and clears the accessed bits once a tick, as idle page tracking does.
- * Simplified: a page that was freed and came back within one tick was accessed, no more. Clearing the bits would mislead a reclaim: for a
- * group that runs into a limit of its own, the order in which it gives pages up is then that of arrival.
+ * Runs a workload without a policy and tells, tick by tick, which pages were accessed and which left memory: freed, or pushed out by a limit
+ * of the group. Looks through an `AccessObserver`, so that the run is the same as one that nobody observes.
+ * Simplified: inside a tick there is no order. A page that was accessed and is gone at the end was accessed first; one that was freed and is
+ * there again was freed first.
  */
-import type { Milliseconds, Pages } from "@wmo/core"
+import type { Milliseconds } from "@wmo/core"
 import type { MemoryGroup } from "../MemoryGroup.ts"
-import { ACCESSED, QUEUED, RESIDENT } from "../PageTable.ts"
+import { RESIDENT } from "../PageTable.ts"
 import type { Simulation } from "../Simulation.ts"
 
 export interface RunObserver {
   readonly access: (page: number) => void
-  /** Freed, or pushed out by a limit. */
+  /** Freed, or pushed out. */
   readonly gone: (page: number) => void
   /** After everything that happened in a tick. */
   readonly tick: (tick: number, group: MemoryGroup) => void
 }
 
-/** Lets `ticks` ticks of `tickMs` pass. Pages are numbered as the group has them. */
+/** Lets `ticks` ticks of `tickMs` pass. Pages are numbered as the group has them; a number is used again after its page was freed. */
 export const observeRun = (sim: Simulation, groupName: string, ticks: number, tickMs: Milliseconds, observer: RunObserver): void => {
   const group = sim.group(groupName)
   const { pages } = group
-  let wasResident = new Uint8Array(0)
-  for (let tick = 0; tick < ticks; tick++) {
-    sim.advance(tickMs)
-    const { flags, touched } = pages
-    if (wasResident.length < flags.length) {
-      const grown = new Uint8Array(flags.length)
-      grown.set(wasResident)
-      wasResident = grown
+  const accesses = sim.observe(groupName)
+  let isIn = new Uint8Array(0)
+  let stolen = group.counters.get("pgsteal")
+  try {
+    for (let tick = 0; tick < ticks; tick++) {
+      sim.advance(tickMs)
+      const { flags } = pages
+      if (isIn.length < flags.length) {
+        const grown = new Uint8Array(flags.length)
+        grown.set(isIn)
+        isIn = grown
+      }
+      const leave = (page: number): void => {
+        if (isIn[page] === 0) return
+        isIn[page] = 0
+        observer.gone(page)
+      }
+      const isResident = (page: number) => (flags[page]! & RESIDENT) !== 0
+      const { accessed, freed } = accesses.take()
+      for (const page of freed) if (isResident(page)) leave(page)
+      for (const page of accessed) {
+        isIn[page] = 1
+        observer.access(page)
+      }
+      for (const page of freed) if (!isResident(page)) leave(page)
+      const stolenNow = group.counters.get("pgsteal")
+      if (stolenNow !== stolen) for (let page = 0; page < pages.used; page++) if (!isResident(page)) leave(page)
+      stolen = stolenNow
+      observer.tick(tick, group)
     }
-    for (let page: Pages = 0; page < pages.used; page++) {
-      if (wasResident[page] === 0 || (flags[page]! & RESIDENT) !== 0) continue
-      wasResident[page] = 0
-      observer.gone(page)
-    }
-    for (let i = 0; i < pages.touchedCount; i++) {
-      const page = touched[i]!
-      const before = flags[page]!
-      flags[page] = before & ~(ACCESSED | QUEUED)
-      if ((before & (RESIDENT | ACCESSED)) !== (RESIDENT | ACCESSED)) continue
-      wasResident[page] = 1
-      observer.access(page)
-    }
-    pages.touchedCount = 0
-    observer.tick(tick, group)
+  } finally {
+    accesses.close()
   }
 }

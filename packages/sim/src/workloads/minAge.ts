@@ -9,7 +9,7 @@ import type { PageRange, Step, TaskContext, Workload } from "../Workload.ts"
 import { layout, mib, partOf, sweep, until } from "./layout.ts"
 
 export interface MinAgeOptions {
-  /** Of the region, or of each of the four. Default 256 MiB and 64 MiB. */
+  /** Of the region, or of each of the four. Default 192 MiB and 48 MiB. */
   readonly regionBytes?: Bytes
   /** Default 30 s. */
   readonly turnMs?: Milliseconds
@@ -25,7 +25,7 @@ function* accessFor(context: TaskContext, range: PageRange, endMs: Milliseconds)
 
 export const minAge1 = (options: MinAgeOptions = {}): Workload => {
   const turnMs = options.turnMs ?? 30_000
-  const { anonPages, at, filePages } = layout({ region: options.regionBytes ?? 256 * mib })
+  const { anonPages, at, filePages } = layout({ region: options.regionBytes ?? 192 * mib })
   return {
     name: "min-age-1",
     anonPages,
@@ -43,7 +43,7 @@ export const minAge1 = (options: MinAgeOptions = {}): Workload => {
 
 export const minAge2 = (options: MinAgeOptions = {}): Workload => {
   const turnMs = options.turnMs ?? 30_000
-  const bytes = options.regionBytes ?? 64 * mib
+  const bytes = options.regionBytes ?? 48 * mib
   const { anonPages, at, filePages } = layout({ a: bytes, b: bytes, c: bytes, d: bytes })
   const regions = [at.a, at.b, at.c, at.d]
   return {
