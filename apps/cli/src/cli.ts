@@ -11,6 +11,7 @@ import { capture } from "./commands/capture.ts"
 import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
 import { heatmap } from "./commands/heatmap.ts"
+import { lab } from "./commands/lab.ts"
 import { policy } from "./commands/policy.ts"
 import { record } from "./commands/record.ts"
 import { recording } from "./commands/recording.ts"
@@ -29,7 +30,7 @@ import { standWhereTheUserStands } from "./workingDirectory.ts"
 
 const wmo = Command.make("wmo").pipe(
   Command.withDescription("Finds the memory that Linux workloads hold but do not use, and gives it back within a slowdown you allow."),
-  Command.withSubcommands([demo, doctor, run, agent, heatmap, top, policy, record, recording, replay, sim, workload, vm, capture])
+  Command.withSubcommands([demo, doctor, run, agent, heatmap, top, policy, record, recording, replay, sim, lab, workload, vm, capture])
 )
 
 /** Whether it is this machine that cannot do what was asked. */

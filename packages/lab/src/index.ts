@@ -13,3 +13,4 @@ export {
 export { type RedisOptions, type RedisResult, runRedis } from "./workloads/redis.ts"
 export * from "./vm/index.ts"
 export * from "./compare/index.ts"
+export * from "./league/index.ts"

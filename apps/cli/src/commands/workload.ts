@@ -116,14 +116,14 @@ const share = (name: string) =>
   )
 
 const redisFlags = {
-  keys: Flag.Int("keys").pipe(Flag.withDefault(250_000), Flag.withDescription("number of keys (default 250000)")),
-  value: size("value").pipe(Flag.withDefault(1024), Flag.withDescription("size of a value (default 1K)")),
+  keys: Flag.Int("keys").pipe(Flag.withDefault(80_000), Flag.withDescription("number of keys (default 80000)")),
+  value: size("value").pipe(Flag.withDefault(3072), Flag.withDescription("size of a value (default 3K)")),
   sigma: share("sigma").pipe(
     Flag.withDefault(0.06),
     Flag.withDescription("standard deviation of the requests, as a share of the key space (default 0.06)")
   ),
   writes: share("writes").pipe(Flag.withDefault(0.1), Flag.withDescription("share of requests that write (default 0.1)")),
-  pipeline: Flag.Int("pipeline").pipe(Flag.withDefault(16), Flag.withDescription("requests in a batch (default 16)")),
+  pipeline: Flag.Int("pipeline").pipe(Flag.withDefault(8), Flag.withDescription("requests in a batch (default 8)")),
   server: Flag.String("server").pipe(
     Flag.withDefault("redis-server"),
     Flag.withMetavar("PROGRAM"),

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createHistogram } from "node:perf_hooks"
 import { gaussianKeys } from "./gaussianKeys.ts"
-import { bulkReply, encodeCommand, okReply, redisConnection, type RedisConnection, type WrongReply } from "./redisProtocol.ts"
+import { type Batch, makeBatch, redisConnection, type RedisConnection, type WrongReply } from "./redisProtocol.ts"
 import { random, readCorpus } from "./verifiedMemory.ts"
 
 export interface RedisOptions {
@@ -84,29 +84,35 @@ const started = (program: string, socket: string, directory: string): Promise<Ch
     )
   })
 
-const keyName = (key: number): string => `key:${String(key).padStart(9, "0")}`
+const batchOfAll = 64
 
-/** The value of a key and version: a piece of the corpus that starts with both, so that no two are the same. */
-export const valueOf = (corpus: Buffer, bytes: number, key: number, version: number): Buffer => {
-  const value = Buffer.allocUnsafe(bytes)
-  const from = (key * 1699 + version * 509) % Math.max(1, corpus.length - bytes)
-  corpus.copy(value, 0, from, from + bytes)
-  value.write(`${keyName(key)}:${version}:`, 0, "latin1")
-  return value
+/** Goes over all keys in order, in batches. */
+const forAllKeys = async (
+  connection: RedisConnection,
+  keys: number,
+  batch: Batch,
+  add: (key: number) => void,
+  onWrong: (wrong: WrongReply) => void
+): Promise<void> => {
+  for (let first = 0; first < keys; first += batchOfAll) {
+    batch.clear()
+    for (let key = first; key < Math.min(keys, first + batchOfAll); key++) add(key)
+    const wrong = await connection.exchange(batch)
+    if (wrong !== undefined) onWrong(wrong)
+  }
 }
 
-const get = (key: number) => encodeCommand(["GET", keyName(key)])
-const set = (key: number, value: Buffer) => encodeCommand(["SET", keyName(key), value])
-
-/** Loads every key once, in order. */
-const load = async (connection: RedisConnection, options: RedisOptions, corpus: Buffer): Promise<void> => {
-  for (let first = 0; first < options.keys; first += 256) {
-    const keys = Array.from({ length: Math.min(256, options.keys - first) }, (_, i) => first + i)
-    const request = Buffer.concat(keys.map((key) => set(key, valueOf(corpus, options.valueBytes, key, 0))))
-    const expected = keys.map(() => okReply)
-    const wrong = await connection.exchange(request, expected)
-    if (wrong !== undefined) throw new Error(`redis-server did not take a value: ${wrong.got.trim()}`)
-  }
+const load = (connection: RedisConnection, options: RedisOptions, corpus: Buffer): Promise<void> => {
+  const batch = makeBatch(batchOfAll, { corpus, bytes: options.valueBytes })
+  return forAllKeys(
+    connection,
+    options.keys,
+    batch,
+    (key) => batch.set(key, 0),
+    ({ got }) => {
+      throw new Error(`redis-server did not take a value: ${got.trim()}`)
+    }
+  )
 }
 
 /** Starts the server, loads, runs for `durationMs`, reads every key once more, ends the server. */
@@ -147,6 +153,7 @@ const measure = async (
   const next = random(options.seed + 1)
   const isWrite = () => next() / 2 ** 32 < options.writes
   const versions = new Uint8Array(options.keys)
+  const batch = makeBatch(options.pipeline, { corpus, bytes: options.valueBytes })
   const latency = createHistogram({ lowest: 1, highest: 60_000_000_000, figures: 3 })
   const bySecond: Array<number> = []
   let wrongBytes = 0
@@ -163,23 +170,17 @@ const measure = async (
   let second = start + 1000
   let now = start
   while (now < start + options.durationMs) {
-    const requests: Array<Buffer> = []
-    const expected: Array<Buffer> = []
+    batch.clear()
     for (let i = 0; i < options.pipeline; i++) {
       const key = nextKey()
       if (isWrite()) {
         versions[key] = (versions[key]! + 1) & 255
-        requests.push(set(key, valueOf(corpus, options.valueBytes, key, versions[key])))
-        expected.push(okReply)
+        batch.set(key, versions[key])
         writes++
-      } else {
-        requests.push(get(key))
-        expected.push(bulkReply(valueOf(corpus, options.valueBytes, key, versions[key]!)))
-      }
+      } else batch.get(key, versions[key]!)
     }
-    const request = Buffer.concat(requests)
     const sent = performance.now()
-    check(await connection.exchange(request, expected))
+    check(await connection.exchange(batch))
     now = performance.now()
     latency.record(Math.max(1, Math.round((now - sent) * 1e6)))
     operations += options.pipeline
@@ -203,11 +204,8 @@ const measure = async (
     wrong_bytes: wrongBytes
   }
   onMeasured(measured)
-  for (let first = 0; first < options.keys; first += 256) {
-    const keys = Array.from({ length: Math.min(256, options.keys - first) }, (_, i) => first + i)
-    const expected = keys.map((key) => bulkReply(valueOf(corpus, options.valueBytes, key, versions[key]!)))
-    check(await connection.exchange(Buffer.concat(keys.map(get)), expected))
-  }
+  const all = makeBatch(batchOfAll, { corpus, bytes: options.valueBytes })
+  await forAllKeys(connection, options.keys, all, (key) => all.get(key, versions[key]!), check)
   if (firstWrong !== undefined) console.error(`redis: the first wrong reply began ${JSON.stringify(firstWrong.got)}`)
   return { ...measured, wrong_bytes: wrongBytes }
 }

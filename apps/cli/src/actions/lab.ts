@@ -1,0 +1,163 @@
+/** What `wmo lab league` does, and `wmo lab slots` inside the guest. */
+import { formatDuration } from "@wmo/core"
+import {
+  type BootOrder,
+  knownEntries,
+  knownWorkloads,
+  type LeaguePlan,
+  type LeagueProgress,
+  parseEntry,
+  parseWorkload,
+  readReport,
+  renderVmError,
+  reportMarkdown,
+  reportText,
+  resumeLeague,
+  runLeague,
+  runSlots,
+  startLeague,
+  type VmError,
+  vmExitCode
+} from "@wmo/lab"
+import { Console, Effect, Option, Result } from "effect"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, resolve } from "node:path"
+import type { LeagueFlags, SlotsFlags } from "../commands/lab.ts"
+import { ExitCode, ExitWith, Failure, unsupported, usageError } from "../Exit.ts"
+
+/** How this program was started, to start it anew elsewhere. */
+const ownCommand = (): ReadonlyArray<string> => [process.execPath, ...process.execArgv, resolve(process.argv[1]!)]
+
+const parsedAll = <A>(texts: ReadonlyArray<string>, parse: (text: string) => Result.Result<A, string>, key: (value: A) => string) =>
+  Effect.gen(function* () {
+    const values: Array<A> = []
+    for (const text of texts) {
+      const parsed = parse(text)
+      if (Result.isFailure(parsed)) return yield* usageError(parsed.failure)
+      if (values.some((value) => key(value) === key(parsed.success))) return yield* usageError(`"${key(parsed.success)}" is given twice`)
+      values.push(parsed.success)
+    }
+    return values
+  })
+
+const quickEntries = ["senpai", "periodic", "slo"]
+const countedShift = 2
+
+/** The plan that the flags ask for. */
+export const planOf = Effect.fnUntraced(function* (flags: LeagueFlags) {
+  const entries = yield* parsedAll(
+    flags.entry.length > 0 ? flags.entry : flags.quick ? quickEntries : knownEntries.map(({ label }) => label),
+    parseEntry,
+    ({ label }) => label
+  )
+  const workloads = yield* parsedAll(
+    flags.workload.length > 0 ? flags.workload : flags.quick ? ["hotcold"] : knownWorkloads.map(({ name }) => name),
+    parseWorkload,
+    ({ name }) => name
+  )
+  const repeats = Option.getOrElse(flags.repeats, () => (flags.quick ? 1 : 3))
+  const durationMs = Option.getOrElse(flags.duration, () => (flags.quick ? 30_000 : 60_000))
+  const settleMs = Option.getOrElse(flags.settle, () => Math.floor(durationMs / 3 / 1000) * 1000)
+  if (repeats < 1 || repeats > 1000) return yield* usageError("--repeats must be 1 to 1000")
+  if (durationMs < 5000) return yield* usageError("--duration must be at least 5s")
+  if (durationMs - settleMs < 3000) return yield* usageError(`--settle must leave at least 3s of --duration ${formatDuration(durationMs)}`)
+  if (flags.slotsPerBoot < 3) return yield* usageError("--slots-per-boot must be at least 3")
+  return {
+    version: 1,
+    entries,
+    workloads,
+    repeats,
+    durationMs,
+    settleMs,
+    slotsPerBoot: flags.slotsPerBoot,
+    memory: flags.memory,
+    cpus: 2,
+    icount: flags.clock === "counted" ? countedShift : null,
+    kernelSeries: Option.getOrNull(flags.kernelSeries)
+  } satisfies LeaguePlan
+})
+
+const ending = (error: VmError): Effect.Effect<never, Failure> => {
+  const code = vmExitCode(error)
+  const known = Object.values(ExitCode).find((exitCode) => exitCode === code)
+  return Effect.fail(new Failure({ message: renderVmError(error), exitCode: known ?? ExitCode.failed }))
+}
+
+const progressOn = (now: () => number): LeagueProgress => {
+  const began = now()
+  let slots = 0
+  let done = 0
+  const say = (line: string) => process.stderr.write(`wmo: ${line}\n`)
+  return {
+    onStart: (all, played, estimatedMs) => {
+      slots = all
+      done = played
+      say(
+        played === all
+          ? `all ${all} slots are played`
+          : `${all - played} slots to play${played > 0 ? ` of ${all}` : ""}: about ${formatDuration(Math.ceil(estimatedMs / 60_000) * 60_000)}`
+      )
+    },
+    onSlot: (id) => {
+      done++
+      say(`${formatDuration(Math.round((now() - began) / 1000) * 1000).padStart(10)}  ${done}/${slots}  ${id}`)
+    },
+    onDeath: (why, again) => say(`a guest died (${why}); ${again ? "what it had not finished is played again" : "its set is left out"}`)
+  }
+}
+
+const today = (): string => new Date().toISOString().slice(0, 16).replaceAll(/[-:T]/g, "")
+
+export const league = Effect.fn("wmo lab league")(
+  function* (flags: LeagueFlags) {
+    if (Option.isSome(flags.resume) && Option.isSome(flags.out)) return yield* usageError("give either --out or --resume")
+    if (flags.reportOnly && Option.isNone(flags.resume)) return yield* usageError("--report-only needs --resume DIR")
+    if (Option.isSome(flags.resume) && (flags.entry.length > 0 || flags.workload.length > 0 || Option.isSome(flags.repeats))) {
+      return yield* usageError("--resume goes on with the entries, workloads and repeats of that league: leave them out")
+    }
+    const directory = resolve(
+      Option.getOrElse(
+        Option.orElse(flags.resume, () => flags.out),
+        () => `league-${today()}`
+      )
+    )
+    let plan: LeaguePlan
+    if (Option.isSome(flags.resume)) plan = yield* resumeLeague(directory)
+    else {
+      plan = yield* planOf(flags)
+      yield* startLeague(directory, plan)
+    }
+    if (!flags.reportOnly) {
+      const progress = progressOn(() => performance.now())
+      yield* runLeague({ plan, directory, wmo: ownCommand(), stopAfterMs: Option.getOrUndefined(flags.stopAfter), progress })
+    }
+    const report = yield* readReport(directory, plan)
+    if (Option.isSome(flags.markdown)) {
+      const file = resolve(flags.markdown.value)
+      yield* Effect.try({
+        try: () => {
+          mkdirSync(dirname(file), { recursive: true })
+          writeFileSync(file, reportMarkdown(report))
+        },
+        catch: (cause) => new Failure({ message: `--markdown: ${String(cause)}`, exitCode: ExitCode.failed })
+      })
+    }
+    yield* Console.log(flags.json ? JSON.stringify(report, null, 2) : reportText(report))
+    yield* Console.error(`wmo: kept in ${directory}`)
+    if (!report.rows.some(({ repeats }) => repeats > 0)) return yield* new ExitWith({ code: ExitCode.failed })
+  },
+  Effect.catchTag("VmError", ending)
+)
+
+/** Inside the guest only: it drops caches and empties the swap device. */
+export const slots = Effect.fn("wmo lab slots")(function* (flags: SlotsFlags) {
+  if (process.env["WMO_VM"] !== "1") return yield* unsupported("`wmo lab slots` runs inside a guest of `wmo lab league` only")
+  const order = yield* Effect.try({
+    try: () => JSON.parse(readFileSync(flags.order, "utf8")) as BootOrder,
+    catch: (cause) => usageError(`${flags.order} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
+  })
+  yield* Effect.tryPromise({
+    try: () => runSlots(ownCommand(), order, dirname(resolve(flags.order))),
+    catch: (cause) => new Failure({ message: cause instanceof Error ? cause.message : String(cause), exitCode: ExitCode.failed })
+  })
+})

@@ -1,0 +1,52 @@
+/**
+ * What is played on: `wmo workload` commands under a name. The default list keeps each within a guest of 2 GiB. Those that touch memory
+ * themselves have the emulated processor forget its translations every 20 ms, or what they use all the time would look idle.
+ */
+import { formatDuration, type Milliseconds } from "@wmo/core"
+import { Result } from "effect"
+
+export interface LeagueWorkload {
+  readonly name: string
+  /** After `wmo workload`; without `--duration` and `--json`. */
+  readonly args: ReadonlyArray<string>
+}
+
+const forget = ["--forget-every", "20ms"]
+
+export const knownWorkloads: ReadonlyArray<LeagueWorkload> = [
+  { name: "hotcold", args: ["hotcold", ...forget] },
+  { name: "bursts", args: ["bursts", ...forget] },
+  { name: "min-age-1", args: ["min-age-1", "--period", "10s", "--bytes", "300M", ...forget] },
+  { name: "min-age-2", args: ["min-age-2", "--period", "6s", "--bytes", "300M", ...forget] },
+  { name: "redis", args: ["redis"] },
+  { name: "compile", args: ["compile"] }
+]
+
+/** `redis` (a known name), or `NAME=ARGS…` with words between blanks, as after `wmo workload`. Fails with one line. */
+export const parseWorkload = (text: string): Result.Result<LeagueWorkload, string> => {
+  const known = knownWorkloads.find(({ name }) => name === text)
+  if (known !== undefined) return Result.succeed(known)
+  const match = /^([A-Za-z0-9._-]+)=(\S.*)$/.exec(text)
+  if (match === null) {
+    const names = knownWorkloads.map(({ name }) => name).join(", ")
+    return Result.fail(`there is no workload "${text}"; there are ${names}; or give NAME=ARGS, for example big=hotcold --cold 1G`)
+  }
+  const args = match[2]!.trim().split(/\s+/)
+  const reserved = args.find((word) => /^--(?:duration|json)(?:=|$)/.test(word))
+  return reserved === undefined
+    ? Result.succeed({ name: match[1]!, args })
+    : Result.fail(`workload "${match[1]}": leave out ${reserved}, the league sets it`)
+}
+
+/** The words after `wmo workload`. */
+export const workloadWords = (workload: LeagueWorkload, durationMs: Milliseconds): ReadonlyArray<string> => [
+  ...workload.args,
+  "--duration",
+  formatDurationWord(durationMs)
+]
+
+/** As `--duration` takes it. */
+const formatDurationWord = (durationMs: Milliseconds): string => (durationMs % 1000 === 0 ? `${durationMs / 1000}s` : `${durationMs}ms`)
+
+export const describeWorkload = (workload: LeagueWorkload, durationMs: Milliseconds): string =>
+  `wmo workload ${workload.args.join(" ")}, ${formatDuration(durationMs)}`
