@@ -15,6 +15,8 @@ export class Account {
   thinkUs = 0
   overheadUs = 0
   stallUs = 0
+  /** Time that tasks could have run but had no CPU. */
+  cpuWaitUs = 0
   touches = 0
   isOomKilled = false
   /** Processes that have been started, the first one included. */

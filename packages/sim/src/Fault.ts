@@ -53,8 +53,12 @@ export const isOverHigh = (group: MemoryGroup): boolean => {
   return false
 }
 
-/** What a task pays, after `pages` charges, for being above memory.high: reclaim, then a penalty. Returns the stall in µs. */
-export const payForHigh = (machine: MachineState, group: MemoryGroup, pages: number): Microseconds => {
+/** What a task pays, after `pages` charges, for being above memory.high: reclaim (work), then a penalty (a sleep). */
+export const payForHigh = (
+  machine: MachineState,
+  group: MemoryGroup,
+  pages: number
+): { readonly workUs: Microseconds; readonly delayUs: Microseconds } => {
   let worst = 0
   machine.spentUs = 0
   for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) {
@@ -68,7 +72,7 @@ export const payForHigh = (machine: MachineState, group: MemoryGroup, pages: num
   }
   // (overage * 2^20)^2 / 2^34 seconds for each batch of charges.
   const delayUs = Math.min(longestHighDelayUs, worst * worst * 64 * 1e6 * (pages / chargeBatch))
-  return machine.spentUs + (delayUs > shortestHighDelayUs ? delayUs : 0)
+  return { workUs: machine.spentUs, delayUs: delayUs > shortestHighDelayUs ? delayUs : 0 }
 }
 
 /** The outcome of the last fault: written, not allocated. */

@@ -4,6 +4,7 @@
  */
 import { type Bytes, type Microseconds, pageSize, type Pages } from "@wmo/core"
 import type { CostSamplers } from "./Costs.ts"
+import { Cpus } from "./Cpus.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
 import type { RunningWorkload } from "./RunningWorkload.ts"
 import type { Workload } from "./Workload.ts"
@@ -18,12 +19,14 @@ export interface ZswapSettings {
 export interface MachineOptions {
   readonly memTotalBytes: Bytes
   readonly swapBytes: Bytes
+  /** How many CPUs there are; undefined: one for every task, and one for whatever is asked for by a file. */
+  readonly cpus: number | undefined
   readonly costs: CostSamplers
   /** Read at the start of every reclaim, so that a write to a parameter file counts at once. */
   readonly zswapSettings: () => ZswapSettings
   /** Whether the group's pages may go to the swap device (memory.zswap.writeback). */
   readonly mayWriteToDisk: (group: MemoryGroup) => boolean
-  /** Lets the workloads run for this long while somebody who wrote to a file waits for it. */
+  /** Lets the workloads run while somebody who wrote to a file waits for work of this long. */
   readonly runFor: (us: Microseconds) => void
   /** Kills the largest workload of the subtree; returns whether there was one. */
   readonly kill: (group: MemoryGroup) => boolean
@@ -40,6 +43,10 @@ export class MachineState {
   readonly swapPages: Pages
   readonly costs: CostSamplers
   readonly options: MachineOptions
+  /** Undefined where every task has one. */
+  readonly cpus: Cpus | undefined
+  /** How many tasks began on each CPU and have not ended. */
+  private readonly tasksByCpu: Array<number>
   readonly groups = new Map<string, MemoryGroup>()
   /** Virtual time since boot. */
   nowUs: Microseconds = 0
@@ -61,10 +68,27 @@ export class MachineState {
     this.memTotalBytes = options.memTotalBytes
     this.swapPages = Math.floor(options.swapBytes / pageSize)
     this.costs = options.costs
+    this.cpus = options.cpus === undefined ? undefined : new Cpus(options.cpus)
+    this.tasksByCpu = Array.from({ length: options.cpus ?? 0 }, () => 0)
     this.zswap = { enabled: true, maxPoolPercent: 20, acceptThresholdPercent: 90 }
   }
 
-  /** Time passes for what asked-for work has spent so far: the workloads run on, on other CPUs. Not inside a task's own reclaim. */
+  /** A CPU for a task that begins: one without tasks where there is one. */
+  placeTask(): number {
+    const { tasksByCpu } = this
+    let least = tasksByCpu.indexOf(0)
+    if (least === -1 && this.cpus === undefined) least = tasksByCpu.push(0) - 1
+    if (least === -1) least = tasksByCpu.indexOf(Math.min(...tasksByCpu))
+    tasksByCpu[least]!++
+    return least
+  }
+
+  /** A task that was on the CPU has ended. */
+  removeTask(cpu: number): void {
+    this.tasksByCpu[cpu]!--
+  }
+
+  /** Time passes for what asked-for work has spent so far: the workloads run on. Not inside a task's own reclaim. */
   passTime(): void {
     const { asked, spentUs } = this
     if (asked === undefined) return

@@ -1,16 +1,21 @@
 /**
- * Pressure stall information of one group (or of the machine) from the states of its tasks.
- * `some`: at least one task is stalled on memory; `full`: at least one is and no other task is busy. Totals are exact; the averages are
- * updated every 2 s of virtual time and decay over 10, 60 and 300 s, as in kernel/sched/psi.c.
- * Simplified: as many CPUs as tasks (a task that is not stalled or asleep runs); doubles instead of fixed-point averages.
+ * Pressure stall information of one group (or of the machine) from the states of its tasks, CPU by CPU, as the kernel keeps it.
+ * On one CPU: `some` while a task that belongs to it is stalled on memory; `full` while one is and no other one wants to run. The group's
+ * time is the CPUs' mean, each weighted by how long it was not idle since the last look (in whole jiffies of 4 ms, HZ=250: a CPU with less
+ * counts for nothing). A look is a read, or the update of the averages every 2 s, which decay over 10, 60 and 300 s.
+ * Simplified: doubles instead of fixed-point averages. Source: kernel/sched/psi.c (collect_percpu_times, test_states, calc_avgs).
  */
 import type { Microseconds, PressureLine, PressureStall } from "@wmo/core"
 
 export const IDLE = 0
+/** Runs, or waits for a CPU. */
 export const RUNNING = 1
 export const STALLED = 2
+/** Waits for a device, and not as pressure. */
+export const WAITING = 3
 
 const updateUs = 2_000_000
+const jiffyUs = 4000
 const decays = [10, 60, 300].map((seconds) => Math.exp(-2 / seconds))
 
 class Line {
@@ -30,11 +35,27 @@ class Line {
   }
 }
 
+/** What the group's tasks do on one CPU, and for how long since the last look. */
+class OneCpu {
+  readonly tasks = [0, 0, 0, 0]
+  someUs = 0
+  fullUs = 0
+  busyUs = 0
+
+  accrue(us: Microseconds): void {
+    const [, running, stalled, waiting] = this.tasks
+    if (stalled! > 0) {
+      this.someUs += us
+      if (running === 0) this.fullUs += us
+    }
+    if (running! + stalled! + waiting! > 0) this.busyUs += us
+  }
+}
+
 export class Psi {
   private readonly some = new Line()
   private readonly full = new Line()
-  private stalled = 0
-  private busy = 0
+  private readonly cpus: Array<OneCpu> = []
   private atUs: Microseconds
   private nextUpdateUs: Microseconds
 
@@ -43,24 +64,43 @@ export class Psi {
     this.nextUpdateUs = nowUs + updateUs
   }
 
-  /** A task of the group changes from one state to another at `atUs`, which never goes back. */
-  transition(atUs: Microseconds, from: number, to: number): void {
+  /** A task of the group changes from one state to another at `atUs`, which never goes back; `cpu` is where it is from now on. */
+  transition(atUs: Microseconds, from: number, to: number, cpu = 0, fromCpu = cpu): void {
     this.integrate(atUs)
-    this.stalled += (to === STALLED ? 1 : 0) - (from === STALLED ? 1 : 0)
-    this.busy += (to === RUNNING ? 1 : 0) - (from === RUNNING ? 1 : 0)
+    this.cpu(fromCpu).tasks[from]!--
+    this.cpu(cpu).tasks[to]!++
+  }
+
+  private cpu(index: number): OneCpu {
+    while (this.cpus.length <= index) this.cpus.push(new OneCpu())
+    return this.cpus[index]!
   }
 
   private accrue(toUs: Microseconds): void {
-    if (this.stalled > 0) {
-      this.some.totalUs += toUs - this.atUs
-      if (this.busy === 0) this.full.totalUs += toUs - this.atUs
-    }
+    const us = toUs - this.atUs
+    for (const cpu of this.cpus) cpu.accrue(us)
     this.atUs = toUs
+  }
+
+  private collect(): void {
+    let some = 0
+    let full = 0
+    let jiffies = 0
+    for (const cpu of this.cpus) {
+      const weight = Math.floor((cpu.busyUs + 1e-6) / jiffyUs)
+      some += cpu.someUs * weight
+      full += cpu.fullUs * weight
+      jiffies += weight
+      cpu.someUs = cpu.fullUs = cpu.busyUs = 0
+    }
+    this.some.totalUs += some / Math.max(jiffies, 1)
+    this.full.totalUs += full / Math.max(jiffies, 1)
   }
 
   private integrate(toUs: Microseconds): void {
     while (this.nextUpdateUs <= toUs) {
       this.accrue(this.nextUpdateUs)
+      this.collect()
       this.some.update()
       this.full.update()
       this.nextUpdateUs += updateUs
@@ -70,6 +110,7 @@ export class Psi {
 
   read(nowUs: Microseconds): PressureStall {
     this.integrate(nowUs)
+    this.collect()
     return { some: this.some.read(), full: this.full.read() }
   }
 }

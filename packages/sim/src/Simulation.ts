@@ -2,7 +2,7 @@
  * A kernel that fits in a process: core's fake kernel, animated by a page-level machine in virtual time. Same seed, same run.
  * Time passes only in `advance` (or under `SimClock`); files read in between say what is so at that moment.
  * Simplified: see the headers of Generations, Reclaim, Swap, Fault, Task and Psi. Work asked for by a file (memory.reclaim, lru_gen, limits)
- * takes virtual time by its costs, in which the workloads run on: the write returns later than it was made. It has a CPU of its own.
+ * takes virtual time by its costs, in which the workloads run on: the write returns later than it was made. It has a CPU of its own, unless `cpus` says how many there are.
  */
 import { type Bytes, type Cgroups, type KernFs, type Machine, type Mglru, type Microseconds, type Milliseconds } from "@wmo/core"
 import type { WorkingSet, Zswap } from "@wmo/core"
@@ -19,7 +19,7 @@ import { MemoryGroup } from "./MemoryGroup.ts"
 import { type OffloadTotals, offloadTotals } from "./Offload.ts"
 import { Random } from "./Random.ts"
 import { RunningWorkload } from "./RunningWorkload.ts"
-import { runTo } from "./runTasks.ts"
+import { runBeside, runTo } from "./runTasks.ts"
 import type { Workload } from "./Workload.ts"
 
 export interface SimulationOptions {
@@ -29,6 +29,8 @@ export interface SimulationOptions {
   readonly memTotalBytes?: Bytes
   /** Size of the one swap device; 0: a machine without swap. Default 2 GiB. */
   readonly swapBytes?: Bytes
+  /** CPUs that tasks, and work asked for by files, share. Default: as many as it takes. */
+  readonly cpus?: number
   /** Initial zswap parameters; `false`: a kernel without zswap. */
   readonly zswap?: Partial<ZswapSettings> | false
   /** Costs that differ from `defaultCosts`. */
@@ -56,6 +58,8 @@ export interface Outcome {
   readonly touches: number
   /** Time that tasks stood still for memory, summed over tasks; more than PSI says, which counts only recent refaults. */
   readonly stallUs: Microseconds
+  /** Time that tasks could have run but had no CPU; part of the slowdown. 0 where there are as many CPUs as it takes. */
+  readonly cpuWaitUs: Microseconds
   readonly latency: LatencyPercentiles
   /** CPU time of reclaim and aging that was asked for by this group's files; not part of `stallUs`. */
   readonly reclaimCpuUs: Microseconds
@@ -92,11 +96,12 @@ export class Simulation {
     this.machine = new MachineState({
       memTotalBytes,
       swapBytes,
+      cpus: options.cpus,
       costs: costSamplers({ ...defaultCosts, ...options.costs }, (name) => Random.stream(this.seed, name)),
       zswapSettings: () => this.zswapSettings(hasZswap),
       mayWriteToDisk: (group) => this.mayWriteToDisk(group),
       runFor: (us) => {
-        if (options.writesTakeTime !== false) runTo(this.machine, this.running, this.machine.nowUs + us)
+        if (options.writesTakeTime !== false) runBeside(this.machine, this.running, us)
       },
       kill: (group) => this.kill(group),
       start: (parent, workload, atUs) => void this.start(parent.group, workload, atUs, parent),
@@ -170,7 +175,7 @@ export class Simulation {
       const endUs = Number.isNaN(account.endUs) ? this.machine.nowUs : account.endUs
       if (account.isLoaded) seconds = Math.max(seconds, (endUs - account.loadedUs) / 1e6)
     }
-    const sum = (key: "thinkUs" | "overheadUs" | "stallUs" | "touches" | "processes") =>
+    const sum = (key: "thinkUs" | "overheadUs" | "stallUs" | "cpuWaitUs" | "touches" | "processes") =>
       accounts.reduce((total, account) => total + account[key], 0)
     return {
       operations: latencies.count,
@@ -180,6 +185,7 @@ export class Simulation {
       overheadUs: sum("overheadUs"),
       touches: sum("touches"),
       stallUs: sum("stallUs"),
+      cpuWaitUs: sum("cpuWaitUs"),
       latency: latencies.percentiles(),
       reclaimCpuUs: workloads[0]!.group.reclaimCpuUs,
       processes: sum("processes"),

@@ -1,14 +1,15 @@
 /**
  * A task: carries out the steps of its program in its own local time and says when it ran, stalled and slept.
- * Simplified: as many CPUs as tasks; a fault's effect on the machine is immediate, its cost passes afterwards; tasks interleave at the
- * grain of the scheduler's window (1 ms), not of a single access.
+ * Simplified: a fault's effect on the machine is immediate, its cost passes afterwards; tasks interleave at the grain of the scheduler's
+ * window (1 ms), not of a single access.
  */
 import type { Microseconds } from "@wmo/core"
+import type { Runnable } from "./Cpus.ts"
 import { bringIn, chargeBatch, faultTimes, freePages, isOverHigh, makeRoom, payForHigh, setDirty } from "./Fault.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
 import { ACCESSED, DIRTY, RESIDENT, SEEN } from "./PageTable.ts"
-import { IDLE, RUNNING, STALLED } from "./Psi.ts"
+import { IDLE, RUNNING, STALLED, WAITING } from "./Psi.ts"
 import type { Random } from "./Random.ts"
 import type { RunningWorkload } from "./RunningWorkload.ts"
 import { missed, touchList, touchRandom, touchSequential } from "./TouchLoop.ts"
@@ -16,19 +17,23 @@ import type { Shared, Step, Touch, TouchList } from "./Workload.ts"
 
 const defaultStartUs = 300
 
-export class Task {
+export class Task implements Runnable {
   /**
    * Local time; ahead of the machine's when a stall reaches past the window. Infinity: waits for the workload to be loaded, or for a process
    * to end.
    */
   timeUs: Microseconds
   isDone = false
-  /** Changes of state not yet handed to PSI: time and new state, in turn. */
+  /** Changes not yet handed to PSI: time, new state and CPU, in turn. */
   readonly transitions: Array<number> = []
   /** How many entries of `transitions` PSI has seen. */
   consumed = 0
-  /** The state that PSI knows. */
+  /** The state and the CPU that PSI knows. */
   psiState = IDLE
+  psiCpu: number
+  cpu: number
+  private readonly firstCpu: number
+  virtualUs = 0
   readonly random: Random
   private readonly machine: MachineState
   private readonly group: MemoryGroup
@@ -36,6 +41,10 @@ export class Task {
   private readonly steps: Iterator<Step, void>
   private step: Step | undefined
   private progress = 0
+  /** When it left the CPU, by itself, in the run that goes on; NaN: it has not. */
+  private leftUs: Microseconds = Number.NaN
+  /** Whether it stops there. */
+  private sharesCpu = false
   /** When a Wait began and how many processes may run at its end; undefined outside of one. */
   private waiting: { readonly sinceUs: Microseconds; readonly running: number } | undefined
   private chargesSinceCheck = 0
@@ -48,12 +57,30 @@ export class Task {
     this.group = workload.group
     this.random = random
     this.timeUs = startUs
+    this.cpu = this.psiCpu = this.firstCpu = this.machine.placeTask()
     this.steps = steps(this)
+  }
+
+  readonly waitUntil = (us: Microseconds): void => {
+    this.become(RUNNING)
+    const { account } = this.workload
+    account.cpuWaitUs += us - this.timeUs
+    if (account.isLoaded) account.overheadUs += us - this.timeUs
+    if (this.touchesInOperation > 0) this.overheadInOperation += us - this.timeUs
+    this.timeUs = us
+  }
+
+  readonly runOn = (horizonUs: Microseconds): Microseconds => {
+    this.sharesCpu = true
+    this.leftUs = Number.NaN
+    this.runUntil(horizonUs)
+    this.sharesCpu = false
+    return Number.isNaN(this.leftUs) ? this.timeUs : this.leftUs
   }
 
   /** Runs until the local time reaches `horizonUs`, the program ends or the task is killed. */
   runUntil(horizonUs: Microseconds): void {
-    while (this.timeUs < horizonUs && !this.isDone) {
+    while (this.timeUs < horizonUs && !this.isDone && !this.hasLeft) {
       if (this.step === undefined) {
         const next = this.steps.next()
         if (next.done === true) {
@@ -73,6 +100,7 @@ export class Task {
       this.step = undefined
       if (step._tag === "Sleep") {
         this.become(IDLE)
+        this.leftUs = this.timeUs
         this.timeUs += step.us
       } else if (step._tag === "Free") {
         if (this.machine.nowUs < this.timeUs) this.machine.nowUs = this.timeUs
@@ -87,6 +115,7 @@ export class Task {
       } else if (this.workload.children > step.running) {
         this.become(IDLE)
         this.waiting = { sinceUs: this.timeUs, running: step.running }
+        this.leftUs = this.timeUs
         this.timeUs = Infinity
       }
     }
@@ -101,6 +130,10 @@ export class Task {
     this.machine.wokeUs = this.timeUs
   }
 
+  private get hasLeft(): boolean {
+    return this.sharesCpu && !Number.isNaN(this.leftUs)
+  }
+
   private baseOf(step: Shared): number {
     return step.isShared === true ? this.workload.root.base : this.workload.base
   }
@@ -109,19 +142,21 @@ export class Task {
   end(): void {
     if (this.isDone) return
     this.isDone = true
+    this.machine.removeTask(this.firstCpu)
     if (this.timeUs === Infinity) this.timeUs = Math.max(this.machine.nowUs, this.waiting?.sinceUs ?? 0)
     this.become(IDLE)
   }
 
   private become(state: number): void {
-    const { transitions } = this
-    const last = transitions.length > this.consumed ? transitions[transitions.length - 1]! : this.psiState
-    if (last === state) return
-    if (transitions.length > this.consumed && transitions[transitions.length - 2] === this.timeUs) {
-      transitions[transitions.length - 1] = state
+    const { consumed, cpu, transitions } = this
+    const { length } = transitions
+    const hasPending = length > consumed
+    if ((hasPending ? transitions[length - 2]! : this.psiState) === state && (hasPending ? transitions[length - 1]! : this.psiCpu) === cpu)
       return
-    }
-    transitions.push(this.timeUs, state)
+    if (hasPending && transitions[length - 3] === this.timeUs) {
+      transitions[length - 2] = state
+      transitions[length - 1] = cpu
+    } else transitions.push(this.timeUs, state, cpu)
   }
 
   private touch(step: Touch | TouchList, horizonUs: Microseconds): void {
@@ -136,7 +171,7 @@ export class Task {
     const untilUs = step._tag === "Touch" && step.untilMs !== undefined ? step.untilMs * 1000 : Infinity
     const isPast = () => this.timeUs >= untilUs && (counted === 0 || this.touchesInOperation === 0)
     const { isLoaded } = account
-    while (this.progress < total && this.timeUs < horizonUs && !isPast()) {
+    while (this.progress < total && this.timeUs < horizonUs && !isPast() && !this.hasLeft) {
       const untilStop = this.timeUs < untilUs ? Math.ceil((untilUs - this.timeUs) / thinkUs) : counted - this.touchesInOperation
       const count = Math.min(total - this.progress, Math.ceil((horizonUs - this.timeUs) / thinkUs), untilStop)
       const done =
@@ -187,9 +222,10 @@ export class Task {
   }
 
   /** Waits for memory; `state` is what PSI makes of it. */
-  private stall(us: Microseconds, state: number = STALLED): void {
+  private stall(us: Microseconds, state: number = STALLED, leavesCpu = false): void {
     if (us <= 0) return
     this.become(state)
+    if (leavesCpu) this.leftUs = this.timeUs
     this.timeUs += us
     this.workload.account.stallUs += us
     this.become(RUNNING)
@@ -210,9 +246,13 @@ export class Task {
     bringIn(machine, group, page, isWrite)
     const { isDevice, isRecent, runUs, waitUs } = faultTimes
     this.timeUs += runUs
-    this.stall(waitUs, isRecent ? STALLED : isDevice ? IDLE : RUNNING)
+    this.stall(waitUs, isRecent ? STALLED : isDevice ? WAITING : RUNNING, isDevice)
     if (++this.chargesSinceCheck < chargeBatch) return
-    if (isOverHigh(group)) this.stall(payForHigh(machine, group, this.chargesSinceCheck))
+    if (isOverHigh(group)) {
+      const { delayUs, workUs } = payForHigh(machine, group, this.chargesSinceCheck)
+      this.stall(workUs)
+      this.stall(delayUs, STALLED, true)
+    }
     this.chargesSinceCheck = 0
   }
 }

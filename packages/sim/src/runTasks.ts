@@ -4,6 +4,7 @@
  * next one wakes up.
  */
 import type { Microseconds } from "@wmo/core"
+import type { AskedWork, Runnable } from "./Cpus.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
 import type { RunningWorkload } from "./RunningWorkload.ts"
@@ -12,11 +13,14 @@ import type { Task } from "./Task.ts"
 const windowUs = 1000
 
 const deliver = (task: Task, group: MemoryGroup): void => {
-  const atUs = task.transitions[task.consumed]!
-  const state = task.transitions[task.consumed + 1]!
-  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) g.psi.transition(atUs, task.psiState, state)
+  const { consumed, transitions } = task
+  const atUs = transitions[consumed]!
+  const state = transitions[consumed + 1]!
+  const cpu = transitions[consumed + 2]!
+  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) g.psi.transition(atUs, task.psiState, state, cpu, task.psiCpu)
   task.psiState = state
-  task.consumed += 2
+  task.psiCpu = cpu
+  task.consumed += 3
 }
 
 /** Hands over what happened up to `untilUs`: always the earliest change of all tasks first. */
@@ -44,12 +48,16 @@ const settlePsi = (workloads: Iterable<RunningWorkload>, untilUs: Microseconds):
   }
   for (const { task } of pending) {
     if (task.consumed === task.transitions.length) task.transitions.length = task.consumed = 0
-    else if (task.consumed > 4096) {
+    else if (task.consumed > 6144) {
       task.transitions.splice(0, task.consumed)
       task.consumed = 0
     }
   }
 }
+
+/** What is left of a window once a task has started or woken somebody: that one is to run beside it. */
+const shortened = (machine: MachineState, start: Microseconds, end: Microseconds): Microseconds =>
+  machine.wokeUs === Infinity ? end : Math.min(end, Math.max(start + windowUs, machine.wokeUs))
 
 /** Runs every task to the end of the window; returns where that is: earlier than asked when somebody was started or woken in it. */
 const runWindow = (machine: MachineState, workloads: Set<RunningWorkload>, start: Microseconds, until: Microseconds): Microseconds => {
@@ -65,7 +73,7 @@ const runWindow = (machine: MachineState, workloads: Set<RunningWorkload>, start
         task.runUntil(end)
         if (workload.isDone) workload.end()
         if (machine.wokeUs === Infinity) continue
-        end = Math.min(end, Math.max(start + windowUs, machine.wokeUs))
+        end = shortened(machine, start, end)
         isSettled = false
       }
     }
@@ -73,11 +81,35 @@ const runWindow = (machine: MachineState, workloads: Set<RunningWorkload>, start
   return end
 }
 
-/** Advances the machine to `targetUs`. */
-export const runTo = (machine: MachineState, workloads: Set<RunningWorkload>, targetUs: Microseconds): void => {
+/** The same where CPUs are shared, with work that was asked for beside the tasks; ends when that is done. */
+const shareWindow = (
+  machine: MachineState,
+  workloads: Set<RunningWorkload>,
+  start: Microseconds,
+  until: Microseconds,
+  work: AskedWork | undefined
+): Microseconds => {
+  let end = until
+  for (;;) {
+    machine.wokeUs = Infinity
+    const runnables: Array<Runnable> = []
+    for (const { tasks } of workloads) for (const task of tasks) if (!task.isDone && task.timeUs < end) runnables.push(task)
+    if (work !== undefined && !work.isDone) runnables.push(work)
+    if (machine.cpus!.runNext(runnables, end) === undefined) {
+      for (const waiting of runnables) if (waiting.timeUs < end) waiting.waitUntil(end)
+      return end
+    }
+    for (const workload of workloads) if (workload.isDone) workload.end()
+    end = shortened(machine, start, end)
+    if (work?.isDone === true) end = Math.min(end, Math.max(start, work.timeUs))
+  }
+}
+
+const run = (machine: MachineState, workloads: Set<RunningWorkload>, targetUs: Microseconds, work?: AskedWork): void => {
   const clock = { us: machine.nowUs }
-  while (clock.us < targetUs) {
-    let first = Infinity
+  const isOver = () => clock.us >= targetUs || work?.isDone === true
+  while (!isOver()) {
+    let first = work?.timeUs ?? Infinity
     let second = Infinity
     for (const { tasks } of workloads) {
       for (const task of tasks) {
@@ -88,16 +120,34 @@ export const runTo = (machine: MachineState, workloads: Set<RunningWorkload>, ta
         } else if (task.timeUs < second) second = task.timeUs
       }
     }
-    if (first >= targetUs) break
+    if (first >= targetUs) {
+      clock.us = targetUs
+      break
+    }
     const start = Math.max(clock.us, first)
+    const end = Math.min(targetUs, Math.max(start + windowUs, second))
     machine.nowUs = start
-    clock.us = runWindow(machine, workloads, start, Math.min(targetUs, Math.max(start + windowUs, second)))
+    clock.us = machine.cpus === undefined ? runWindow(machine, workloads, start, end) : shareWindow(machine, workloads, start, end, work)
     settlePsi(workloads, clock.us)
   }
-  machine.nowUs = targetUs
-  settlePsi(workloads, targetUs)
+  machine.nowUs = Math.max(machine.nowUs, clock.us)
+  settlePsi(workloads, machine.nowUs)
   // A workload that has ended stays until its last stall, which may reach past its end, has been counted.
   for (const workload of workloads) {
     if (workload.isDone && workload.tasks.every((task) => task.transitions.length === task.consumed)) workloads.delete(workload)
   }
+}
+
+/** Advances the machine to `targetUs`. */
+export const runTo = (machine: MachineState, workloads: Set<RunningWorkload>, targetUs: Microseconds): void => {
+  run(machine, workloads, targetUs)
+  machine.nowUs = targetUs
+}
+
+/** Lets the workloads run while work of that long is done for somebody who waits for it: beside them, or on one of the CPUs they share. */
+export const runBeside = (machine: MachineState, workloads: Set<RunningWorkload>, workUs: Microseconds): void => {
+  if (machine.cpus === undefined) return runTo(machine, workloads, machine.nowUs + workUs)
+  const { asked } = machine.cpus
+  asked.add(machine.nowUs, workUs)
+  run(machine, workloads, Infinity, asked)
 }
