@@ -6,9 +6,11 @@
 import {
   type Bytes,
   Cgroups,
+  formatBytes,
   Journal,
   type JournalFailure,
   type KernelError,
+  type KernFs,
   type LruGenMemcg,
   Memcg,
   Mglru,
@@ -18,8 +20,9 @@ import {
 import type { Observation } from "@wmo/monitors"
 import type { Action } from "@wmo/policies"
 import type { Outcome } from "@wmo/recording"
-import { Clock, Effect } from "effect"
-import { type GuardRails, judge, nothingSpent, spend, type Spent } from "./GuardRails.ts"
+import { Clock, Effect, type Scope } from "effect"
+import { type DamonFailure, type DamonResult, type DamonServices, makeDamonActs } from "./DamonActs.ts"
+import { effectiveFloor, type GuardRails, judge, nothingSpent, spend, type Spent } from "./GuardRails.ts"
 
 /** Size of one write to `memory.reclaim`. */
 const chunkBytes: Bytes = 32 * 2 ** 20
@@ -37,9 +40,24 @@ const oldGenerations = (memcgs: ReadonlyArray<LruGenMemcg>, olderThanMs: Millise
     })
   )
 
+/** What is known of an action that was carried out. */
+interface CarriedOut extends Pick<Outcome, "status" | "reclaimedBytes" | "detail"> {
+  /** What DAMON took by itself since it was looked at last. */
+  readonly takenBytes?: Bytes
+}
+
+const ofDamon = ({ detail, takenBytes }: DamonResult): CarriedOut => ({
+  status: "done",
+  reclaimedBytes: undefined,
+  takenBytes,
+  detail: [detail, takenBytes > 0 ? `${formatBytes(takenBytes)} taken since` : ""].filter(Boolean).join(", ")
+})
+
 export interface Actuator {
   /** Carries out one action on the group that was observed. Never fails: what went wrong is in the outcome. */
   readonly act: (action: Action, observation: Observation) => Effect.Effect<Outcome>
+  /** What must be done before a policy is asked: takes off what DAMON does by itself once the group is at its floor. */
+  readonly tend: (observation: Observation) => Effect.Effect<ReadonlyArray<Outcome>>
   /** What has been spent of the budgets so far. */
   readonly spent: () => Spent
 }
@@ -48,10 +66,14 @@ export interface Actuator {
 export const makeActuator: (options: {
   readonly rails: GuardRails
   readonly dryRun: boolean
-}) => Effect.Effect<Actuator, never, Cgroups | Mglru | Journal> = Effect.fnUntraced(function* ({ dryRun, rails }) {
+}) => Effect.Effect<Actuator, never, Cgroups | DamonServices | Mglru | Journal | KernFs | Scope.Scope> = Effect.fnUntraced(function* ({
+  dryRun,
+  rails
+}) {
   const cgroups = yield* Cgroups
   const mglru = yield* Mglru
   const journal = yield* Journal
+  const damon = yield* makeDamonActs({ takeOver: rails.takeOver === true })
   let spent = nothingSpent
 
   /** Reclaims in chunks; tells how much `memory.current` fell, which is what counts, and whether the kernel gave up early. */
@@ -93,10 +115,7 @@ export const makeActuator: (options: {
     }
   })
 
-  const carryOut = (
-    action: Action,
-    group: string
-  ): Effect.Effect<Pick<Outcome, "status" | "reclaimedBytes" | "detail">, KernelError | JournalFailure> => {
+  const carryOut = (action: Action, group: string): Effect.Effect<CarriedOut, KernelError | JournalFailure | DamonFailure> => {
     switch (action._tag) {
       case "Reclaim":
         return Effect.map(reclaim(group, action), ({ gaveUp, reclaimedBytes }) =>
@@ -113,11 +132,24 @@ export const makeActuator: (options: {
         return Effect.as(age(group), { status: "done", reclaimedBytes: undefined })
       case "Evict":
         return Effect.map(evict(group, action), ({ reclaimedBytes }) => ({ status: "done", reclaimedBytes }))
+      case "SetSchemes":
+        return Effect.map(damon.setSchemes(group, action), ofDamon)
+      case "SetDamonModule":
+        return Effect.map(damon.setModule(action.parameters), ofDamon)
     }
   }
 
   return {
     spent: () => spent,
+    tend: Effect.fnUntraced(function* (observation) {
+      const floor = effectiveFloor(rails, observation)
+      if (!damon.isTaking() || observation.usage.currentBytes > floor) return []
+      const start = yield* Clock.currentTimeMillis
+      const off = yield* damon.stopTaking
+      const tookMs = (yield* Clock.currentTimeMillis) - start
+      const detail = `the group is at its floor of ${formatBytes(floor)}`
+      return off.map((asked): Outcome => ({ asked, allowed: asked, status: "done", reclaimedBytes: undefined, tookMs, detail }))
+    }),
     act: Effect.fnUntraced(function* (asked, observation) {
       const verdict = judge(asked, observation, rails, spent)
       const base = { asked, allowed: verdict.allowed, reclaimedBytes: undefined, tookMs: 0 }
@@ -125,10 +157,10 @@ export const makeActuator: (options: {
       const { allowed, note } = verdict
       if (dryRun) return { ...base, status: "dry-run", detail: note } satisfies Outcome
       const start = yield* Clock.currentTimeMillis
-      const result = yield* carryOut(allowed, observation.group).pipe(
-        Effect.catch((error) => Effect.succeed({ status: "failed" as const, reclaimedBytes: undefined, detail: error.message }))
+      const { takenBytes, ...result }: CarriedOut = yield* carryOut(allowed, observation.group).pipe(
+        Effect.catch((error) => Effect.succeed<CarriedOut>({ status: "failed", reclaimedBytes: undefined, detail: error.message }))
       )
-      spent = spend(spent, allowed, observation.atMs, result.reclaimedBytes)
+      spent = spend(spent, allowed, observation.atMs, takenBytes ?? result.reclaimedBytes)
       const detail = [note, result.detail].filter(Boolean).join("; ") || undefined
       return { ...base, ...result, detail, tookMs: (yield* Clock.currentTimeMillis) - start } satisfies Outcome
     })

@@ -2,9 +2,9 @@
  * Guard rails: what of an action is let through. Pure. A policy may ask for anything; what the machine sees respects the floor, the
  * protections (`memory.min`, `memory.low`), the budgets, and limits that somebody else has set.
  */
-import { type Bytes, formatBytes, limitBytes, pageSize } from "@wmo/core"
+import { type Bytes, formatBytes, formatDuration, limitBytes, pageSize } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
-import type { Action } from "@wmo/policies"
+import { type Action, takesMemory } from "@wmo/policies"
 
 export interface GuardRails {
   /** Leave at least this much in the group. */
@@ -47,6 +47,11 @@ export const spend = (spent: Spent, action: Action, atMs: number, reclaimedBytes
     }
     case "SetHigh":
       return { ...spent, ourHigh: action.limit === "max" ? undefined : Math.floor(action.limit / pageSize) * pageSize }
+    case "SetSchemes":
+    case "SetDamonModule":
+      return reclaimedBytes > 0
+        ? { ...spent, reclaims: [...spent.reclaims.filter((past) => atMs - past.atMs < minuteMs), { atMs, bytes: reclaimedBytes }] }
+        : spent
     case "Age":
       return spent
   }
@@ -65,6 +70,50 @@ export const remainingBudget = (rails: GuardRails, spent: Spent, nowMs: number):
   return Math.max(0, Math.min(rails.stepBytes, rails.perMinuteBytes - lastMinute))
 }
 
+/** What a scheme may take in its reset interval: the budget of a minute, spread evenly. */
+const quotaWithin = (asked: Bytes, resetIntervalMs: number, { perMinuteBytes }: GuardRails): Bytes => {
+  const most = Math.max(pageSize, Math.floor((perMinuteBytes * resetIntervalMs) / minuteMs / pageSize) * pageSize)
+  return asked > 0 ? Math.min(asked, most) : most
+}
+
+const cutNote = (bytes: Bytes, resetIntervalMs: number): string =>
+  `its quota is cut to ${formatBytes(bytes)} in ${formatDuration(resetIntervalMs)}, the budget`
+
+const judgeSchemes = (action: Extract<Action, { _tag: "SetSchemes" }>, currentBytes: Bytes, floor: Bytes, rails: GuardRails): Verdict => {
+  if (!action.schemes.some(takesMemory)) return { allowed: action }
+  if (currentBytes <= floor) {
+    const schemes = action.schemes.filter((scheme) => !takesMemory(scheme))
+    return { allowed: { ...action, schemes }, note: `the group is at its floor of ${formatBytes(floor)}: what takes memory is off` }
+  }
+  let note: string | undefined
+  const schemes = action.schemes.map((scheme) => {
+    if (!takesMemory(scheme)) return scheme
+    const resetIntervalMs = scheme.quotas.resetIntervalMs > 0 ? scheme.quotas.resetIntervalMs : 1000
+    const bytes = quotaWithin(scheme.quotas.bytes, resetIntervalMs, rails)
+    if (bytes === scheme.quotas.bytes) return scheme
+    note = cutNote(bytes, resetIntervalMs)
+    return { ...scheme, quotas: { ...scheme.quotas, bytes, resetIntervalMs } }
+  })
+  return { allowed: { ...action, schemes }, note }
+}
+
+const judgeModule = (
+  action: Extract<Action, { _tag: "SetDamonModule" }>,
+  currentBytes: Bytes,
+  floor: Bytes,
+  rails: GuardRails
+): Verdict => {
+  const { parameters } = action
+  if (parameters === "off") return { allowed: action }
+  if (currentBytes <= floor)
+    return { allowed: { ...action, parameters: "off" }, note: `the group is at its floor of ${formatBytes(floor)}: it is off` }
+  const resetIntervalMs = parameters.quotaResetIntervalMs ?? 1000
+  const quotaBytes = quotaWithin(parameters.quotaBytes ?? 0, resetIntervalMs, rails)
+  return quotaBytes === parameters.quotaBytes
+    ? { allowed: action }
+    : { allowed: { ...action, parameters: { ...parameters, quotaBytes } }, note: cutNote(quotaBytes, resetIntervalMs) }
+}
+
 /** Lets an action through, whole or cut down, or refuses it with the reason. */
 export const judge = (action: Action, observation: Observation, rails: GuardRails, spent: Spent): Verdict => {
   const floor = effectiveFloor(rails, observation)
@@ -72,6 +121,10 @@ export const judge = (action: Action, observation: Observation, rails: GuardRail
   switch (action._tag) {
     case "Age":
       return { allowed: action }
+    case "SetSchemes":
+      return judgeSchemes(action, currentBytes, floor, rails)
+    case "SetDamonModule":
+      return judgeModule(action, currentBytes, floor, rails)
     case "Evict":
     case "Reclaim": {
       const budget = remainingBudget(rails, spent, observation.atMs)

@@ -4,6 +4,8 @@
  */
 import {
   type Cgroups,
+  Damon,
+  DamonModules,
   formatDuration,
   type Journal,
   type JournalFailure,
@@ -11,6 +13,7 @@ import {
   type KernFs,
   type Machine,
   type Mglru,
+  Processes,
   type WorkingSet
 } from "@wmo/core"
 import {
@@ -22,9 +25,9 @@ import {
   type PageAgeChoice,
   type PageAgeMonitor
 } from "@wmo/monitors"
-import type { AnyPolicy, SettingValues, Settings } from "@wmo/policies"
+import type { AnyPolicy, PastAction, SettingValues, Settings } from "@wmo/policies"
 import type { Outcome, RecordingError, RunRecorder, Tick } from "@wmo/recording"
-import { Clock, Effect, type Scope } from "effect"
+import { Clock, Effect, Layer, type Scope } from "effect"
 import { type Actuator, makeActuator } from "./Actuator.ts"
 import { decideSafely } from "./decideSafely.ts"
 import { effectiveFloor, type GuardRails, remainingBudget } from "./GuardRails.ts"
@@ -71,34 +74,40 @@ export const makeLoop: (
 > = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pageAge, policy, rails, settings, warmupMs = 0 }) {
   const ages = typeof pageAge === "string" ? yield* makePageAgeMonitor(group, pageAge) : pageAge
   const sampler: CgroupSampler = yield* makeCgroupSampler(group, ages)
-  const actuator: Actuator = yield* makeActuator({ rails, dryRun })
-  const missing = yield* missingNeeds(group, policy, ages.source)
+  // They need nothing but files; whoever starts a loop need not know of them.
+  const damon = yield* Layer.build(Layer.mergeAll(Damon.layer, DamonModules.layer, Processes.layer))
+  const actuator: Actuator = yield* Effect.provideContext(makeActuator({ rails, dryRun }), damon)
+  const missing = yield* Effect.provideContext(missingNeeds(group, policy, ages.source), damon)
   if (missing.length > 0) return yield* new PolicyCannotRun({ policy: policy.name, missing })
   const agesAsked = policy.ages?.(settings) ?? []
   if (ages.source === "working-set" && agesAsked.length > 0 && !dryRun) yield* prepareWorkingSet(group, agesAsked)
 
   let state: unknown = policy.initialState
+  let before: ReadonlyArray<PastAction> = []
   let missed = 0
   const start = yield* Clock.currentTimeMillis
 
   const tick = Effect.gen(function* () {
     const observation: Observation = yield* sampler.sample
     const warmupLeftMs = start + warmupMs - observation.atMs
-    if (warmupLeftMs > 0)
-      return { observation, reason: `warming up for another ${formatDuration(warmupLeftMs)}`, outcomes: [] } satisfies Tick
+    const outcomes: Array<Outcome> = [...(yield* actuator.tend(observation))]
+    if (warmupLeftMs > 0) return { observation, reason: `warming up for another ${formatDuration(warmupLeftMs)}`, outcomes } satisfies Tick
     const decision = decideSafely(
       policy,
       {
         observation,
         settings,
         floorBytes: effectiveFloor(rails, observation),
-        budgetBytes: remainingBudget(rails, actuator.spent(), observation.atMs)
+        budgetBytes: remainingBudget(rails, actuator.spent(), observation.atMs),
+        ...(dryRun ? {} : { before })
       },
       state
     )
     state = decision.state
-    const outcomes: Array<Outcome> = []
     for (const action of decision.actions) outcomes.push(yield* actuator.act(action, observation))
+    before = outcomes.flatMap(({ allowed, reclaimedBytes, tookMs }) =>
+      allowed === undefined ? [] : [{ action: allowed, reclaimedBytes, tookMs }]
+    )
     return { observation, reason: decision.reason, outcomes } satisfies Tick
   })
 

@@ -2,6 +2,7 @@
  * `@wmo/control`: observe, decide, act inside guard rails, record.
  */
 export { type Actuator, makeActuator } from "./Actuator.ts"
+export type { DamonServices } from "./DamonActs.ts"
 export {
   defaultGuardRails,
   effectiveFloor,

@@ -8,7 +8,16 @@ import type { Action } from "./Action.ts"
 import type { Settings, SettingValues } from "./Setting.ts"
 
 /** What a policy cannot work without. Checked before it starts. */
-export type Need = "page-age" | "pressure" | "memory.high" | "memory.reclaim"
+export type Need = "page-age" | "promotions" | "pressure" | "memory.high" | "memory.reclaim" | "lru_gen" | "damon" | "damon_reclaim"
+
+/** What came of an action of the step before. */
+export interface PastAction {
+  /** As the guard rails let it through. */
+  readonly action: Action
+  /** By how much the group's memory fell while it ran; undefined for actions that reclaim nothing, or that failed. */
+  readonly reclaimedBytes: Bytes | undefined
+  readonly tookMs: Milliseconds
+}
 
 export interface DecideInput<S extends Settings> {
   readonly observation: Observation
@@ -17,6 +26,8 @@ export interface DecideInput<S extends Settings> {
   readonly floorBytes: Bytes
   /** Never ask for more than this to be reclaimed in this step. */
   readonly budgetBytes: Bytes
+  /** What came of the step before; absent where nothing is carried out (replay, dry runs). */
+  readonly before?: ReadonlyArray<PastAction> | undefined
 }
 
 export interface Decision<State> {

@@ -6,7 +6,7 @@ import { BytesFromText, printDuration, numberFromText, parseDuration } from "@wm
 import { distance } from "fastest-levenshtein"
 import { Data, Result, Schema } from "effect"
 
-export type SettingUnit = "bytes" | "milliseconds" | "percent" | "ratio"
+export type SettingUnit = "bytes" | "milliseconds" | "percent" | "ratio" | "choice"
 
 /** What a setting does (`doc`, one line) and how a person writes its default. */
 export interface SettingDoc {
@@ -61,6 +61,23 @@ export const ratio = (doc: SettingDoc & { readonly minimum: number; readonly max
   unit: "ratio",
   schema: numberFromText(parseNumber("a number", /$/, doc.minimum, doc.maximum), String)
 })
+
+/** One of some words. Its number is the place of the word in `words`, from 0 on. */
+export const choice = (doc: SettingDoc & { readonly words: ReadonlyArray<string> }): Setting => ({
+  doc: `${doc.doc} (${doc.words.join(", ")})`,
+  default: doc.default,
+  unit: "choice",
+  schema: numberFromText(
+    (text) => {
+      const place = doc.words.indexOf(text.trim())
+      return place < 0 ? Result.fail(`"${text}" is not one of ${doc.words.join(", ")}`) : Result.succeed(place)
+    },
+    (place) => doc.words[place] ?? doc.default
+  )
+})
+
+/** `off` is 0, `on` is 1. */
+export const flag = (doc: SettingDoc & { readonly default: "on" | "off" }): Setting => choice({ ...doc, words: ["off", "on"] })
 
 /** A setting that does not exist, or a value that it cannot have. */
 export class SettingError extends Data.TaggedError("SettingError")<{ readonly message: string }> {}

@@ -7,6 +7,7 @@
 import { formatBytes, formatDuration, limitBytes } from "@wmo/core"
 import { coldBytes, growth, type Observation } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
+import { isDue } from "./due.ts"
 import { definePolicy } from "./Policy.ts"
 import { bytes as size, duration, percent } from "./Setting.ts"
 
@@ -47,9 +48,9 @@ export const periodic = definePolicy({
     const stallUs = pressure?.some?.totalUs
     const stalled = stalledPercent(observation, state.last)
     const nextReclaimMs = state.nextReclaimMs ?? atMs + settings.cold_age
-    const due = atMs >= nextReclaimMs
+    const due = isDue(atMs, nextReclaimMs, Math.max(settings.cold_age, settings.interval))
     // Generations must be half a cold age apart: then the oldest of four is never younger than the cold age at its lower edge.
-    const age = pageAge?.source !== "working-set" && atMs >= state.nextAgeMs
+    const age = pageAge?.source !== "working-set" && isDue(atMs, state.nextAgeMs, settings.cold_age / 2)
     const next: State = {
       nextReclaimMs: due ? atMs + settings.interval : nextReclaimMs,
       nextAgeMs: age ? atMs + settings.cold_age / 2 : state.nextAgeMs,

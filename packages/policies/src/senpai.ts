@@ -6,6 +6,7 @@
  */
 import { formatBytes, limitBytes } from "@wmo/core"
 import { growth } from "@wmo/monitors"
+import { isDue } from "./due.ts"
 import { definePolicy } from "./Policy.ts"
 import { bytes, duration, ratio } from "./Setting.ts"
 
@@ -70,7 +71,7 @@ export const senpai = definePolicy({
       const share = Math.min((integralUs / allowedUs / settings.coeff_backoff) ** 2 * settings.max_backoff, settings.max_backoff)
       return set(clamp(state.limit * (1 + share)), `${stalled}: back off by ${(share * 100).toFixed(2)} %`)
     }
-    if (atMs < state.nextProbeMs) {
+    if (!isDue(atMs, state.nextProbeMs, settings.interval)) {
       return { actions: [], reason: `${stalled}: wait for the next probe`, state: { ...state, stallUs: total, integralUs } }
     }
     const share = Math.min((allowedUs / Math.max(integralUs, 1) / settings.coeff_probe) ** 2 * settings.max_probe, settings.max_probe)

@@ -1,12 +1,23 @@
 import type { Observation } from "@wmo/monitors"
 import { Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { decodeSettings, findPolicy, periodic, policies, senpai } from "../src/index.ts"
-import { anObservation, drive, everySecond, testPolicy } from "../src/testing.ts"
-
-for (const policy of policies) testPolicy(policy)
+import { darc, decodeSettings, findPolicy, periodic, policies, senpai, senpaiOomd } from "../src/index.ts"
+import { anObservation, drive, everySecond, testPolicy, type TestPolicyOptions } from "../src/testing.ts"
 
 const mib = 2 ** 20
+const { usage } = anObservation()
+
+/** What there must be to do for policies that find nothing in a group without limits whose memory is cold. */
+const scenes: Readonly<Record<string, TestPolicyOptions>> = {
+  none: { neverActs: true },
+  tmo: { given: { least: "1M" } },
+  "far-memory": { given: { least_age: "60s", silent: "30s" } },
+  watermark: { scene: () => ({ usage: { ...usage, high: 420 * mib } }) },
+  "cache-cap": { scene: () => ({ stat: { active_file: 200 * mib, inactive_file: 190 * mib } }), given: { cap: "64M" } }
+}
+for (const policy of policies) testPolicy(policy, scenes[policy.name])
+testPolicy(senpaiOomd, { given: { mode: "immediate", interval: "6s", modulate_swappiness: "on", swap_validation: "on" } })
+testPolicy(darc, { given: { on: "processes", psi_goal: "0.1%" } })
 const stall = (totalUs: bigint) => ({ some: { avg10: 0, avg60: 0, avg300: 0, totalUs } })
 
 describe("periodic", () => {

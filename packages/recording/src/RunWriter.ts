@@ -14,7 +14,11 @@ const framesPerFull = 600
 /** Frames that are at least this long are deflated. */
 const deflateFrom = 1024
 
-const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value))
+/** As `printAction` of policies has it, too: no limit is `"Infinity"`, addresses are decimal strings. */
+const json = (value: unknown): string | null =>
+  value === undefined
+    ? null
+    : JSON.stringify(value, (_, part: unknown) => (part === Infinity ? "Infinity" : typeof part === "bigint" ? part.toString() : part))
 const edge = (ms: number): number | null => (ms === Infinity ? null : ms)
 
 interface KnownSubject {
@@ -246,7 +250,7 @@ export class RunWriter {
     known.lastReason = reason
     for (const { allowed, asked, detail, reclaimedBytes, status, tookMs } of outcomes) {
       const reclaimed = reclaimedBytes === undefined ? null : Math.round(reclaimedBytes)
-      this.insertAction(known.id, atMs, [JSON.stringify(asked), json(allowed), status, reclaimed, tookMs, detail ?? null])
+      this.insertAction(known.id, atMs, [json(asked), json(allowed), status, reclaimed, tookMs, detail ?? null])
     }
   }
 }

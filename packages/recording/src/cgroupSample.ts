@@ -22,11 +22,11 @@ const usageColumns = [
   "machine_swap_total_bytes",
   "machine_swap_free_bytes"
 ]
-const pressureColumns = (kind: "some" | "full") => [
-  `memory_pressure_${kind}_us`,
-  `memory_pressure_${kind}_avg10_bp`,
-  `memory_pressure_${kind}_avg60_bp`,
-  `memory_pressure_${kind}_avg300_bp`
+const pressureColumns = (kind: "some" | "full", of = "memory") => [
+  `${of}_pressure_${kind}_us`,
+  `${of}_pressure_${kind}_avg10_bp`,
+  `${of}_pressure_${kind}_avg60_bp`,
+  `${of}_pressure_${kind}_avg300_bp`
 ]
 
 /** Metrics that every sample of a group has a place for, in order. Keys of memory.events and unknown ones of memory.stat come after. */
@@ -64,8 +64,39 @@ const metricsWith = (() => {
   }
 })()
 
-/** The group's sample; its machine's usage is in it, its page ages are not. */
-export const cgroupSample = ({ events, group, machine, pressure, stat, usage }: Observation): Sample => {
+/** What came back into use, as counters by the age it had: `promoted_from_60000_ms_pages`, and how many of those were file pages. */
+const promotionValues = ({ promotions }: Observation): ReadonlyArray<readonly [string, SampleValue]> =>
+  promotions === undefined
+    ? []
+    : [
+        ["promotions_are_estimates", promotions.isEstimate ? 1 : 0],
+        ...promotions.bins.flatMap(({ filePages, lowerMs, pages }): ReadonlyArray<readonly [string, SampleValue]> => [
+          [`promoted_from_${lowerMs}_ms_pages`, pages],
+          [`promoted_from_${lowerMs}_ms_file_pages`, filePages]
+        ])
+      ]
+
+/** What only some kernels, or newer recordings, say. */
+const furtherValues = (observation: Observation): ReadonlyArray<readonly [string, SampleValue]> => {
+  const { ioPressure, machine } = observation
+  const io = (kind: "some" | "full") => {
+    const values = pressureValues(ioPressure?.[kind])
+    return pressureColumns(kind, "io").map((name, i) => [name, values[i]] as const)
+  }
+  const all: ReadonlyArray<readonly [string, SampleValue]> = [
+    ...io("some"),
+    ...io("full"),
+    ["machine_mem_free_bytes", machine.memFreeBytes],
+    ["machine_swappiness", machine.swappiness],
+    ["machine_pswpout", machine.pswpout],
+    ...promotionValues(observation)
+  ]
+  return all.filter(([, value]) => value !== undefined)
+}
+
+/** The group's sample; its machine's usage and what came back into use are in it, its page ages are not. */
+export const cgroupSample = (observation: Observation): Sample => {
+  const { events, group, machine, pressure, stat, usage } = observation
   const values: Array<SampleValue> = [
     usage.currentBytes,
     usage.swapCurrentBytes,
@@ -93,16 +124,46 @@ export const cgroupSample = ({ events, group, machine, pressure, stat, usage }: 
     more.push(`memory_stat_${key}`)
     values.push(value)
   }
+  for (const [name, value] of furtherValues(observation)) {
+    more.push(name)
+    values.push(value)
+  }
   return { subject: { kind: "cgroup", name: group }, metrics: metricsWith(more), values }
 }
 
 const numberOr = <A>(value: number | bigint | undefined, otherwise: A): number | A => (value === undefined ? otherwise : Number(value))
 
-const pressureOf = (values: Values, kind: "some" | "full"): PressureStall["some"] => {
-  const total = values[`memory_pressure_${kind}_us`]
+const pressureOf = (values: Values, kind: "some" | "full", of: "memory" | "io"): PressureStall["some"] => {
+  const total = values[`${of}_pressure_${kind}_us`]
   if (total === undefined) return undefined
-  const average = (span: number) => Number(values[`memory_pressure_${kind}_avg${span}_bp`] ?? 0) / 100
+  const average = (span: number) => Number(values[`${of}_pressure_${kind}_avg${span}_bp`] ?? 0) / 100
   return { avg10: average(10), avg60: average(60), avg300: average(300), totalUs: BigInt(total) }
+}
+
+const stallOf = (values: Values, of: "memory" | "io"): PressureStall | undefined => {
+  const some = pressureOf(values, "some", of)
+  const full = pressureOf(values, "full", of)
+  if (some === undefined && full === undefined) return undefined
+  return { ...(some === undefined ? {} : { some }), ...(full === undefined ? {} : { full }) }
+}
+
+const promotionsOf = (values: Values): Observation["promotions"] => {
+  const isEstimate = values["promotions_are_estimates"]
+  if (isEstimate === undefined) return undefined
+  const ages = Object.keys(values)
+    .flatMap((name) => /^promoted_from_(\d+)_ms_pages$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .toSorted((a, b) => a - b)
+  return {
+    source: "recorded",
+    isEstimate: Number(isEstimate) === 1,
+    bins: ages.map((lowerMs, i) => ({
+      lowerMs,
+      upperMs: ages[i + 1] ?? Infinity,
+      pages: Number(values[`promoted_from_${lowerMs}_ms_pages`]),
+      filePages: Number(values[`promoted_from_${lowerMs}_ms_file_pages`] ?? 0)
+    }))
+  }
 }
 
 const known: ReadonlySet<string> = new Set(cgroupMetrics)
@@ -138,8 +199,6 @@ export const machineValues = (machine: Values | undefined): Values | undefined =
 /** The observation that a group's recorded values came from: what a policy saw, for replay. */
 export const observationOf = (group: string, atMs: number, values: Values, pageAge: PageAge | undefined): Observation => {
   const events = Object.entries(values).filter(([name]) => name.startsWith("memory_events_"))
-  const some = pressureOf(values, "some")
-  const full = pressureOf(values, "full")
   return {
     group,
     atMs,
@@ -158,14 +217,16 @@ export const observationOf = (group: string, atMs: number, values: Values, pageA
       events.length === 0
         ? undefined
         : Object.fromEntries(events.map(([name, value]) => [name.slice("memory_events_".length), BigInt(value)])),
-    pressure:
-      some === undefined && full === undefined
-        ? undefined
-        : { ...(some === undefined ? {} : { some }), ...(full === undefined ? {} : { full }) },
+    pressure: stallOf(values, "memory"),
+    ioPressure: stallOf(values, "io"),
+    promotions: promotionsOf(values),
     pageAge,
     machine: {
       memTotalBytes: numberOr(values["machine_mem_total_bytes"], 0),
       memAvailableBytes: numberOr(values["machine_mem_available_bytes"], 0),
+      memFreeBytes: numberOr(values["machine_mem_free_bytes"], undefined),
+      swappiness: numberOr(values["machine_swappiness"], undefined),
+      pswpout: values["machine_pswpout"] === undefined ? undefined : BigInt(values["machine_pswpout"]),
       swapTotalBytes: numberOr(values["machine_swap_total_bytes"], 0),
       swapFreeBytes: numberOr(values["machine_swap_free_bytes"], 0)
     }

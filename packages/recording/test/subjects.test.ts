@@ -1,6 +1,6 @@
 /** Many subjects in one run: what was seen when, histograms and heat, decisions, replay; cutting and joining. */
 import { assert, describe, it } from "@effect/vitest"
-import { anObservation } from "@wmo/policies/testing"
+import { anObservation, promotionsOf } from "@wmo/policies/testing"
 import { Effect, Stream } from "effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -266,6 +266,8 @@ describe("many subjects", () => {
           group: "app",
           atMs: second * 1000,
           usage: { ...anObservation().usage, currentBytes: 4096 * second, min: "max", low: 4096, high: "max", swapMax: "max" },
+          ioPressure: second === 2 ? undefined : { some: { avg10: 0, avg60: 0.5, avg300: 0, totalUs: BigInt(second) } },
+          promotions: second === 0 ? undefined : { ...promotionsOf([second, 0, 2 ** 40]), source: "recorded", isEstimate: second === 2 },
           stat: { anon: 5, pgfault: 2n ** 60n, unknown: { brand_new: 7n } },
           events: { high: 1n, oom_kill: 0n },
           pressure: { some: { avg10: 1.11, avg60: 0, avg300: 33.33, totalUs: 134_829_384_400n } },

@@ -11,7 +11,7 @@ import {
   type ReplayTotals
 } from "@wmo/control"
 import { formatBytes, formatDuration } from "@wmo/core"
-import { type Action, decodeSettings, describeAction, findPolicy } from "@wmo/policies"
+import { type Action, decodeSettings, describeAction, findPolicy, parseAction, printAction } from "@wmo/policies"
 import { type ActionRow, type DecisionRow, openRecordings, type Recording, type RunInfo } from "@wmo/recording"
 import { type Column, table } from "@wmo/report"
 import { Console, Effect, Option, Result, Stream } from "effect"
@@ -37,8 +37,6 @@ interface Then {
   readonly reasons: ReadonlyMap<number, string>
   readonly actions: ReadonlyMap<number, ReadonlyArray<ActionTaken>>
 }
-
-const parseAction = (text: string): Action => JSON.parse(text) as Action
 
 const readThen = Effect.fnUntraced(function* (recording: Recording, run: RunInfo, group: string) {
   const isOurs = ({ subject }: DecisionRow | ActionRow) => subject.kind === "cgroup" && subject.name === group
@@ -84,26 +82,30 @@ const totalsColumns: ReadonlyArray<Column<readonly [name: string, totals: Replay
     cell: ([, totals]) => (totals.lowest_limit_bytes === null ? "–" : formatBytes(totals.lowest_limit_bytes))
   },
   { head: "agings", cell: ([, totals]) => String(totals.agings) },
+  { head: "DAMON", cell: ([, totals]) => String(totals.damon_set_ups) },
   { head: "refused", cell: ([, totals]) => String(totals.refused) }
 ]
+
+/** An action for JSON: what has no limit says so. */
+const plain = (action: Action | undefined): unknown => (action === undefined ? null : JSON.parse(printAction(action)))
 
 const jsonOf = (step: ReplayStep, then: Then) => ({
   at_ms: step.observation.atMs,
   memory_current_bytes: step.observation.usage.currentBytes,
   reason: step.reason ?? null,
   actions: step.verdicts.map(({ asked, verdict }) => ({
-    asked,
-    allowed: verdict.allowed ?? null,
+    asked: plain(asked),
+    allowed: plain(verdict.allowed),
     note: verdict.allowed === undefined ? verdict.refusal : (verdict.note ?? null)
   })),
   recorded: {
     reason: then.reasons.get(step.observation.atMs) ?? null,
-    actions: (then.actions.get(step.observation.atMs) ?? []).map(({ allowed, asked }) => ({ asked, allowed: allowed ?? null }))
+    actions: (then.actions.get(step.observation.atMs) ?? []).map(({ allowed, asked }) => ({ asked: plain(asked), allowed: plain(allowed) }))
   }
 })
 
 const same = (a: ReadonlyArray<ActionTaken>, b: ReadonlyArray<ActionTaken>): boolean =>
-  JSON.stringify(a.map(({ asked }) => asked)) === JSON.stringify(b.map(({ asked }) => asked))
+  a.map(({ asked }) => printAction(asked)).join() === b.map(({ asked }) => printAction(asked)).join()
 
 const openLoop =
   "open loop: what it decides changes nothing about what it sees next; memory it would have reclaimed is still there. Sums are requests, not savings."

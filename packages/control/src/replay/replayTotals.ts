@@ -16,6 +16,8 @@ export interface ReplayTotals {
   readonly limits_set: number
   readonly lowest_limit_bytes: number | null
   readonly agings: number
+  /** How often schemes or a module of DAMON's were asked for. */
+  readonly damon_set_ups: number
   readonly refused: number
 }
 
@@ -27,6 +29,7 @@ export const noTotals: ReplayTotals = {
   limits_set: 0,
   lowest_limit_bytes: null,
   agings: 0,
+  damon_set_ups: 0,
   refused: 0
 }
 
@@ -49,6 +52,9 @@ const add = (totals: ReplayTotals, { allowed, asked }: ActionTaken): ReplayTotal
     }
     case "Age":
       return { ...totals, refused, agings: totals.agings + 1 }
+    case "SetSchemes":
+    case "SetDamonModule":
+      return { ...totals, refused, damon_set_ups: totals.damon_set_ups + 1 }
   }
 }
 

@@ -1,0 +1,128 @@
+/**
+ * Far memory's controller: every minute the lowest age at which no more of the working set would have come back than the SLO allows; the K-th
+ * percentile of those is the age in force, or the last minute's own where that is higher. Source: Lagar-Cavilla et al., ASPLOS 2019, §4.3.
+ * Kept: all of it. What there is beside: floor, budget, swap room, a pressure limit, and generations. Four of them tell two ages apart (a half and a whole of the
+ * age in force, at whose half they are made), so with MGLRU the age falls by a half a minute at most; it rises as far as it must.
+ */
+import { formatBytes, formatDuration, type Milliseconds, pageSize } from "@wmo/core"
+import { coldBytes, type Promotions } from "@wmo/monitors"
+import type { Action } from "./Action.ts"
+import { isDue } from "./due.ts"
+import { definePolicy } from "./Policy.ts"
+import { bytes as size, duration, percent } from "./Setting.ts"
+import { readStall, showPercent, stalledPercent, type StallReading } from "./stall.ts"
+import { inPages, stepRoomBytes, takeableBytes } from "./takeable.ts"
+
+type Bins = Promotions["bins"]
+
+interface State {
+  readonly startMs: Milliseconds
+  /** The minute that is going on: since when, and the counters then. */
+  readonly minute: { readonly sinceMs: Milliseconds; readonly bins: Bins } | undefined
+  /** The best age of each past minute; Infinity: none would have done. */
+  readonly best: ReadonlyArray<Milliseconds>
+  /** In force; Infinity: nothing is evicted. */
+  readonly ageMs: Milliseconds
+  readonly nextAgeMs: Milliseconds
+  /** What the last minute said. */
+  readonly why: string
+  readonly last: StallReading | undefined
+}
+
+const minuteMs = 60_000
+const workingSetMs = 120_000
+
+/** Pages that came back since, of at least that age, and of the bin that it lies in. A counter that went back begins anew. */
+const promotedSince = (now: Bins, before: Bins, ageMs: Milliseconds): number => {
+  const sum = (bins: Bins) => bins.reduce((pages, bin) => (bin.upperMs > ageMs ? pages + bin.pages : pages), 0)
+  return Math.max(0, sum(now) - sum(before))
+}
+
+/** The value below which K percent of them are (nearest rank). */
+export const percentile = (values: ReadonlyArray<number>, k: number): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil((k / 100) * sorted.length) - 1)] ?? Infinity
+}
+
+const showAge = (ageMs: Milliseconds): string => (ageMs === Infinity ? "none" : formatDuration(ageMs))
+
+export const farMemory = definePolicy({
+  name: "far-memory",
+  summary: "Evicts what is older than the lowest age that past minutes say keeps promotions within an SLO.",
+  source: "Software-Defined Far Memory (Google), ASPLOS 2019",
+  settings: {
+    promotions: percent({ default: "0.2%", doc: "share of the working set that may come back a minute (the SLO, P)" }),
+    percentile: percent({ default: "98%", doc: "share of past minutes that the age must have held in (K)" }),
+    silent: duration({ default: "5m", doc: "evict nothing for this long after the start, while learning (S)" }),
+    least_age: duration({ default: "120s", doc: "never evict what is younger than this" }),
+    history: duration({ default: "24h", doc: "how many past minutes count" }),
+    least: size({ default: "4M", doc: "leave less cold memory than this alone" }),
+    pressure_limit: percent({
+      default: "10%",
+      doc: "evict nothing while some task was stalled on memory for more than this share of time"
+    })
+  },
+  needs: ["page-age", "promotions", "memory.reclaim"],
+  ages: ({ least_age }) => [...new Set([least_age, workingSetMs, ...[2, 4, 8, 16, 32, 64].map((times) => least_age * times)])],
+  initialState: undefined as State | undefined,
+  decide: (input, given) => {
+    const { observation, settings } = input
+    const { atMs, pageAge, promotions } = observation
+    const isNew = given === undefined || atMs < given.startMs
+    const first: State = {
+      startMs: atMs,
+      minute: undefined,
+      best: [],
+      ageMs: Infinity,
+      nextAgeMs: 0,
+      why: "no minute is over yet",
+      last: undefined
+    }
+    const before = isNew ? first : given
+    const isGenerations = pageAge?.source === "mglru"
+    const ageEveryMs = (before.ageMs === Infinity ? settings.least_age : before.ageMs) / 2
+    const age = isGenerations && isDue(atMs, before.nextAgeMs, ageEveryMs)
+    const stall = readStall(observation)
+    const stalled = stalledPercent(stall, before.last, "memoryUs")
+    let state: State = age ? { ...before, nextAgeMs: atMs + ageEveryMs } : before
+    const decided = (reason: string, evict: ReadonlyArray<Action> = []) => ({
+      actions: age ? [...evict, { _tag: "Age" as const }] : evict,
+      reason: age ? `${reason}; a generation is due` : reason,
+      state: { ...state, last: stall }
+    })
+    if (promotions === undefined) return decided("the kernel tells nothing of what came back: no age can be chosen")
+    if (pageAge === undefined) return decided("the kernel reports no page ages yet")
+
+    const elapsedMs = atMs - (state.minute?.sinceMs ?? atMs)
+    if (state.minute === undefined || elapsedMs < 0 || elapsedMs > 10 * minuteMs) {
+      state = { ...state, minute: { sinceMs: atMs, bins: promotions.bins } }
+    } else if (elapsedMs >= minuteMs) {
+      const old = coldBytes(pageAge, workingSetMs)
+      const held = coldBytes(pageAge, 0)
+      const workingSet = Math.max(0, held.anonBytes + held.fileBytes - old.anonBytes - old.fileBytes)
+      const allowed = (settings.promotions / 100) * (workingSet / pageSize) * (elapsedMs / minuteMs)
+      const promoted = (ageMs: Milliseconds) => promotedSince(promotions.bins, state.minute!.bins, ageMs)
+      const candidates = [...new Set([settings.least_age, ...promotions.bins.map(({ lowerMs }) => lowerMs)])]
+        .filter((ageMs) => ageMs >= settings.least_age && (!isGenerations || ageMs >= ageEveryMs))
+        .toSorted((a, b) => a - b)
+      const lowest = candidates.find((ageMs) => promoted(ageMs) <= allowed) ?? Infinity
+      const best = [...state.best, lowest].slice(-Math.max(1, Math.round(settings.history / minuteMs)))
+      const kth = percentile(best, settings.percentile)
+      const why = `${promoted(settings.least_age)} pages older than ${showAge(settings.least_age)} came back, ${Math.floor(allowed)} may; the last minute needs ${showAge(lowest)}, ${settings.percentile} % of ${best.length} need ${showAge(kth)}`
+      state = { ...state, best, ageMs: Math.max(kth, lowest), why, minute: { sinceMs: atMs, bins: promotions.bins } }
+    }
+
+    const silentMs = settings.silent - (atMs - state.startMs)
+    if (silentMs > 0) return decided(`${state.why}; silent for another ${formatDuration(silentMs)}`)
+    if (state.ageMs === Infinity) return decided(`${state.why}: no age meets the SLO, nothing is evicted`)
+    if ((stalled ?? 0) > settings.pressure_limit)
+      return decided(`${state.why}; stalled ${showPercent(stalled)}, above ${settings.pressure_limit} %: wait`)
+    const cold = coldBytes(pageAge, state.ageMs)
+    const bytes = Math.min(inPages(takeableBytes(cold, observation)), stepRoomBytes(input))
+    const found = `${state.why}; ${formatBytes(cold.anonBytes)} anon and ${formatBytes(cold.fileBytes)} file idle ≥ ${formatDuration(state.ageMs)}`
+    if (bytes === 0 || bytes < settings.least) return decided(`${found}: ${formatBytes(bytes)} can be taken, not worth it`)
+    return decided(`${found} → evict ${formatBytes(bytes)}`, [
+      isGenerations ? { _tag: "Evict", olderThanMs: state.ageMs, bytes } : { _tag: "Reclaim", bytes }
+    ])
+  }
+})
