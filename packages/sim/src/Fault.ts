@@ -29,13 +29,16 @@ const shortestHighDelayUs = 10_000
  */
 export const makeRoom = (machine: MachineState, group: MemoryGroup): Microseconds => {
   let stallUs = 0
-  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) {
-    const max = g.parent === undefined ? machine.memTotalBytes : g.limit("max")
-    if (g.currentBytes() + pageSize <= max) continue
+  for (let level: MemoryGroup | undefined = group; level !== undefined; level = level.parent) {
+    const g = level
+    const { parent } = g
+    // What goes to zram takes memory in turn.
+    const max = () => (parent === undefined ? machine.memTotalBytes - (machine.zram?.usedBytes ?? 0) : g.limit("max"))
+    if (g.currentBytes() + pageSize <= max()) continue
     machine.spentUs = 0
     let isKilled = false
-    for (let tries = chargeRetries; g.currentBytes() + pageSize > max && !isKilled; tries--) {
-      if (g.parent !== undefined) g.event("max")
+    for (let tries = chargeRetries; g.currentBytes() + pageSize > max() && !isKilled; tries--) {
+      if (parent !== undefined) g.event("max")
       const got = reclaim(machine, g, reclaimBatch, "direct")
       if (got > 0 && tries > 0) continue
       g.event("oom")
@@ -88,7 +91,7 @@ export const bringIn = (machine: MachineState, group: MemoryGroup, page: number,
   faultTimes.runUs = costs.minorFault.draw()
   faultTimes.waitUs = 0
   faultTimes.isRecent = false
-  faultTimes.isDevice = location === ON_DISK || location === DROPPED
+  faultTimes.isDevice = (location === ON_DISK && machine.zram === undefined) || location === DROPPED
   counters.add("pgfault", 1)
   if (location === ABSENT) {
     if (isFile && !isWrite) faultTimes.runUs += costs.diskRead.draw() / readahead
@@ -107,7 +110,7 @@ export const bringIn = (machine: MachineState, group: MemoryGroup, page: number,
       faultTimes.waitUs = costs.zswapLoad.draw()
     } else if (location === ON_DISK) {
       counters.add("pswpin", 1)
-      faultTimes.waitUs = costs.diskRead.draw()
+      faultTimes.waitUs = machine.zram === undefined ? costs.diskRead.draw() : costs.zswapLoad.draw()
     } else if (location === ZERO) {
       counters.add("swpin_zero", 1)
     } else if (location === DROPPED) {

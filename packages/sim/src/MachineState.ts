@@ -8,6 +8,7 @@ import { Cpus } from "./Cpus.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
 import type { RunningWorkload } from "./RunningWorkload.ts"
 import type { Workload } from "./Workload.ts"
+import type { ZramDevice } from "./ZramDevice.ts"
 
 /** The zswap module parameters that the model obeys. */
 export interface ZswapSettings {
@@ -19,11 +20,15 @@ export interface ZswapSettings {
 export interface MachineOptions {
   readonly memTotalBytes: Bytes
   readonly swapBytes: Bytes
+  /** What swap is on where it is not a disk. */
+  readonly zram: ZramDevice | undefined
   /** How many CPUs there are; undefined: one for every task, and one for whatever is asked for by a file. */
   readonly cpus: number | undefined
   readonly costs: CostSamplers
   /** Read at the start of every reclaim, so that a write to a parameter file counts at once. */
   readonly zswapSettings: () => ZswapSettings
+  /** vm.swappiness, as its file says it now. */
+  readonly swappiness: () => number
   /** Whether the group's pages may go to the swap device (memory.zswap.writeback). */
   readonly mayWriteToDisk: (group: MemoryGroup) => boolean
   /** Lets the workloads run while somebody who wrote to a file waits for work of this long. */
@@ -35,14 +40,13 @@ export interface MachineOptions {
   readonly onExit: (process: RunningWorkload) => void
 }
 
-/** vm.swappiness. */
-export const defaultSwappiness = 60
-
 export class MachineState {
   readonly memTotalBytes: Bytes
   readonly swapPages: Pages
   readonly costs: CostSamplers
   readonly options: MachineOptions
+  /** Undefined: swap is on a disk. */
+  readonly zram: ZramDevice | undefined
   /** Undefined where every task has one. */
   readonly cpus: Cpus | undefined
   /** How many tasks began on each CPU and have not ended. */
@@ -68,6 +72,7 @@ export class MachineState {
     this.memTotalBytes = options.memTotalBytes
     this.swapPages = Math.floor(options.swapBytes / pageSize)
     this.costs = options.costs
+    this.zram = options.zram
     this.cpus = options.cpus === undefined ? undefined : new Cpus(options.cpus)
     this.tasksByCpu = Array.from({ length: options.cpus ?? 0 }, () => 0)
     this.zswap = { enabled: true, maxPoolPercent: 20, acceptThresholdPercent: 90 }
@@ -105,6 +110,6 @@ export class MachineState {
 
   /** Memory that applications could still get, about: what is free. */
   availableBytes(): Bytes {
-    return Math.max(0, this.memTotalBytes - (this.groups.get("")?.currentBytes() ?? 0))
+    return Math.max(0, this.memTotalBytes - (this.groups.get("")?.currentBytes() ?? 0) - (this.zram?.usedBytes ?? 0))
   }
 }

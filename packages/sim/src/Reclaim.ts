@@ -7,7 +7,7 @@
  * Source: mm/vmscan.c (evict_folios, get_type_to_scan, lru_gen_look_around), mm/memcontrol.c (memory.reclaim's loop).
  */
 import { pageSize, type Pages } from "@wmo/core"
-import { defaultSwappiness, type MachineState } from "./MachineState.ts"
+import type { MachineState } from "./MachineState.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
 import { ACCESSED, ANON_TYPE, DIRTY, DROPPED, FILE_TYPE } from "./PageTable.ts"
 import { canSwap, NO_SLOT, REFUSED, swapOut } from "./Swap.ts"
@@ -152,7 +152,7 @@ export const reclaim = (
   group: MemoryGroup,
   target: Pages,
   kind: ReclaimKind,
-  swappiness: Swappiness = defaultSwappiness
+  swappiness: Swappiness = machine.options.swappiness()
 ): Pages => {
   machine.zswap = machine.options.zswapSettings()
   let reclaimed = 0
@@ -172,7 +172,7 @@ export const evictGenerations = (
   group: MemoryGroup,
   seq: number,
   limit: Pages = Infinity,
-  swappiness: Swappiness = defaultSwappiness
+  swappiness: Swappiness = machine.options.swappiness()
 ): Pages => {
   machine.zswap = machine.options.zswapSettings()
   let evicted = 0

@@ -4,10 +4,8 @@
  * Simplified: see the headers of Generations, Reclaim, Swap, Fault, Task and Psi. Work asked for by a file (memory.reclaim, lru_gen, limits)
  * takes virtual time by its costs, in which the workloads run on: the write returns later than it was made. It has a CPU of its own, unless `cpus` says how many there are.
  */
-import { type Bytes, type Cgroups, type KernFs, type Machine, type Mglru, type Microseconds, type Milliseconds } from "@wmo/core"
-import type { WorkingSet, Zswap } from "@wmo/core"
+import { type Bytes, type Microseconds, type Milliseconds, pageSize } from "@wmo/core"
 import { Errno, FakeKernel, type MemcgLimits, type MemcgModel } from "@wmo/core/testing"
-import type { Layer } from "effect"
 import { constants } from "node:fs"
 import { AccessObserver, type AccessObserverOptions } from "./AccessObserver.ts"
 import { type Costs, costSamplers, defaultCosts } from "./Costs.ts"
@@ -21,6 +19,7 @@ import { Random } from "./Random.ts"
 import { RunningWorkload } from "./RunningWorkload.ts"
 import { runBeside, runTo } from "./runTasks.ts"
 import type { Workload } from "./Workload.ts"
+import { ZramDevice } from "./ZramDevice.ts"
 
 export interface SimulationOptions {
   /** Any number; everything random follows from it. */
@@ -29,6 +28,8 @@ export interface SimulationOptions {
   readonly memTotalBytes?: Bytes
   /** Size of the one swap device; 0: a machine without swap. Default 2 GiB. */
   readonly swapBytes?: Bytes
+  /** What swap is on; zram takes memory that is charged to no group. Default a disk. */
+  readonly swapDevice?: "disk" | "zram"
   /** CPUs that tasks, and work asked for by files, share. Default: as many as it takes. */
   readonly cpus?: number
   /** Initial zswap parameters; `false`: a kernel without zswap. */
@@ -93,10 +94,18 @@ export class Simulation {
     const memTotalBytes = options.memTotalBytes ?? 4 * gib
     const swapBytes = options.swapBytes ?? 2 * gib
     const hasZswap = options.zswap !== false
+    const zram = options.swapDevice === "zram" && swapBytes > 0 ? new ZramDevice() : undefined
+    const area = {
+      type: "partition",
+      sizeBytes: swapBytes,
+      ...(zram ? { path: "/dev/zram0", priority: 100 } : { path: "/dev/vda2", priority: -2 })
+    }
     this.machine = new MachineState({
       memTotalBytes,
       swapBytes,
+      zram,
       cpus: options.cpus,
+      swappiness: () => Number(this.kernel.fs.text("/proc/sys/vm/swappiness")),
       costs: costSamplers({ ...defaultCosts, ...options.costs }, (name) => Random.stream(this.seed, name)),
       zswapSettings: () => this.zswapSettings(hasZswap),
       mayWriteToDisk: (group) => this.mayWriteToDisk(group),
@@ -112,14 +121,13 @@ export class Simulation {
       memcg: (name, limits) => this.addGroup(name, limits),
       memTotalBytes,
       memAvailableBytes: () => machine.availableBytes(),
-      swaps: () =>
-        swapBytes === 0
-          ? []
-          : [{ path: "/dev/vda2", type: "partition", sizeBytes: swapBytes, usedBytes: machine.usedSwapPages * 4096, priority: -2 }],
+      swaps: () => (swapBytes === 0 ? [] : [{ ...area, usedBytes: machine.usedSwapPages * pageSize }]),
+      zram: zram !== undefined,
       zswap: hasZswap,
       takesMaxSwappiness: true,
       workingSet: options.workingSet ?? true
     })
+    zram?.animate(this.kernel.zram!.devices.get(0)!, swapBytes)
     this.addFiles(options.zswap)
   }
 
@@ -128,7 +136,7 @@ export class Simulation {
   }
 
   /** The core services over this kernel. */
-  get layer(): Layer.Layer<KernFs | Cgroups | Machine | Mglru | WorkingSet | Zswap> {
+  get layer(): FakeKernel["layer"] {
     return this.kernel.layer
   }
 

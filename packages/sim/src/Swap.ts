@@ -35,15 +35,37 @@ const dropFromPool = (machine: MachineState, group: MemoryGroup, page: number): 
   machine.storedPages--
 }
 
+/** Hands a page to the device; false where that cannot take it. */
+const writeToDevice = (machine: MachineState, group: MemoryGroup, page: number): boolean => {
+  const size = group.pages.compressed[page]!
+  if (machine.zram === undefined) {
+    machine.spentUs += machine.costs.diskWrite.draw()
+  } else {
+    // zram compresses what it is given, whoever has done so before.
+    machine.spentUs += machine.costs.zswapStore.draw()
+    if (!machine.zram.store(size)) return false
+    group.offload.store(sizeClass(size))
+  }
+  group.counters.add("pswpout", 1)
+  return true
+}
+
+const dropFromDevice = (machine: MachineState, group: MemoryGroup, page: number): void => {
+  if (machine.zram === undefined) return
+  const size = group.pages.compressed[page]!
+  machine.zram.drop(size)
+  group.offload.store(-sizeClass(size))
+}
+
 /** Writes the group's oldest zswap entry to the device. */
 const writeBackOldest = (machine: MachineState, group: MemoryGroup): boolean => {
   const page = group.pages.oldest(zswapList)
   if (page < 0 || !machine.options.mayWriteToDisk(group)) return false
+  machine.spentUs += machine.costs.zswapLoad.draw()
+  if (!writeToDevice(machine, group, page)) return false
   dropFromPool(machine, group, page)
   group.pages.setLocation(page, ON_DISK)
   group.counters.add("zswpwb", 1)
-  group.counters.add("pswpout", 1)
-  machine.spentUs += machine.costs.zswapLoad.draw() + machine.costs.diskWrite.draw()
   return true
 }
 
@@ -94,10 +116,8 @@ export const swapOut = (machine: MachineState, group: MemoryGroup, page: number)
       machine.storedPages++
       group.counters.add("zswpout", 1)
     } else {
-      if (!machine.options.mayWriteToDisk(group)) return REFUSED
+      if (!machine.options.mayWriteToDisk(group) || !writeToDevice(machine, group, page)) return REFUSED
       location = ON_DISK
-      group.counters.add("pswpout", 1)
-      machine.spentUs += machine.costs.diskWrite.draw()
     }
   }
   pages.setLocation(page, location)
@@ -109,6 +129,7 @@ export const swapOut = (machine: MachineState, group: MemoryGroup, page: number)
 /** Frees the slot, and the compressed copy, of a page that is not resident any more; the caller says where the page is from now on. */
 export const releaseSlot = (machine: MachineState, group: MemoryGroup, page: number, location: number): void => {
   if (location === IN_ZSWAP) dropFromPool(machine, group, page)
+  else if (location === ON_DISK) dropFromDevice(machine, group, page)
   group.chargeSwap(-1)
   machine.usedSwapPages--
 }
