@@ -58,6 +58,8 @@ export interface PolicySummary {
   readonly settings: Readonly<Record<string, string>>
   readonly workloads: number
   readonly saved_share_of_bound: number
+  /** The same, but a workload on which it broke the objective counts as nothing saved: what the policy can be trusted with. */
+  readonly saved_share_within_slo: number
   readonly saved_share_at_own_rate: number
   /** All that was saved over all that could be, at 0.2 % a minute: workloads weigh as much as there is to save. */
   readonly saved_share_pooled: number
@@ -87,6 +89,7 @@ export const summarizePolicies = (
         settings: group[0]!.settings,
         workloads: done.length,
         saved_share_of_bound: mean("saved_share_of_bound"),
+        saved_share_within_slo: estimate(done.map((row) => (isOverSlo(row) ? 0 : (row.saved_share_of_bound ?? 0)))).mean,
         saved_share_at_own_rate: mean("saved_share_at_own_rate"),
         saved_share_pooled: mean("bound_mib") > 0 ? mean("saved_mib") / mean("bound_mib") : 1,
         promotions_pct_per_min: mean("promotions_pct_per_min"),

@@ -45,6 +45,7 @@ export const policyTable = (summaries: ReadonlyArray<PolicySummary>): string =>
     [
       { head: "policy", align: "left", cell: title },
       { head: "workloads", cell: ({ workloads }) => String(workloads) },
+      { head: "within SLO", cell: (row) => percent(row.saved_share_within_slo) },
       { head: "of bound", cell: (row) => percent(row.saved_share_of_bound) },
       { head: "pooled", cell: (row) => percent(row.saved_share_pooled) },
       { head: "at own rate", cell: (row) => percent(row.saved_share_at_own_rate) },
@@ -57,7 +58,7 @@ export const policyTable = (summaries: ReadonlyArray<PolicySummary>): string =>
       { head: "SLO held", cell: (row) => `${row.slo_minutes_pct.toFixed(0)} %` },
       { head: "over SLO", cell: (row) => `${row.over_slo.length} of ${row.workloads}` }
     ],
-    summaries.toSorted((a, b) => b.saved_share_of_bound - a.saved_share_of_bound)
+    summaries.toSorted((a, b) => b.saved_share_within_slo - a.saved_share_within_slo || b.saved_share_of_bound - a.saved_share_of_bound)
   )
 
 /** What there is to save, by how many promotions are allowed. */
@@ -74,19 +75,16 @@ export const boundTable = (bounds: ReadonlyArray<WorkloadBound>): string => {
   )
 }
 
-/** Who came closest to the bound within the objective, on average. Undefined when nothing ran. */
+/** Who came closest to the bound within the objective. Undefined when nothing but the baseline ran. */
 export const comparisonSentence = ({ summaries }: PolicyComparison): string | undefined => {
   const acting = summaries.filter(({ policy }) => policy !== "none")
-  const within = acting.filter(
-    ({ promotions_pct_per_min, psi_some_pct }) => promotions_pct_per_min <= sloPromotionsPct && psi_some_pct <= sloPsiPct
-  )
+  const best = acting.toSorted((a, b) => b.saved_share_within_slo - a.saved_share_within_slo)[0]
+  if (best === undefined) return undefined
   const objective = `${sloPromotionsPct} % promotions a minute and ${sloPsiPct} % pressure`
-  const best = within.toSorted((a, b) => b.saved_share_of_bound - a.saved_share_of_bound)[0]
-  if (best !== undefined) {
-    return (
-      `Within ${objective} on average, ${title(best)} came closest to what is possible: ${percent(best.saved_share_of_bound)} of the bound, ` +
-      `${fixed(best.saved_mib, 0)} MiB a workload.`
-    )
-  }
-  return acting.length === 0 ? undefined : `No policy stayed within ${objective} on average.`
+  if (best.saved_share_within_slo <= 0) return `No policy saved anything on any workload within ${objective}.`
+  const held = best.over_slo.length === 0 ? "everywhere" : `on ${best.workloads - best.over_slo.length} of ${best.workloads} workloads`
+  return (
+    `${title(best)} came closest to what is possible within ${objective}: it held them ${held} and reached ` +
+    `${percent(best.saved_share_within_slo)} of the bound, workloads on which it did not hold them counted as nothing.`
+  )
 }
