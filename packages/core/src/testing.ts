@@ -5,6 +5,7 @@ export { Errno, type FakeDescriptor, type FakeFile, FakeFs, type FakeOpenFile } 
 export { type FakeGroup, FakeCgroups } from "./testing/FakeCgroups.ts"
 export { FakeZram, type FakeZramDevice } from "./testing/FakeZram.ts"
 export { FakeZswap } from "./testing/FakeZswap.ts"
+export type { DamonEngine, DamonEngineStats, DamonTraceReader } from "./testing/DamonEngine.ts"
 export { FakeDamon, type FakeDamonOptions } from "./testing/FakeDamon.ts"
 export { FakeKernel, type FakeKernelOptions } from "./testing/FakeKernel.ts"
 export { makeSimpleMemcg, type MemcgLimits, type MemcgModel, noLimits, type SimpleMemcg } from "./testing/MemcgModel.ts"

@@ -9,6 +9,7 @@ import { adminFields, below, type Fields, type FileField, kdamondFields, type Li
 import type { DamonModuleName } from "../damon/DamonErrors.ts"
 import type { DamonContext, DamonTriedRegion, Kdamond } from "../damon/DamonTree.ts"
 import { problemsOf } from "../damon/makeKdamond.ts"
+import type { DamonEngine } from "./DamonEngine.ts"
 import { damonCommands, damonWords, hasSince, ints, parseBoolean, parseInteger, uints } from "./damonWords.ts"
 import { FakeDamonModules } from "./FakeDamonModules.ts"
 import { addDamonTracing } from "./FakeDamonTrace.ts"
@@ -19,6 +20,8 @@ export interface FakeDamonOptions {
   readonly kernel?: Since
   /** What monitoring sees, whenever it is asked; by default ten regions per target. */
   readonly regions?: (context: DamonContext) => ReadonlyArray<DamonTriedRegion>
+  /** Kdamonds that monitor something; without it what they see is made up. */
+  readonly engine?: DamonEngine
   /** Whether there is such a process; by default what `/proc` of this machine says. */
   readonly isProcess?: (pid: number) => boolean
   /** What interval tuning comes to at once, where a goal is set. */
@@ -83,9 +86,10 @@ export class FakeDamon {
       root: `${roots.sys}/module`,
       modules,
       isBusy: () => this.isRunning,
-      nextPid: () => this.nextPid++
+      nextPid: () => this.nextPid++,
+      engine: options.engine
     })
-    addDamonTracing(fs, roots.tracing, this.kernel, () => this.aggregate())
+    addDamonTracing(fs, roots.tracing, this.kernel, options.engine ?? (() => this.aggregate()))
   }
 
   /** What a kdamond runs with; undefined while it is off. */
@@ -93,6 +97,7 @@ export class FakeDamon {
     const kdamond = this.kdamonds[index]
     if (kdamond?.running === undefined) return undefined
     const { operations, targets } = kdamond.running
+    if (this.options.engine?.isRunning(index) === false) return (kdamond.running = undefined)
     const isAlive = this.options.isProcess ?? ((pid: number) => existsSync(`/proc/${pid}`))
     if (operations !== "paddr" && targets.length > 0 && !targets.some(({ pid }) => isAlive(pid))) kdamond.running = undefined
     return kdamond.running
@@ -242,17 +247,24 @@ export class FakeDamon {
     if (command === "on") return this.start(index, kdamond)
     if (command === "off") {
       if (running === undefined) throw new Errno(kdamond.hasRun ? "EPERM" : "EINVAL")
+      this.options.engine?.stop(index)
       kdamond.running = undefined
       return
     }
     if (running === undefined) throw new Errno("EINVAL")
     if (command === "commit") return this.commit(index, kdamond)
+    const { engine } = this.options
+    if (command === "commit_schemes_quota_goals") engine?.commitGoals(index, this.value(index).contexts[0]!)
+    const tried = /^update_schemes_tried/.test(command) ? engine?.tryOnce(index) : undefined
+    // Time may have passed, and with it the last target.
+    if (this.running(index) === undefined) throw new Errno("EINVAL")
     const schemes = `${this.admin}/kdamonds/${index}/contexts/0/schemes`
-    running.schemes.forEach((_, i) => this.update(command, running, kdamond, i, `${schemes}/${i}`))
+    running.schemes.forEach((_, i) => this.update(command, running, index, i, `${schemes}/${i}`, tried?.[i]))
     if (command === "update_tuned_intervals") {
       const intervals = `${this.admin}/kdamonds/${index}/contexts/0/monitoring_attrs/intervals`
-      this.texts.set(`${intervals}/sample_us`, String(running.intervals.sampleUs))
-      this.texts.set(`${intervals}/aggr_us`, String(running.intervals.aggrUs))
+      const { aggrUs, sampleUs } = engine?.intervals(index) ?? running.intervals
+      this.texts.set(`${intervals}/sample_us`, String(sampleUs))
+      this.texts.set(`${intervals}/aggr_us`, String(aggrUs))
     }
   }
 
@@ -263,6 +275,7 @@ export class FakeDamon {
     kdamond.running = this.tune(context)
     kdamond.pid = this.nextPid++
     kdamond.hasRun = true
+    this.options.engine?.start(index, kdamond.pid, context)
     kdamond.stats = context.schemes.map(() => ({ nrTried: 0n, szTried: 0n, nrApplied: 0n, szApplied: 0n }))
   }
 
@@ -279,12 +292,14 @@ export class FakeDamon {
     } catch (error) {
       // Kernels that do not try it on a copy first have ended the kdamond by then, and say nothing.
       if (this.isSince([6, 17])) throw error
+      this.options.engine?.stop(index)
       kdamond.running = undefined
       return
     }
     const { schemes } = context
     // Committed intervals are where tuning begins again.
     kdamond.running = context
+    this.options.engine?.commit(index, context)
     kdamond.stats = schemes.map((_, i) => kdamond.stats[i] ?? { nrTried: 0n, szTried: 0n, nrApplied: 0n, szApplied: 0n })
   }
 
@@ -297,33 +312,49 @@ export class FakeDamon {
     )
   }
 
-  private update(command: string, context: DamonContext, kdamond: FakeKdamond, scheme: number, directory: string): void {
+  private update(
+    command: string,
+    context: DamonContext,
+    index: number,
+    scheme: number,
+    directory: string,
+    tried: ReadonlyArray<DamonTriedRegion> | undefined
+  ): void {
     // What was set up since may have fewer schemes than what runs.
     if (!this.fs.existsSync(directory)) return
-    const matches = this.matches(context, scheme)
+    const { engine } = this.options
+    const matches = tried ?? (engine === undefined ? this.matches(context, scheme) : [])
     const bytes = matches.reduce((sum, { end, start }) => sum + end - start, 0n)
     const set = (file: string, value: bigint | number) => {
       if (this.texts.has(`${directory}/${file}`)) this.texts.set(`${directory}/${file}`, String(value))
     }
     if (command === "update_schemes_stats") {
-      const stats = kdamond.stats[scheme]!
-      const isApplied = context.schemes[scheme]!.action !== "lru_prio" || context.operations === "paddr"
-      stats.nrTried += BigInt(matches.length)
-      stats.szTried += bytes
-      stats.nrApplied += isApplied ? BigInt(matches.length) : 0n
-      stats.szApplied += isApplied ? bytes : 0n
+      const stats = engine?.stats(index, scheme) ?? this.count(context, index, scheme, matches)
       set("stats/nr_tried", stats.nrTried)
       set("stats/sz_tried", stats.szTried)
       set("stats/nr_applied", stats.nrApplied)
       set("stats/sz_applied", stats.szApplied)
+      if ("qtExceeds" in stats) set("stats/qt_exceeds", stats.qtExceeds)
     } else if (command === "update_schemes_effective_quotas") {
-      set("quotas/effective_bytes", context.schemes[scheme]!.quotas.bytes)
+      set("quotas/effective_bytes", engine?.effectiveBytes(index, scheme) ?? context.schemes[scheme]!.quotas.bytes)
     } else if (command.endsWith("_tried_regions") || command === "update_schemes_tried_bytes") {
       const isClear = command.startsWith("clear")
       this.empty(`${directory}/tried_regions`)
       set("tried_regions/total_bytes", isClear ? 0n : bytes)
       if (command === "update_schemes_tried_regions") this.addTried(`${directory}/tried_regions`, matches)
     }
+  }
+
+  /** Statistics that are made up: every scheme is applied to all that it matches, whenever somebody asks. */
+  private count(context: DamonContext, index: number, scheme: number, matches: ReadonlyArray<DamonTriedRegion>): FakeKdamond["stats"][0] {
+    const stats = this.kdamonds[index]!.stats[scheme]!
+    const bytes = matches.reduce((sum, { end, start }) => sum + end - start, 0n)
+    const isApplied = context.schemes[scheme]!.action !== "lru_prio" || context.operations === "paddr"
+    stats.nrTried += BigInt(matches.length)
+    stats.szTried += bytes
+    stats.nrApplied += isApplied ? BigInt(matches.length) : 0n
+    stats.szApplied += isApplied ? bytes : 0n
+    return stats
   }
 
   private addTried(directory: string, regions: ReadonlyArray<DamonTriedRegion>): void {

@@ -2,8 +2,10 @@
  * The DAMON modules of the fake kernel: parameters, switching on and off, `commit_inputs`. At most one runs, and none beside a kdamond.
  * Models mm/damon/{reclaim,lru_sort,stat}.c as 6.12 was seen to behave.
  */
+import type { DamonModuleName } from "../damon/DamonErrors.ts"
 import type { Since } from "../damon/DamonLayout.ts"
 import { damonModuleFiles } from "../damon/DamonModules.ts"
+import type { DamonEngine } from "./DamonEngine.ts"
 import { hasSince, parseBoolean, parseInteger } from "./damonWords.ts"
 import { Errno, type FakeFs } from "./FakeFs.ts"
 
@@ -47,6 +49,7 @@ export interface FakeDamonModulesOptions {
   /** Whether a kdamond of sysfs runs. */
   readonly isBusy: () => boolean
   readonly nextPid: () => number
+  readonly engine?: DamonEngine | undefined
 }
 
 export class FakeDamonModules {
@@ -75,7 +78,10 @@ export class FakeDamonModules {
       const path = `${directory}/${file}`
       const initial = (name === "damon_lru_sort" ? lruSortDefaults[file] : undefined) ?? moduleDefaults[file] ?? "0"
       this.texts.set(path, isSwitch(file) ? "N" : initial)
-      const read = () => `${file === "kdamond_pid" ? (this.modulePids.get(name) ?? -1) : this.texts.get(path)!}\n`
+      const read = () => {
+        if (file === "kdamond_pid") return `${this.modulePids.get(name) ?? -1}\n`
+        return `${(isOutput ? this.options.engine?.moduleOutput(name, file) : undefined) ?? this.texts.get(path)!}\n`
+      }
       const isOutput = /^(?:kdamond_pid|nr_.*(?:regions|exceeds)|bytes_.*|estimated_.*|memory_idle_.*)$/.test(file) && !/^m.._nr/.test(file)
       const write = (text: string) => {
         if (isSwitch(file)) {
@@ -99,24 +105,38 @@ export class FakeDamonModules {
     )
   }
 
-  private switchModule(name: string, directory: string, isOn: boolean): void {
-    if (!isOn) return void this.modulePids.delete(name)
+  /** What the module's files say, by file. */
+  private parameters(directory: string): ReadonlyMap<string, string> {
+    const inside = [...this.texts].filter(([path]) => path.startsWith(`${directory}/`))
+    return new Map(inside.map(([path, text]) => [path.slice(directory.length + 1), text]))
+  }
+
+  private switchModule(name: DamonModuleName, directory: string, isOn: boolean): void {
+    const { engine } = this.options
+    if (!isOn) {
+      if (this.modulePids.delete(name)) engine?.stopModule(name)
+      return
+    }
     if (this.modulePids.has(name)) return
     if (this.isRunning || this.options.isBusy()) throw new Errno("EBUSY")
     if (name !== "damon_stat" && !this.isModuleSound(directory)) throw new Errno("EINVAL")
     this.modulePids.set(name, this.options.nextPid())
     // As seen on 6.12: who names no range finds the largest one of System RAM in the files.
     const ends = [`${directory}/monitor_region_start`, `${directory}/monitor_region_end`] as const
-    if (ends.some((path) => this.texts.get(path) !== "0")) return
-    this.texts.set(ends[0], String(2 ** 20))
-    this.texts.set(ends[1], String(4 * 2 ** 30 - 1))
+    if (ends.every((path) => this.texts.get(path) === "0")) {
+      const { end, start } = engine?.systemRam() ?? { start: 2 ** 20, end: 4 * 2 ** 30 - 1 }
+      this.texts.set(ends[0], String(start))
+      this.texts.set(ends[1], String(end))
+    }
+    engine?.startModule(name, this.modulePids.get(name)!, this.parameters(directory))
   }
 
   /** At its next look at the watermarks a real one does this; bad inputs end it. */
-  private commitModule(name: string, directory: string): void {
+  private commitModule(name: DamonModuleName, directory: string): void {
     if (!this.modulePids.has(name)) return void this.texts.set(`${directory}/commit_inputs`, "Y")
-    if (this.isModuleSound(directory)) return
+    if (this.isModuleSound(directory)) return this.options.engine?.commitModule(name, this.parameters(directory))
     this.modulePids.delete(name)
+    this.options.engine?.stopModule(name)
     this.texts.set(`${directory}/enabled`, "N")
   }
 }

@@ -4,13 +4,26 @@
  */
 import type { Since } from "../damon/DamonLayout.ts"
 import { damonTracepoints } from "../damon/DamonTraceEvent.ts"
+import type { DamonEngine, DamonTraceReader } from "./DamonEngine.ts"
 import { hasSince } from "./damonWords.ts"
 import { Errno, type FakeFs } from "./FakeFs.ts"
 
 const encoder = new TextEncoder()
 
-/** `aggregate` gives the lines of one aggregation, each second time that a pipe is looked at. */
-export const addDamonTracing = (fs: FakeFs, tracing: string, kernel: Since, aggregate: () => string): void => {
+/** What a buffer holds; later lines are lost. The kernel overwrites the oldest ones instead. */
+const linesAtMost = 100_000
+
+/** Each second look finds what was aggregated since the last one. */
+const madeUp = (aggregate: () => string, isOn: (name: string) => boolean) => {
+  let isTurn = false
+  return (): string => {
+    isTurn = !isTurn
+    return isTurn && isOn("damon_aggregated") ? aggregate() : ""
+  }
+}
+
+/** `source` gives the lines of one aggregation, each second time that a pipe is looked at; or it is an engine that tells of events. */
+export const addDamonTracing = (fs: FakeFs, tracing: string, kernel: Since, source: DamonEngine | (() => string)): void => {
   const since: Readonly<Record<string, Since>> = {
     damon_aggregated: [5, 15],
     damos_before_apply: [6, 7],
@@ -23,29 +36,51 @@ export const addDamonTracing = (fs: FakeFs, tracing: string, kernel: Since, aggr
     for (const name of events) fs.file(`${directory}/events/damon/${name}/enable`, "0\n", 0o640)
   }
   addEvents(tracing)
+  const readers = new Map<string, DamonTraceReader>()
+  const told = (engine: DamonEngine, isOn: (name: string) => boolean, path: string) => {
+    let pending: Array<string> = []
+    const reader: DamonTraceReader = {
+      wants: isOn,
+      take: (line) => {
+        if (pending.length < linesAtMost) pending.push(line)
+      }
+    }
+    engine.addTraceReader(reader)
+    readers.set(path, reader)
+    // Whole lines, as many as there is room for.
+    return (length: number): string => {
+      let text = ""
+      let taken = 0
+      while (taken < pending.length && text.length + pending[taken]!.length <= length) text += pending[taken++]!
+      pending = pending.slice(taken)
+      return text
+    }
+  }
   const instances = `${tracing}/instances`
   fs.directory(instances)
   fs.watch(instances, {
     onMkdir: (path) => {
       addEvents(path)
       fs.file(`${path}/buffer_size_kb`, "1408\n", 0o640)
-      let isTurn = false
-      const isOn = (name: string) => fs.text(`${path}/events/damon/${name}/enable`).trim() === "1"
+      const isOn = (name: string) => events.some((known) => known === name) && fs.text(`${path}/events/damon/${name}/enable`).trim() === "1"
+      const lines = typeof source === "function" ? madeUp(source, isOn) : told(source, isOn, path)
       fs.file(
         `${path}/trace_pipe`,
         {
           isNotSeekable: true,
-          // Each second look finds what was aggregated since the last one.
-          readAt: () => {
-            isTurn = !isTurn
-            const text = isTurn && isOn("damon_aggregated") ? aggregate() : ""
-            if (text === "") throw new Errno("EAGAIN")
-            return encoder.encode(text)
+          readAt: (_, length) => {
+            const bytes = lines(length)
+            if (bytes === "") throw new Errno("EAGAIN")
+            return encoder.encode(bytes)
           }
         },
         0o440
       )
     },
-    onRmdir: () => undefined
+    onRmdir: (path) => {
+      const reader = readers.get(path)
+      if (reader !== undefined && typeof source !== "function") source.removeTraceReader(reader)
+      readers.delete(path)
+    }
   })
 }
