@@ -33,6 +33,8 @@ export interface LeagueRun {
   /** No guest is booted once this much time has passed; undefined: until all is played. */
   readonly stopAfterMs?: Milliseconds | undefined
   readonly progress: LeagueProgress
+  /** Plays the order that is in a file in one guest; succeeds with why it died, or undefined. Default: a VM. Tests bring their own. */
+  readonly guest?: ((order: BootOrder, file: string) => Effect.Effect<string | undefined, VmError>) | undefined
 }
 
 export const scheduleOf = (plan: LeaguePlan): ReadonlyArray<PairedSet> => makeSchedule(plan.workloads, plan.entries, plan.repeats)
@@ -97,12 +99,9 @@ const listen = (onSlot: (id: string) => void) => {
 
 const nowhere = (): Writable => new Writable({ write: (_piece, _encoding, done) => done() })
 
-/** One guest. Succeeds with why it died, or undefined. Fails only where no guest could ever run. */
-const playBoot = Effect.fnUntraced(function* (run: LeagueRun, number: number, sets: ReadonlyArray<PairedSet>) {
+/** A VM. Fails only where no guest could ever run. */
+const playInVm = Effect.fnUntraced(function* (run: LeagueRun, order: BootOrder, file: string) {
   const { directory, plan, progress, wmo } = run
-  const order = orderOf(sets, plan)
-  const file = join(directory, `boot-${number}.json`)
-  yield* Effect.sync(() => writeWhole(file, JSON.stringify(order)))
   const heard = listen(progress.onSlot)
   const options = {
     ...defaultVmOptions,
@@ -120,6 +119,13 @@ const playBoot = Effect.fnUntraced(function* (run: LeagueRun, number: number, se
       (error) => Effect.succeed(error.message)
     )
   )
+})
+
+const playBoot = Effect.fnUntraced(function* (run: LeagueRun, number: number, sets: ReadonlyArray<PairedSet>) {
+  const order = orderOf(sets, run.plan)
+  const file = join(run.directory, `boot-${number}.json`)
+  yield* Effect.sync(() => writeWhole(file, JSON.stringify(order)))
+  return yield* run.guest === undefined ? playInVm(run, order, file) : run.guest(order, file)
 })
 
 /** Plays what has not been played yet. Succeeds also where sets are missing in the end: the table says so. */

@@ -1,0 +1,146 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { parseEntry } from "../src/league/entries.ts"
+import { readReport, reportMarkdown, reportText } from "../src/league/leagueReport.ts"
+import { openSets } from "../src/league/outcomes.ts"
+import { type BootOrder, type LeaguePlan, recordingFile, resultFile } from "../src/league/plan.ts"
+import { resumeLeague, runLeague, scheduleOf, startLeague } from "../src/league/runLeague.ts"
+import { parseWorkload } from "../src/league/workloads.ts"
+
+const scratch = mkdtempSync(join(tmpdir(), "wmo-league-test-"))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+let directories = 0
+const fresh = (): string => join(scratch, `league-${directories++}`)
+
+const plan: LeaguePlan = {
+  version: 1,
+  entries: ["senpai", "periodic", "slo", "tmo"].map((text) => Result.getOrThrow(parseEntry(text))),
+  workloads: [Result.getOrThrow(parseWorkload("hotcold"))],
+  repeats: 2,
+  durationMs: 10_000,
+  settleMs: 4000,
+  slotsPerBoot: 6,
+  memory: 2 ** 31,
+  cpus: 2,
+  icount: 2,
+  kernelSeries: null
+}
+
+/** A guest that plays slots (they all fail) until it has played `lives` of them. */
+const mortal = (directory: string, lives: () => number) => {
+  const played: Array<string> = []
+  const guest = (order: BootOrder) =>
+    Effect.sync(() => {
+      let left = lives()
+      for (const { id } of order.slots) {
+        if (left-- <= 0) return "it fell over"
+        played.push(id)
+        writeFileSync(resultFile(directory, id), JSON.stringify({ id, exit_code: 1, trouble: "a test", samples: [] }))
+      }
+      return undefined
+    })
+  return { guest, played }
+}
+
+const quiet = { onStart: () => undefined, onSlot: () => undefined, onDeath: () => undefined }
+const started = Effect.fnUntraced(function* () {
+  const directory = fresh()
+  yield* startLeague(directory, plan)
+  return directory
+})
+
+describe("a league", () => {
+  it.effect("plays every slot once", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      const { guest, played } = mortal(directory, () => Infinity)
+      let said: ReadonlyArray<number> = []
+      yield* runLeague({ plan, directory, wmo: [], guest, progress: { ...quiet, onStart: (...args) => (said = args) } })
+      const all = scheduleOf(plan).flatMap(({ slots }) => slots.map(({ id }) => id))
+      assert.deepStrictEqual(played, all)
+      assert.deepStrictEqual(said.slice(0, 2), [12, 0])
+      assert.deepStrictEqual(openSets(directory, scheduleOf(plan)), [])
+    })
+  )
+
+  it.effect("goes on after guests that died, with the set they were in, and gives that up the second time", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      // The first guest dies in its second set, and so does the one after it.
+      const lives = [4, 1, Infinity, Infinity]
+      const { guest, played } = mortal(directory, () => lives.shift()!)
+      const deaths: Array<boolean> = []
+      yield* runLeague({ plan, directory, wmo: [], guest, progress: { ...quiet, onDeath: (_why, again) => deaths.push(again) } })
+      assert.deepStrictEqual(deaths, [true, false])
+      const [first, second, ...others] = scheduleOf(plan)
+      assert.deepStrictEqual(
+        openSets(directory, scheduleOf(plan)).map(({ id }) => id),
+        [second!.id]
+      )
+      assert.deepStrictEqual(new Set(played).size, 3 + 1 + others.flatMap(({ slots }) => slots).length)
+      assert.deepStrictEqual(
+        played.filter((id) => first!.slots.some((slot) => slot.id === id)),
+        first!.slots.map(({ id }) => id)
+      )
+    })
+  )
+
+  it.effect("is resumed where it stopped, and says how much of it is done", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      yield* runLeague({ plan, directory, wmo: [], guest: mortal(directory, () => Infinity).guest, stopAfterMs: -1, progress: quiet })
+      assert.strictEqual(openSets(directory, scheduleOf(plan)).length, 4)
+      // The first set is whole; of the second only a slot, and half a file.
+      const [first, second] = scheduleOf(plan)
+      for (const { id } of [...first!.slots, second!.slots[0]!])
+        writeFileSync(resultFile(directory, id), JSON.stringify({ id, exit_code: 0, trouble: "a test", samples: [] }))
+      writeFileSync(resultFile(directory, second!.slots[1]!.id), '{"id":')
+      const again = yield* resumeLeague(directory)
+      assert.deepStrictEqual(again, plan)
+      const { guest, played } = mortal(directory, () => Infinity)
+      let said: ReadonlyArray<number> = []
+      yield* runLeague({ plan: again, directory, wmo: [], guest, progress: { ...quiet, onStart: (...args) => (said = args) } })
+      assert.deepStrictEqual(said.slice(0, 2), [12, 3])
+      assert.strictEqual(played.length, 9)
+      assert.strictEqual(played[0], second!.slots[0]!.id)
+    })
+  )
+
+  it.effect("is not started over another one, nor resumed where there is none", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      assert.match((yield* Effect.flip(startLeague(directory, plan))).message, /is not empty: go on with it by --resume/)
+      const other = fresh()
+      mkdirSync(other)
+      writeFileSync(join(other, "a"), "")
+      assert.match((yield* Effect.flip(startLeague(other, plan))).message, /is not empty: give an empty/)
+      assert.match((yield* Effect.flip(resumeLeague(other))).message, /there is no league/)
+      writeFileSync(join(other, "league.json"), "{")
+      assert.match((yield* Effect.flip(resumeLeague(other))).message, /cannot be read/)
+      writeFileSync(join(other, "league.json"), '{"version":9}')
+      assert.match((yield* Effect.flip(resumeLeague(other))).message, /not a league of this wmo/)
+    })
+  )
+
+  it.effect("is reported before anything was played, and where everything failed", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      assert.strictEqual(reportText(yield* readReport(directory, plan)), "nothing was played yet")
+      const lives = [3]
+      yield* runLeague({ plan, directory, wmo: [], guest: mortal(directory, () => lives.shift() ?? 0).guest, progress: quiet })
+      const [first] = scheduleOf(plan)
+      // A recording that is none.
+      writeFileSync(recordingFile(directory, first!.slots[0]!.id), "nonsense")
+      const report = yield* readReport(directory, plan)
+      assert.isAbove(report.rows.length, 0)
+      assert.deepStrictEqual(report.verdicts, [])
+      assert.match(reportText(report), /failed 1×: (a test|.*not a wmo recording)/)
+      assert.match(reportText(report), /9 of 12 slots were not played/)
+      assert.include(reportMarkdown(report), "- `hotcold`: `wmo workload hotcold --forget-every 20ms, 10.0 s`")
+      assert.isAbove(readdirSync(directory).length, 3)
+    })
+  )
+})
