@@ -139,7 +139,7 @@ describe("a league", () => {
       assert.deepStrictEqual(report.verdicts, [])
       assert.match(reportText(report), /failed 1×: (a test|.*not a wmo recording)/)
       assert.match(reportText(report), /9 of 12 slots were not played/)
-      assert.include(reportMarkdown(report), "- `hotcold`: `wmo workload hotcold --forget-every 20ms, 10.0 s`")
+      assert.match(reportMarkdown(report), /^- `hotcold`: `wmo workload hotcold .*--forget-every 20ms, 10\.0 s`$/m)
       assert.isAbove(readdirSync(directory).length, 3)
     })
   )

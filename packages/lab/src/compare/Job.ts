@@ -71,4 +71,8 @@ export interface PolicyResult {
   readonly learning: Part
   readonly measured: Part
   readonly oomKilled: boolean
+  /** Actions that the policy asked for, those of them that failed, and what the first failure was. */
+  readonly actions: number
+  readonly failedActions: number
+  readonly firstFailure?: string | undefined
 }

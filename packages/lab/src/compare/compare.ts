@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { compareRow, type CompareRow, type PolicySummary, type RunOutcome, summarizePolicies } from "./compareRows.ts"
 import type { BoundResult, Job, PolicyChoice, PolicyResult } from "./Job.ts"
 import { boundCurve, measure, sloPromotionsPct, sloPsiPct, workingSetMib } from "./measures.ts"
-import type { JobFailed } from "./runJob.ts"
+import type { JobFailed } from "./scenario.ts"
 import { estimate } from "./statistics.ts"
 
 export interface CompareOptions {
@@ -60,6 +60,12 @@ const boundRow = (workload: string, results: ReadonlyArray<BoundResult>): Readon
   ]
 }
 
+/** What a reader of the row must know, though the run came to its end. */
+const troubleOf = ({ actions, failedActions, firstFailure, oomKilled }: PolicyResult): ReadonlyArray<string> => [
+  ...(oomKilled ? ["killed: out of memory"] : []),
+  ...(failedActions === 0 ? [] : [`${failedActions === actions ? "all" : "some"} actions failed: ${firstFailure ?? "no reason given"}`])
+]
+
 type Attempt<A> = { readonly result: A } | { readonly problem: string }
 
 export const comparePolicies = Effect.fnUntraced(function* (options: CompareOptions) {
@@ -110,7 +116,7 @@ export const comparePolicies = Effect.fnUntraced(function* (options: CompareOpti
           return {
             measured: measure(run.result.measured, bound.result.measured),
             learning: measure(run.result.learning, bound.result.learning),
-            oomKilled: run.result.oomKilled
+            trouble: troubleOf(run.result)
           }
         })
       )

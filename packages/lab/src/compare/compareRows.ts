@@ -5,7 +5,7 @@ import { type Estimate, estimate } from "./statistics.ts"
 
 /** One run that came to an end, or one line on why it did not. */
 export type RunOutcome =
-  | { readonly measured: Measures; readonly learning: Measures; readonly oomKilled: boolean }
+  | { readonly measured: Measures; readonly learning: Measures; readonly trouble: ReadonlyArray<string> }
   | { readonly problem: string }
 
 export type MeasureName = keyof Measures
@@ -34,11 +34,7 @@ export const policyTitle = ({ name, settings }: PolicyChoice): string => {
 }
 
 export const compareRow = (workload: string, policy: PolicyChoice, outcomes: ReadonlyArray<RunOutcome>): CompareRow => {
-  const problems = [
-    ...new Set(
-      outcomes.flatMap((outcome) => ("problem" in outcome ? [outcome.problem] : outcome.oomKilled ? ["killed: out of memory"] : []))
-    )
-  ]
+  const problems = [...new Set(outcomes.flatMap((outcome) => ("problem" in outcome ? [outcome.problem] : outcome.trouble)))]
   const done = outcomes.filter((outcome) => "measured" in outcome)
   const base = { workload, policy: policy.name, settings: policy.settings, seeds: done.length, problems }
   if (done.length === 0) return base

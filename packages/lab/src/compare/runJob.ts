@@ -6,28 +6,17 @@ import { Journal } from "@wmo/core"
 import { defaultGuardRails, runSession, type SessionEnd } from "@wmo/control"
 import { decodeSettings, findPolicy } from "@wmo/policies"
 import { Recorder } from "@wmo/recording"
-import { findSimScenario, GapCollector, netBytesOf, observeRun, SimClock, type SimScenario, simScenarios } from "@wmo/sim"
-import { Data, Effect, Layer } from "effect"
+import { GapCollector, netBytesOf, observeRun, SimClock } from "@wmo/sim"
+import { Effect, Layer } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { BoundJob, BoundResult, Job, PolicyJob, PolicyResult } from "./Job.ts"
 import { PartTally } from "./PartTally.ts"
+import { JobFailed, scenarioOf } from "./scenario.ts"
 import { simulatedGroup, simulatedGroupName } from "./simulatedGroup.ts"
 
-/** Why a run has no result: one line. */
-export class JobFailed extends Data.TaggedError("JobFailed")<{ readonly message: string }> {}
-
 const tickMs = 1000
-
-const scenarioOf = (name: string): Effect.Effect<SimScenario, JobFailed> => {
-  const scenario = findSimScenario(name)
-  return scenario === undefined
-    ? Effect.fail(
-        new JobFailed({ message: `there is no simulated workload "${name}"; there are ${simScenarios.map((one) => one.name).join(", ")}` })
-      )
-    : Effect.succeed(scenario)
-}
 
 /** What could be saved at best. */
 const runBound = Effect.fnUntraced(function* (job: BoundJob) {
@@ -71,6 +60,9 @@ const runPolicy = Effect.fnUntraced(function* (job: PolicyJob, onProgress: (shar
   const simulation = simulatedGroup(scenario, job.seed)
   const learning = new PartTally(simulation)
   let measured: PartTally | undefined
+  let actions = 0
+  let failedActions = 0
+  let firstFailure: string | undefined
   const sampling = Effect.gen(function* () {
     for (let n = 0; ; n++) {
       // Between two turns of the loop, and at fixed times: asked-for work takes time of its own.
@@ -106,7 +98,16 @@ const runPolicy = Effect.fnUntraced(function* (job: PolicyJob, onProgress: (shar
       label: policy.name,
       clock: "simulated",
       command: job.workload,
-      onTick: () => Effect.sync(() => onProgress(simulation.nowMs / job.durationMs))
+      onTick: ({ outcomes }) =>
+        Effect.sync(() => {
+          for (const { detail, status } of outcomes) {
+            actions++
+            if (status !== "failed") continue
+            failedActions++
+            firstFailure ??= detail
+          }
+          onProgress(simulation.nowMs / job.durationMs)
+        })
     },
     Effect.raceFirst(end, sampling)
   )
@@ -125,7 +126,10 @@ const runPolicy = Effect.fnUntraced(function* (job: PolicyJob, onProgress: (shar
   return {
     learning: learning.finish(),
     measured: (measured ?? learning).finish(),
-    oomKilled: simulation.outcome(simulatedGroupName).oomKilled
+    oomKilled: simulation.outcome(simulatedGroupName).oomKilled,
+    actions,
+    failedActions,
+    firstFailure
   } satisfies PolicyResult
 }, Effect.scoped)
 

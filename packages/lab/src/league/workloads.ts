@@ -14,11 +14,11 @@ export interface LeagueWorkload {
 const forget = ["--forget-every", "20ms"]
 
 export const knownWorkloads: ReadonlyArray<LeagueWorkload> = [
-  { name: "hotcold", args: ["hotcold", ...forget] },
-  { name: "bursts", args: ["bursts", ...forget] },
+  { name: "hotcold", args: ["hotcold", "--hot", "30M", "--warm", "40M", "--cold", "200M", ...forget] },
+  { name: "bursts", args: ["bursts", "--hot", "30M", "--burst", "100M", "--cold", "140M", ...forget] },
   { name: "min-age-1", args: ["min-age-1", "--period", "10s", "--bytes", "300M", ...forget] },
   { name: "min-age-2", args: ["min-age-2", "--period", "6s", "--bytes", "300M", ...forget] },
-  { name: "redis", args: ["redis"] },
+  { name: "redis", args: ["redis", "--keys", "40000", "--value", "6K"] },
   { name: "compile", args: ["compile"] }
 ]
 

@@ -1,0 +1,104 @@
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { scratch, wmo } from "./harness.ts"
+
+const plan = {
+  version: 1,
+  entries: [{ label: "senpai", policy: "senpai", settings: {} }],
+  workloads: [{ name: "hotcold", args: ["hotcold"] }],
+  repeats: 1,
+  durationMs: 10_000,
+  settleMs: 3000,
+  slotsPerBoot: 6,
+  memory: 2 ** 31,
+  cpus: 2,
+  icount: 2,
+  kernelSeries: null
+}
+
+const unfinished = (): string => {
+  const directory = join(scratch, "league")
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, "league.json"), JSON.stringify(plan))
+  return directory
+}
+
+const wrong: ReadonlyArray<readonly [string, RegExp]> = [
+  ["lab league -e senpia", /did you mean senpai\?/],
+  ["lab league -e none", /none is run beside every entry/],
+  ["lab league -e slo -e slo", /"slo" is given twice/],
+  ["lab league -e periodic:cold_age", /is not KEY=VALUE/],
+  ["lab league -w nothing", /there is no workload "nothing"/],
+  ["lab league --repeats 0", /--repeats must be 1/],
+  ["lab league --duration 1s", /--duration must be at least 5s/],
+  ["lab league --duration 10s --settle 9s", /--settle must leave at least 3s/],
+  ["lab league --slots-per-boot 2", /--slots-per-boot must be at least 3/],
+  ["lab league --resume /nonexistent-league", /there is no league \(no league\.json\)/],
+  ["lab league --resume a --out b", /either --out or --resume/],
+  ["lab league --report-only", /--report-only needs --resume/],
+  ["lab league --resume a -e slo", /leave them out/],
+  ["workload redis --sigma 3", /--sigma 3 is not a share/],
+  ["workload redis --value 8", /--value must be 64 bytes to 1M/],
+  ["workload redis --keys 0", /at least 1/],
+  ["workload bursts --every 0s", /--every must be at least 1ms/],
+  ["workload min-age-1 --bytes 4K", /--bytes must be at least 64 pages/],
+  ["workload min-age-2 --period 1ms", /--period must be at least 10ms/],
+  ["workload compile --jobs 0", /at least 1/]
+]
+
+describe("wmo lab league", () => {
+  it.effect.each(wrong)("wmo %s is a usage error", ([command, message]) =>
+    Effect.gen(function* () {
+      const { code, stderr, stdout } = yield* wmo(command.split(" "))
+      assert.strictEqual(code, 2, stderr)
+      assert.match(stderr.trim(), message)
+      assert.strictEqual(stdout, "")
+    })
+  )
+
+  it.effect("reports a league of which nothing was played", () =>
+    Effect.gen(function* () {
+      const { code, stderr, stdout } = yield* wmo(["lab", "league", "--resume", unfinished(), "--report-only"])
+      assert.strictEqual(stdout.trim(), "nothing was played yet")
+      assert.match(stderr, /kept in /)
+      assert.strictEqual(code, 1)
+    })
+  )
+
+  it.effect("says the same as JSON", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* wmo(["lab", "league", "--resume", unfinished(), "--report-only", "--json"])
+      const report = JSON.parse(stdout)
+      assert.deepStrictEqual([report.slots, report.played, report.rows], [2, 0, []])
+      assert.deepStrictEqual(report.plan, plan)
+    })
+  )
+
+  it.effect("plays slots inside a guest only", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* wmo(["lab", "slots", "x.json"])
+      assert.strictEqual(code, 3)
+      assert.match(stderr, /inside a guest/)
+    })
+  )
+})
+
+describe("workloads that need a program", () => {
+  it.effect("say which one is missing, and how to get it", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* wmo(["workload", "redis", "--server", "no-such-server", "--duration", "1s"])
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /there is no no-such-server: install it \(Debian: apt-get install/)
+    })
+  )
+
+  it.effect("say when it cannot be started", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* wmo(["workload", "compile", "--compiler", "no-such-compiler", "--files", "1", "--duration", "1s"])
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /compile: make failed/)
+    })
+  )
+})
