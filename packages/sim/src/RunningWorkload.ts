@@ -55,7 +55,9 @@ export class RunningWorkload {
     this.base = group.pages.take(workload.anonPages, workload.filePages)
     const sizes = Random.stream(seed, "compressibility")
     const distribution = workload.compressibility ?? defaultCompressibility
-    for (let i = 0; i < workload.anonPages; i++) group.pages.compressed[this.base + i] = drawCompressedSize(distribution, sizes)
+    for (let i = 0; i < workload.anonPages; i++) {
+      group.pages.compressed[this.base + i] = workload.compressedBytes?.[i] ?? drawCompressedSize(distribution, sizes)
+    }
     this.tasks = workload.tasks.map(
       (_, index) =>
         new Task(this, (task) => this.program(index, task), Random.stream(seed, `task ${index}`), index === 0 ? startUs : Infinity)

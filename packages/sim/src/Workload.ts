@@ -6,7 +6,7 @@
  * `load` what is there at first. A file is removed by `Free`; what is written to that range next is a new file.
  * Simplified: a new process has pages of its own from the start; nothing is shared copy-on-write.
  */
-import type { Microseconds, Milliseconds, Pages } from "@wmo/core"
+import type { Bytes, Microseconds, Milliseconds, Pages } from "@wmo/core"
 import type { Compressibility } from "./Compressibility.ts"
 import type { Random } from "./Random.ts"
 
@@ -90,6 +90,8 @@ export interface Workload {
   readonly filePages: Pages
   /** Defaults to `defaultCompressibility`. */
   readonly compressibility?: Compressibility
+  /** Compressed length by anonymous page, where it is known: 0 a zero page, 4096 incompressible. Counts instead of `compressibility`. */
+  readonly compressedBytes?: ArrayLike<Bytes>
   /** Touched in order by the first task before its others run; by default all pages. Not counted as operations. */
   readonly load?: ReadonlyArray<PageRange>
   /** Think time per page while loading. */

@@ -18,3 +18,16 @@ export { findSimScenario, type SimScenario, simScenarios } from "./workloads/reg
 export { GapCollector, type GapCollectorOptions, netBytesOf, type Window, type WindowGaps } from "./bound/GapCollector.ts"
 export { boundOf, type SavingBins, SavingHistogram } from "./bound/SavingHistogram.ts"
 export { observeRun, type RunObserver } from "./trace/observeRun.ts"
+export {
+  decodeTrace,
+  encodeTrace,
+  type PageTrace,
+  TraceFormatError,
+  type TraceHeader,
+  type TraceTick,
+  TraceWriter
+} from "./trace/PageTrace.ts"
+export { recordTrace } from "./trace/recordTrace.ts"
+export { type ReplayOptions, replayTrace } from "./trace/replayTrace.ts"
+export { type AddressRange, type HeatOfMoment, heatToTrace, type HeatToTraceOptions } from "./trace/heatToTrace.ts"
+export { traceGaps } from "./bound/traceGaps.ts"

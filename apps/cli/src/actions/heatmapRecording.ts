@@ -159,7 +159,11 @@ const paced = <E>(items: Stream.Stream<HeatItem, E>, speed: number): Stream.Stre
   })
 
 /** Opens a recording and gives the items of its first run that has any, in real time divided by `speed`, or at once. */
-export const recordedFeed = Effect.fnUntraced(function* (file: string, flags: HeatmapFlags, atOnce: boolean) {
+export const recordedFeed = Effect.fnUntraced(function* (
+  file: string,
+  flags: Pick<HeatmapFlags, "from" | "to" | "speed">,
+  atOnce: boolean
+) {
   const windowOf = yield* parseWindow(flags.from, flags.to)
   const recording = yield* openRecordings(file)
   const runs = yield* recording.runs
