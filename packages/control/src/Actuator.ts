@@ -22,7 +22,7 @@ import type { Action } from "@wmo/policies"
 import type { Outcome } from "@wmo/recording"
 import { Clock, Effect, type Scope } from "effect"
 import { type DamonFailure, type DamonResult, type DamonServices, makeDamonActs } from "./DamonActs.ts"
-import { effectiveFloor, type GuardRails, judge, nothingSpent, spend, type Spent } from "./GuardRails.ts"
+import { effectiveFloor, type GuardRails, judge, nothingSpent, remainingBudget, spend, type Spent } from "./GuardRails.ts"
 
 /** Size of one write to `memory.reclaim`. */
 const chunkBytes: Bytes = 32 * 2 ** 20
@@ -56,7 +56,7 @@ const ofDamon = ({ detail, takenBytes }: DamonResult): CarriedOut => ({
 export interface Actuator {
   /** Carries out one action on the group that was observed. Never fails: what went wrong is in the outcome. */
   readonly act: (action: Action, observation: Observation) => Effect.Effect<Outcome>
-  /** What must be done before a policy is asked: takes off what DAMON does by itself once the group is at its floor. */
+  /** What must be done before a policy is asked: takes off what DAMON does by itself once the group is at its floor, or the budget used up. */
   readonly tend: (observation: Observation) => Effect.Effect<ReadonlyArray<Outcome>>
   /** What has been spent of the budgets so far. */
   readonly spent: () => Spent
@@ -75,6 +75,7 @@ export const makeActuator: (options: {
   const journal = yield* Journal
   const damon = yield* makeDamonActs({ takeOver: rails.takeOver === true })
   let spent = nothingSpent
+  let swappedBefore: Bytes | undefined
 
   /** Reclaims in chunks; tells how much `memory.current` fell, which is what counts, and whether the kernel gave up early. */
   const reclaim = Effect.fnUntraced(function* (group: string, { bytes, swappiness }: Extract<Action, { _tag: "Reclaim" }>) {
@@ -142,12 +143,20 @@ export const makeActuator: (options: {
   return {
     spent: () => spent,
     tend: Effect.fnUntraced(function* (observation) {
+      const swapped = observation.usage.swapCurrentBytes ?? 0
+      const grown = swapped - (swappedBefore ?? swapped)
+      swappedBefore = swapped
+      if (!damon.isTaking()) return []
+      // Of processes DAMON counts address space: what went to swap is what it took.
+      if (damon.isTaking("processes") && grown > 0)
+        spent = spend(spent, { _tag: "Evict", olderThanMs: 0, bytes: grown }, observation.atMs, grown)
       const floor = effectiveFloor(rails, observation)
-      if (!damon.isTaking() || observation.usage.currentBytes > floor) return []
+      const isAtFloor = observation.usage.currentBytes <= floor
+      if (!isAtFloor && remainingBudget(rails, spent, observation.atMs) > 0) return []
       const start = yield* Clock.currentTimeMillis
       const off = yield* damon.stopTaking
       const tookMs = (yield* Clock.currentTimeMillis) - start
-      const detail = `the group is at its floor of ${formatBytes(floor)}`
+      const detail = isAtFloor ? `the group is at its floor of ${formatBytes(floor)}` : "the budget of this minute is used up"
       return off.map((asked): Outcome => ({ asked, allowed: asked, status: "done", reclaimedBytes: undefined, tookMs, detail }))
     }),
     act: Effect.fnUntraced(function* (asked, observation) {

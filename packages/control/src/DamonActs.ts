@@ -37,7 +37,7 @@ export class NothingToWatch extends Error {
 /** What came of it. */
 export interface DamonResult {
   readonly detail?: string | undefined
-  /** What schemes have taken since the last time this was asked. */
+  /** What schemes on physical memory, or the module, have taken since the last time this was asked. */
   readonly takenBytes: Bytes
 }
 
@@ -45,8 +45,8 @@ export interface DamonActs {
   /** Puts schemes in force for a group, or takes them off. */
   readonly setSchemes: (group: string, setUp: DamonSetUp) => Effect.Effect<DamonResult, DamonFailure>
   readonly setModule: (parameters: ReclaimModuleParameters | "off") => Effect.Effect<DamonResult, DamonFailure>
-  /** Whether something is in force that takes memory. */
-  readonly isTaking: () => boolean
+  /** Whether something is in force that takes memory (of processes). */
+  readonly isTaking: (of?: "processes") => boolean
   /** Takes off what takes memory; tells what that amounts to. */
   readonly stopTaking: Effect.Effect<ReadonlyArray<Action>>
 }
@@ -131,7 +131,9 @@ export const makeDamonActs: (options: {
     return before.every(({ pid }, i) => now.contexts[0]!.targets[i]?.pid === pid)
   }
 
+  /** What schemes on physical memory took since the last look; of processes they count address space. */
   const takenSince = Effect.fnUntraced(function* (owned: OwnedDamon, setUp: DamonSetUp) {
+    if (setUp.on === "processes") return 0
     const stats = yield* owned.updateStats()
     const applied = stats.reduce(
       (sum, { szApplied }, i) => (setUp.schemes[i] !== undefined && takesMemory(setUp.schemes[i]) ? sum + szApplied : sum),
@@ -215,7 +217,9 @@ export const makeDamonActs: (options: {
     // What could not be put in force must not stay half way.
     setSchemes: (group, setUp) => Effect.tapError(setSchemes(group, setUp), () => takeDown),
     setModule,
-    isTaking: () => inForce?.setUp.schemes.some(takesMemory) === true || moduleKey !== undefined,
+    isTaking: (of) =>
+      (inForce?.setUp.schemes.some(takesMemory) === true && (of === undefined || inForce.setUp.on === of)) ||
+      (of === undefined && moduleKey !== undefined),
     stopTaking: Effect.gen(function* () {
       const off: Array<Action> = []
       if (inForce?.setUp.schemes.some(takesMemory) === true) {

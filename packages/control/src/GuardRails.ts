@@ -79,20 +79,30 @@ const quotaWithin = (asked: Bytes, resetIntervalMs: number, { perMinuteBytes }: 
 const cutNote = (bytes: Bytes, resetIntervalMs: number): string =>
   `its quota is cut to ${formatBytes(bytes)} in ${formatDuration(resetIntervalMs)}, the budget`
 
-const judgeSchemes = (action: Extract<Action, { _tag: "SetSchemes" }>, currentBytes: Bytes, floor: Bytes, rails: GuardRails): Verdict => {
+/** Of physical memory the kernel charges a quota what it tried; of processes it counts address space, which says nothing of memory. */
+const judgeSchemes = (
+  action: Extract<Action, { _tag: "SetSchemes" }>,
+  observation: Observation,
+  floor: Bytes,
+  rails: GuardRails,
+  spent: Spent
+): Verdict => {
+  const { atMs, usage } = observation
   if (!action.schemes.some(takesMemory)) return { allowed: action }
-  if (currentBytes <= floor) {
+  if (usage.currentBytes <= floor) {
     const schemes = action.schemes.filter((scheme) => !takesMemory(scheme))
     return { allowed: { ...action, schemes }, note: `the group is at its floor of ${formatBytes(floor)}: what takes memory is off` }
   }
+  if (remainingBudget(rails, spent, atMs) === 0) return { allowed: undefined, refusal: "the budget of this minute is used up" }
   let note: string | undefined
   const schemes = action.schemes.map((scheme) => {
-    if (!takesMemory(scheme)) return scheme
-    const resetIntervalMs = scheme.quotas.resetIntervalMs > 0 ? scheme.quotas.resetIntervalMs : 1000
-    const bytes = quotaWithin(scheme.quotas.bytes, resetIntervalMs, rails)
-    if (bytes === scheme.quotas.bytes) return scheme
+    const { quotas } = scheme
+    if (!takesMemory(scheme) || (action.on === "processes" && quotas.bytes === 0)) return scheme
+    const resetIntervalMs = quotas.resetIntervalMs > 0 ? quotas.resetIntervalMs : 1000
+    const bytes = quotaWithin(quotas.bytes, resetIntervalMs, rails)
+    if (bytes === quotas.bytes) return scheme
     note = cutNote(bytes, resetIntervalMs)
-    return { ...scheme, quotas: { ...scheme.quotas, bytes, resetIntervalMs } }
+    return { ...scheme, quotas: { ...quotas, bytes, resetIntervalMs } }
   })
   return { allowed: { ...action, schemes }, note }
 }
@@ -122,7 +132,7 @@ export const judge = (action: Action, observation: Observation, rails: GuardRail
     case "Age":
       return { allowed: action }
     case "SetSchemes":
-      return judgeSchemes(action, currentBytes, floor, rails)
+      return judgeSchemes(action, observation, floor, rails, spent)
     case "SetDamonModule":
       return judgeModule(action, currentBytes, floor, rails)
     case "Evict":

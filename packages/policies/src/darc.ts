@@ -7,7 +7,7 @@
 import { ageOf, formatDuration, makeScheme } from "@wmo/core"
 import { goalsOf, holdingSettings, holdSchemes, intervalsOf, monitoringSettings, notHeld, psiGoal, quotaSettings } from "./damonParts.ts"
 import { definePolicy } from "./Policy.ts"
-import { choice, duration, percent } from "./Setting.ts"
+import { bytes as size, choice, duration, percent, ratio } from "./Setting.ts"
 
 export const darc = definePolicy({
   name: "darc",
@@ -21,6 +21,11 @@ export const darc = definePolicy({
       doc: "watch physical memory, filtered to the group, or the virtual memory of its processes"
     }),
     ...quotaSettings,
+    quota_ms: ratio({ default: "50", minimum: 0, maximum: 10_000, doc: "milliseconds of work per reset interval; 0 is no limit" }),
+    quota_bytes: size({
+      default: "0",
+      doc: "memory tried per reset interval, of physical memory that of others, too; 0 is no limit but the budget"
+    }),
     weight_accesses: percent({ default: "30%", doc: "how much being little used counts when the quota does not suffice" }),
     weight_age: percent({ default: "70%", doc: "how much being old counts then" }),
     wmark_high: percent({ default: "100%", doc: "stop above this share of free memory" }),

@@ -61,9 +61,9 @@ export const promotionsOf = ([young = 0, middle = 0, old = 0]: ReadonlyArray<num
   source: "test",
   isEstimate: false,
   bins: [
-    { lowerMs: 0, upperMs: 60_000, pages: young, filePages: 0 },
-    { lowerMs: 60_000, upperMs: 120_000, pages: middle, filePages: 0 },
-    { lowerMs: 120_000, upperMs: Infinity, pages: old, filePages: 0 }
+    { lowerMs: 0, upperMs: 60_000, pages: young, filePages: 0, refaultedPages: 0 },
+    { lowerMs: 60_000, upperMs: 120_000, pages: middle, filePages: 0, refaultedPages: 0 },
+    { lowerMs: 120_000, upperMs: Infinity, pages: old, filePages: 0, refaultedPages: 0 }
   ]
 })
 

@@ -75,8 +75,6 @@ export const watermark = definePolicy({
     const limit = limitOf(observation)
     if (limit === undefined)
       return { actions: [], reason: "the group has neither memory.high nor memory.max: nothing to stay below", state: undefined }
-    const lowMark = Math.max((limit.bytes * Math.min(settings.low_mark, settings.high_mark)) / 100, floorBytes)
-    const highMark = Math.max((limit.bytes * settings.high_mark) / 100, lowMark)
     const elapsedMs = state === undefined ? 0 : atMs - state.last.atMs
     const isStart = state === undefined || elapsedMs <= 0
 
@@ -97,6 +95,13 @@ export const watermark = definePolicy({
         : (state?.pauseMs ?? 0)
     const pausedUntilMs = isPoor ? atMs + pauseMs : (state?.pausedUntilMs ?? 0)
 
+    // Where the group grows by more than the marks leave in two steps, it must be lower than they say.
+    const headroom = (growth * 2 * Math.min(elapsedMs, settings.horizon)) / 1000
+    const lowMark = Math.max(
+      Math.min((limit.bytes * Math.min(settings.low_mark, settings.high_mark)) / 100, limit.bytes - headroom),
+      floorBytes
+    )
+    const highMark = Math.max((limit.bytes * settings.high_mark) / 100, lowMark)
     const leftMs = growth > 0 ? ((limit.bytes - usage.currentBytes) / growth) * 1000 : Infinity
     const isSoon = leftMs < settings.horizon
     const isActive = usage.currentBytes > lowMark && (usage.currentBytes >= highMark || isSoon || (state?.isActive ?? false))

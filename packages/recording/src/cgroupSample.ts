@@ -70,9 +70,10 @@ const promotionValues = ({ promotions }: Observation): ReadonlyArray<readonly [s
     ? []
     : [
         ["promotions_are_estimates", promotions.isEstimate ? 1 : 0],
-        ...promotions.bins.flatMap(({ filePages, lowerMs, pages }): ReadonlyArray<readonly [string, SampleValue]> => [
+        ...promotions.bins.flatMap(({ filePages, lowerMs, pages, refaultedPages }): ReadonlyArray<readonly [string, SampleValue]> => [
           [`promoted_from_${lowerMs}_ms_pages`, pages],
-          [`promoted_from_${lowerMs}_ms_file_pages`, filePages]
+          [`promoted_from_${lowerMs}_ms_file_pages`, filePages],
+          [`promoted_from_${lowerMs}_ms_refaulted_pages`, refaultedPages]
         ])
       ]
 
@@ -161,7 +162,8 @@ const promotionsOf = (values: Values): Observation["promotions"] => {
       lowerMs,
       upperMs: ages[i + 1] ?? Infinity,
       pages: Number(values[`promoted_from_${lowerMs}_ms_pages`]),
-      filePages: Number(values[`promoted_from_${lowerMs}_ms_file_pages`] ?? 0)
+      filePages: Number(values[`promoted_from_${lowerMs}_ms_file_pages`] ?? 0),
+      refaultedPages: Number(values[`promoted_from_${lowerMs}_ms_refaulted_pages`] ?? 0)
     }))
   }
 }

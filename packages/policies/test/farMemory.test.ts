@@ -1,0 +1,136 @@
+import type { Observation } from "@wmo/monitors"
+import { describe, expect, it } from "vitest"
+import { farMemory } from "../src/index.ts"
+import { percentile } from "../src/farMemory.ts"
+import { anObservation, drive, everySecond } from "../src/testing.ts"
+import { asked, secondsOf } from "./actions.ts"
+
+const mib = 2 ** 20
+const edges = [0, 60_000, 120_000, 240_000, 480_000]
+
+/** 200 MiB in use within 120 s: 51,200 pages, of which 102.4 may come back a minute. 50 MiB are older than each of 120, 240 and 480 s. */
+const pageAge = (source: "damon-vaddr" | "mglru"): NonNullable<Observation["pageAge"]> => ({
+  source,
+  bins: [
+    { lowerMs: 0, upperMs: 120_000, anonBytes: 200 * mib, fileBytes: 0 },
+    { lowerMs: 120_000, upperMs: 240_000, anonBytes: 50 * mib, fileBytes: 0 },
+    { lowerMs: 240_000, upperMs: 480_000, anonBytes: 50 * mib, fileBytes: 0 },
+    { lowerMs: 480_000, upperMs: Infinity, anonBytes: 50 * mib, fileBytes: 0 }
+  ]
+})
+
+/** Counters after some minutes, of which each says how many pages of each age came back in it. */
+const countersAfter = (minutes: ReadonlyArray<ReadonlyArray<number>>): NonNullable<Observation["promotions"]> => ({
+  source: "test",
+  isEstimate: false,
+  bins: edges.map((lowerMs, i) => ({
+    lowerMs,
+    upperMs: edges[i + 1] ?? Infinity,
+    pages: minutes.reduce((sum, minute) => sum + minute[i]!, 0),
+    filePages: 0,
+    refaultedPages: 0
+  }))
+})
+
+/** One observation a minute, beginning at minute 0 with nothing. */
+const run = (
+  minutes: ReadonlyArray<ReadonlyArray<number>>,
+  given: Record<string, string> = {},
+  source: "damon-vaddr" | "mglru" = "damon-vaddr"
+) =>
+  drive(
+    farMemory,
+    Array.from({ length: minutes.length + 1 }, (_, minute) =>
+      anObservation({ atMs: 1e9 + minute * 60_000, pageAge: pageAge(source), promotions: countersAfter(minutes.slice(0, minute)) })
+    ),
+    { given: { silent: "1s", ...given } }
+  )
+const agesOf = (decisions: ReturnType<typeof run>) => decisions.slice(1).map(({ state }) => (state as { ageMs: number }).ageMs / 1000)
+
+const quiet = [0, 0, 0, 0, 0]
+const some = [900, 900, 50, 0, 0]
+const warm = [900, 900, 150, 60, 0]
+const hot = [900, 900, 0, 0, 200]
+
+describe("far-memory", () => {
+  it("takes the lowest age of which no more came back than the SLO allows, whatever came back younger", () => {
+    expect(agesOf(run([some]))).toEqual([120])
+    expect(agesOf(run([warm]))).toEqual([240])
+    expect(agesOf(run([[0, 0, 52, 51, 0]]))).toEqual([240])
+    expect(agesOf(run([[0, 0, 52, 50, 0]]))).toEqual([120])
+    expect(agesOf(run([hot]))).toEqual([Infinity])
+  })
+
+  it("uses the K-th percentile of the past, and the last minute's own age where that is higher", () => {
+    expect(agesOf(run([some, warm, quiet, quiet]))).toEqual([120, 240, 240, 240])
+    expect(agesOf(run([some, warm, quiet, quiet], { percentile: "50%" }))).toEqual([120, 240, 120, 120])
+    expect(agesOf(run([some, hot, quiet, quiet], { percentile: "50%" }))).toEqual([120, Infinity, 120, 120])
+  })
+
+  it("forgets minutes beyond its history", () => {
+    expect(agesOf(run([warm, quiet, quiet, quiet], { history: "2m" }))).toEqual([240, 240, 120, 120])
+  })
+
+  it("evicts all that is older, and nothing where no age will do", () => {
+    expect(asked(run([some]), "Reclaim")).toEqual([[1, { _tag: "Reclaim", bytes: 150 * mib }]])
+    expect(asked(run([warm]), "Reclaim")).toEqual([[1, { _tag: "Reclaim", bytes: 100 * mib }]])
+    expect(asked(run([hot]), "Reclaim")).toEqual([])
+    expect(run([hot])[1]!.reason).toContain("no age meets the SLO")
+  })
+
+  it("is silent at first, and learns meanwhile", () => {
+    const decisions = run([quiet, quiet, warm, quiet, quiet, quiet], { silent: "5m" })
+    expect(secondsOf(decisions, "Reclaim")).toEqual([5, 6])
+    expect(asked(decisions, "Reclaim")[0]![1].bytes).toBe(100 * mib)
+  })
+
+  it("takes counters that begin anew for nothing that came back", () => {
+    const again = [...run([some])].length
+    expect(again).toBe(2)
+    const decisions = drive(
+      farMemory,
+      [countersAfter([hot]), countersAfter([quiet])].map((promotions, minute) =>
+        anObservation({ atMs: 1e9 + minute * 60_000, pageAge: pageAge("damon-vaddr"), promotions })
+      ),
+      { given: { silent: "1s" } }
+    )
+    expect(agesOf(decisions)).toEqual([120])
+  })
+
+  it("with MGLRU makes generations at half the age in force, evicts by generation, and lets the age fall by a half a minute", () => {
+    // 480 s are needed at first; then nothing comes back: 240 s, which is half, then 120 s.
+    const decisions = run([[0, 0, 0, 150, 0], quiet, quiet, quiet], { percentile: "1%" }, "mglru")
+    expect(agesOf(decisions)).toEqual([480, 240, 120, 120])
+    expect(asked(decisions, "Evict").map(([minute, { bytes, olderThanMs }]) => [minute, olderThanMs / 1000, bytes / mib])).toEqual([
+      [1, 480, 50],
+      [2, 240, 100],
+      [3, 120, 150],
+      [4, 120, 150]
+    ])
+    const perSecond = drive(
+      farMemory,
+      everySecond(130, () => ({ pageAge: pageAge("mglru"), promotions: countersAfter([]) }))
+    )
+    expect(secondsOf(perSecond, "Age")).toEqual([0, 60, 120])
+  })
+
+  it("percentiles are nearest ranks", () => {
+    expect([0, 1, 50, 51, 98, 100].map((k) => percentile([30, 10, 40, 20], k))).toEqual([10, 10, 20, 30, 40, 40])
+  })
+
+  it.each([80, 90, 98])("holds its SLO in %i % of minutes, where minutes are alike", (k) => {
+    let seed = 12_345
+    const random = () => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31
+    const minutes = Array.from({ length: 1500 }, () => {
+      const size = 60 * Math.exp(2 * random())
+      return [900, 900, size, size * random(), size * random() ** 4].map(Math.floor)
+    })
+    const ages = agesOf(run(minutes, { percentile: `${k}%` }))
+    const isHeld = (age: number, minute: ReadonlyArray<number>) =>
+      minute.reduce((sum, pages, i) => (edges[i]! >= age * 1000 ? sum + pages : sum), 0) <= 102
+    const held = minutes.slice(100).filter((minute, i) => isHeld(ages[i + 99]!, minute)).length
+    expect(held / (minutes.length - 100)).toBeGreaterThan(k / 100 - 0.02)
+    // It must be possible to fail: the lowest age would not have held.
+    expect(minutes.filter((minute) => isHeld(120, minute)).length / minutes.length).toBeLessThan(k / 100)
+  })
+})
