@@ -4,16 +4,17 @@ import {
   comparePolicies,
   comparisonSentence,
   comparisonTable,
-  type PolicyChoice,
   policyTable,
   runJob,
+  scenarioOf,
   sloPromotionsPct
 } from "@wmo/lab"
-import { decodeSettings, findPolicy, policies } from "@wmo/policies"
-import { findSimScenario, simScenarios } from "@wmo/sim"
-import { Console, Effect, Option, Result } from "effect"
+import { policies } from "@wmo/policies"
+import { simScenarios } from "@wmo/sim"
+import { Console, Effect, Option } from "effect"
 import type { SimCompareFlags } from "../commands/sim.ts"
-import { type Failure, usageError } from "../Exit.ts"
+import { usageError } from "../Exit.ts"
+import { policyChoice, splitPolicies } from "../policyChoice.ts"
 import { makeProgress } from "../progress.ts"
 import { makeSimWorkers } from "../simWorkers.ts"
 
@@ -28,29 +29,11 @@ const suiteOf = (word: string): ReadonlyArray<string> | undefined =>
     ? simScenarios.filter(({ suite }) => word === "all" || suite === word).map(({ name }) => name)
     : undefined
 
-/** `NAME` or `NAME:KEY=VALUE,KEY=VALUE`, checked. */
-const policyChoice = (text: string, set: Readonly<Record<string, string>>): Effect.Effect<PolicyChoice, Failure> => {
-  const [name = "", given = ""] = text.split(/:(.*)/s)
-  const own = Object.entries(set)
-    .filter(([key]) => key.startsWith(`${name}.`))
-    .map(([key, value]) => [key.slice(name.length + 1), value] as const)
-  const pairs = given
-    .split(",")
-    .filter((pair) => pair !== "")
-    .map((pair) => [pair.split("=")[0]!, pair.split("=").slice(1).join("=")] as const)
-  const settings = Object.fromEntries([...own, ...pairs])
-  const policy = findPolicy(name)
-  if (Result.isFailure(policy)) return Effect.fail(usageError(policy.failure.message))
-  const decoded = decodeSettings(name, policy.success.settings, settings)
-  return Result.isFailure(decoded) ? Effect.fail(usageError(decoded.failure.message)) : Effect.succeed({ name, settings })
-}
-
 /** The flags, made sense of. */
 const planOf = Effect.fnUntraced(function* (flags: SimCompareFlags) {
   const asked = listed(flags.workload).flatMap((name) => suiteOf(name) ?? [name])
   for (const name of asked) {
-    if (findSimScenario(name) !== undefined) continue
-    return yield* usageError(`there is no simulated workload "${name}"; there are ${simScenarios.map((one) => one.name).join(", ")}`)
+    yield* Effect.mapError(scenarioOf(name), ({ message }) => usageError(message))
   }
   const names = flags.policy.length > 0 ? flags.policy.flatMap(splitPolicies) : policies.map(({ name }) => name)
   const chosen = yield* Effect.forEach(names, (text) => policyChoice(text, flags.set))
@@ -74,17 +57,6 @@ const planOf = Effect.fnUntraced(function* (flags: SimCompareFlags) {
     learningMs
   }
 })
-
-/** Commas part policies, but not the settings of one: `a,b:x=1,y=2,c` is a, b with two settings, and c. */
-const splitPolicies = (text: string): ReadonlyArray<string> => {
-  const names: Array<string> = []
-  for (const word of text.split(",").filter((part) => part !== "")) {
-    const isSetting = word.includes("=") && !word.includes(":")
-    if (isSetting && names.length > 0) names.push(`${names.pop()!},${word}`)
-    else names.push(word)
-  }
-  return names
-}
 
 export const simCompare = Effect.fn("wmo sim compare")(function* (flags: SimCompareFlags) {
   const plan = yield* planOf(flags)

@@ -1,14 +1,16 @@
 /** `wmo sim`: the simulated kernel: workloads, policies compared against the clairvoyant bound, page traces. No root, no kernel. */
-import { Command, Flag } from "effect/cli"
+import { Argument, Command, Flag } from "effect/cli"
 import { json, time } from "../flags.ts"
 import { lazily } from "../lazily.ts"
+import { runOptions } from "./simRunOptions.ts"
+import { trace } from "./simTrace.ts"
 
 const compareFlags = {
   workload: Flag.String("workload").pipe(
     Flag.withAlias("w"),
     Flag.atLeast(0),
     Flag.withMetavar("NAME[,NAME…]"),
-    Flag.withDescription("simulated workloads, or comparison, stress or all (default: comparison); see `wmo sim workloads`")
+    Flag.withDescription("simulated workloads, trace:FILE, or comparison, stress or all (default: comparison); see `wmo sim workloads`")
   ),
   policy: Flag.String("policy").pipe(
     Flag.withAlias("p"),
@@ -57,6 +59,25 @@ const compare = Command.make(
   ])
 )
 
+const runFlags = {
+  workload: Argument.String("workload").pipe(Argument.withDescription("a simulated workload (see `wmo sim workloads`), or trace:FILE")),
+  ...runOptions
+}
+export type SimRunFlags = Command.Command.Config.Infer<typeof runFlags>
+
+const run = Command.make(
+  "run",
+  runFlags,
+  lazily(async () => (await import("../actions/simRun.ts")).simRun)
+).pipe(
+  Command.withDescription(
+    "Run one simulated workload, or the replay of a page trace, under a policy, and say what it saved of what could be saved."
+  ),
+  Command.withExamples([
+    { command: "wmo sim run server --policy slo --record server.wmo", description: "and keep what it saw, decided and did" }
+  ])
+)
+
 const worker = Command.make(
   "worker",
   {},
@@ -74,5 +95,5 @@ const workloads = Command.make(
 
 export const sim = Command.make("sim").pipe(
   Command.withDescription("A simulated kernel: compare policies with what is possible at best. No root, no kernel features needed."),
-  Command.withSubcommands([compare, workloads, worker])
+  Command.withSubcommands([compare, run, workloads, trace, worker])
 )
