@@ -51,7 +51,8 @@ export const pageAgeMonitor = <E>(
       total = taken.bins.map((bin, i) => ({
         ...bin,
         pages: bin.pages + (total[i]?.pages ?? 0),
-        filePages: bin.filePages + (total[i]?.filePages ?? 0)
+        filePages: bin.filePages + (total[i]?.filePages ?? 0),
+        refaultedPages: bin.refaultedPages + (total[i]?.refaultedPages ?? 0)
       }))
       return { pageAge, promotions: { source: taken.source, isEstimate: taken.isEstimate, bins: total } }
     })

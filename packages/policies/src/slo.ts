@@ -10,7 +10,8 @@ import type { Action } from "./Action.ts"
 import { definePolicy } from "./Policy.ts"
 import { duration, percent } from "./Setting.ts"
 import { type Backoff, isHolding, noBackoff, recovered, violated } from "./slo/Backoff.ts"
-import { allowedPerMinute, book, cameBack, lowestAge, openLedger, type PromotionLedger } from "./slo/PromotionLedger.ts"
+import { type AgeSearch, lookEndsMs, type SearchInput, searchOn, startSearch } from "./slo/AgeSearch.ts"
+import { allowedPerMinute, book, budgetOf, cameBack, lowestAge, openLedger, type PromotionLedger } from "./slo/PromotionLedger.ts"
 import { readStall, stalledPercent, type StallReading } from "./stall.ts"
 import { inPages, stepRoomBytes, swapRoomBytes, takeableBytes } from "./takeable.ts"
 
@@ -18,10 +19,7 @@ interface State {
   readonly startMs: Milliseconds
   readonly atMs: Milliseconds
   readonly ledger: PromotionLedger | undefined
-  /** Evict what is as old; Infinity: nothing. */
-  readonly ageMs: Milliseconds
-  /** Since when no lower age was found wanting. */
-  readonly provenSinceMs: Milliseconds
+  readonly search: AgeSearch | undefined
   readonly nextAgeMs: Milliseconds
   readonly workingSetBytes: Bytes
   /** The most that one second may take; doubles while all goes well. */
@@ -37,9 +35,11 @@ interface State {
 
 const minuteMs = 60_000
 const workingSetMs = 120_000
-const gentlestBytes = 2 ** 20
-/** Pace doubles in this time. */
-const paceDoublesMs = 15_000
+/** The least that a second may take, and the share of the group that it may take at first. */
+const gentlestBytes = 2 ** 18
+const gentlestShare = 0.001
+/** Pace doubles in this time, unless much comes back. */
+const paceDoublesMs = 30_000
 /** Less is not worth a request, unless it is all that will ever come. */
 const leastBytes = 256 * 1024
 /** Refaults beyond this many times the budget within a minute: at once, nothing more is taken. */
@@ -60,7 +60,7 @@ const workingSet = ({ bins }: PageAge): Bytes =>
 /** What compression leaves of a page, 0 to 1, as far as zswap has shown; 0 where it has not. */
 const compressedShare = ({ stat, usage }: Observation): number => {
   const stored = stat.zswapped ?? 0
-  return stored < 4 * gentlestBytes ? 0 : Math.min(1, (usage.zswapCurrentBytes ?? 0) / stored)
+  return stored < 2 ** 22 ? 0 : Math.min(1, (usage.zswapCurrentBytes ?? 0) / stored)
 }
 
 const smooth = (before: number, now: number, elapsedMs: Milliseconds): number => {
@@ -74,6 +74,9 @@ const refaultsOf = ({ stat }: Observation): bigint | undefined =>
     : (stat.workingset_refault_anon ?? 0n) + (stat.workingset_refault_file ?? 0n)
 
 const show = (value: number): string => value.toPrecision(2)
+
+const searchAt = (search: AgeSearch | undefined, input: SearchInput): AgeSearch =>
+  search === undefined ? startSearch(input.ages[0] ?? Infinity, input.atMs) : searchOn(search, input)
 
 export const slo = definePolicy({
   name: "slo",
@@ -100,8 +103,7 @@ export const slo = definePolicy({
           startMs: atMs,
           atMs,
           ledger: undefined,
-          ageMs: candidates.find((ageMs) => ageMs >= 3 * settings.least_age) ?? settings.most_age,
-          provenSinceMs: atMs,
+          search: undefined,
           nextAgeMs: atMs,
           workingSetBytes: 0,
           paceBytes: gentlestBytes,
@@ -122,7 +124,7 @@ export const slo = definePolicy({
     const isGenerations = pageAge?.source === "mglru"
     const seen = pageAge === undefined ? observation.usage.currentBytes : workingSet(pageAge)
     // Coarse generations make the estimate coarse: a finer one from before is kept then.
-    const isFine = !isGenerations || before.ageMs <= workingSetMs || before.workingSetBytes === 0
+    const isFine = !isGenerations || before.search === undefined || before.search.lookMs <= workingSetMs / 2
     const workingSetBytes = isFine ? seen : Math.min(before.workingSetBytes, observation.usage.currentBytes)
     const allowed = allowedPerMinute(workingSetBytes, settings.promotions)
     const ledger =
@@ -133,31 +135,36 @@ export const slo = definePolicy({
           : book(before.ledger, promotions.bins, elapsedMs, (allowed * elapsedMs) / minuteMs)
 
     // At which age.
-    const lowest = ledger === undefined ? before.ageMs : lowestAge(ledger, candidates, allowed)
-    // Generations tell half the age in force from the whole: it falls by steps, and rises as far as it must.
-    const reachable = isGenerations ? Math.max(lowest, Math.min(before.ageMs, settings.most_age) / 2) : lowest
-    const isRaised = lowest > before.ageMs
-    const isFalling = reachable < before.ageMs && atMs - before.provenSinceMs >= 4 * Math.min(before.ageMs, settings.most_age / 4)
-    const ageMs = isRaised ? lowest : isFalling ? (candidates.find((age) => age >= reachable) ?? before.ageMs) : before.ageMs
-    const provenSinceMs = ageMs === before.ageMs ? before.provenSinceMs : atMs
-    const watchMs = Math.max(minuteMs, 2 * ageMs)
+    const isKnown = promotions !== undefined && ledger !== undefined && pageAge !== undefined
+    const search = isKnown
+      ? searchAt(before.search, {
+          atMs,
+          ages: candidates,
+          cameBack: (ageMs) => promotions.bins.reduce((sum, bin) => (bin.lowerMs >= ageMs ? sum + bin.pages : sum), 0),
+          allowedPages: allowed,
+          lowestMs: lowestAge(ledger, candidates, allowed)
+        })
+      : before.search
+    const isRaised = search !== undefined && search.ageMs > (before.search?.ageMs ?? 0)
 
     // How fast.
     const isStalled = pressure > settings.pressure
     const isAlarmed = refaultRate > alarm * Math.max(allowed, 32)
     const backoff = isStalled || isAlarmed ? violated(before.backoff, atMs) : recovered(before.backoff, atMs)
     const holds = isHolding(backoff, atMs)
-    const paceBytes =
-      holds || isRaised ? gentlestBytes : Math.min(2 ** 40, before.paceBytes * 2 ** (Math.min(elapsedMs, minuteMs) / paceDoublesMs))
+    const gentle = Math.max(gentlestBytes, observation.usage.currentBytes * gentlestShare)
+    const faster = refaultRate > allowed / 2 ? 1 : 2 ** (Math.min(elapsedMs, minuteMs) / paceDoublesMs)
+    const fastest = search?.phase === "aim" ? observation.usage.currentBytes / Math.max(1, search.ageMs / 1000) : 2 ** 40
+    const paceBytes = holds || isRaised ? gentle : Math.min(Math.max(gentle, fastest), Math.max(gentle, before.paceBytes * faster))
 
-    const everyMs = Math.min(ageMs, settings.most_age) / 2 + Math.min(elapsedMs, ageMs / 2)
+    // A little more than the age that is looked at, so that what is between two generations is as old.
+    const everyMs = (search?.lookMs ?? settings.least_age) + Math.min(elapsedMs, 1000)
     const age = isGenerations && (atMs >= before.nextAgeMs || before.nextAgeMs - atMs > everyMs)
     const state: State = {
       ...before,
       atMs,
       ledger,
-      ageMs,
-      provenSinceMs,
+      search,
       nextAgeMs: age ? atMs + everyMs : Math.min(before.nextAgeMs, atMs + everyMs),
       workingSetBytes,
       paceBytes,
@@ -174,6 +181,11 @@ export const slo = definePolicy({
       reason: age ? `${reason}; a generation is due` : reason,
       state
     })
+    if (!holds && refaultRate > allowed && refaultRate > 32) return decided(`as much comes back as may: ${health}; nothing more is taken`)
+    if (!holds && ledger !== undefined && cameBack(ledger, 0) > budgetOf(ledger, allowed)) {
+      const back = `${Math.round(cameBack(ledger, 0))} pages came back within the hour of ${Math.round(budgetOf(ledger, allowed))} that may`
+      return decided(`${back}; ${health}: nothing more is taken for a while`)
+    }
     if (holds) {
       const why = isStalled ? "tasks are stalled" : isAlarmed ? "too much came back" : "backing off"
       return decided(`${why}: ${health}; nothing is taken for ${formatDuration(Math.round(backoff.untilMs - atMs))}`)
@@ -190,11 +202,12 @@ export const slo = definePolicy({
         ? decided(`no page ages; ${health}: nothing is taken`)
         : decided(`no page ages; ${health} → reclaim ${formatBytes(bytes)}`, [{ _tag: "Reclaim", bytes }])
     }
+    if (search === undefined) return decided(`nothing is known of what comes back; ${health}: nothing is taken`)
+    const { ageMs } = search
     if (ageMs === Infinity) return decided(`of every age more comes back than may; ${health}`)
-    if (atMs - provenSinceMs < watchMs) {
-      return decided(
-        `watching what comes back at ${formatDuration(ageMs)} for ${formatDuration(Math.round(watchMs - (atMs - provenSinceMs)))} more; ${health}`
-      )
+    if (search.phase === "first" || search.phase === "rise") {
+      const leftMs = Math.max(0, Math.round(lookEndsMs(search) - atMs))
+      return decided(`watching for another ${formatDuration(leftMs)} what comes back after ${formatDuration(ageMs)}; ${health}`)
     }
     const cold = coldBytes(pageAge, ageMs)
     const isWorthCompressing = compressedShare(observation) < 0.9
@@ -203,7 +216,7 @@ export const slo = definePolicy({
     const back =
       ledger === undefined
         ? ""
-        : `; ${Math.round(cameBack(ledger, ageMs))} such pages came back lately of ${Math.round(ledger.allowedPages)}`
+        : `; of such pages ${Math.round(cameBack(ledger, ageMs))} came back lately of ${Math.round(budgetOf(ledger, allowed))}`
     const note = isWorthCompressing
       ? swapRoomBytes(observation) < cold.anonBytes
         ? `; swap has room for ${formatBytes(swapRoomBytes(observation))}`

@@ -104,8 +104,8 @@ export const makeGenerationTracker: (
     if (was !== undefined && count !== undefined) {
       evicted = since(count.stolen, was.stolen)
       const elseMs = oldestLowerMs(tracked.pageAge)
-      evictions.anon.pop(now, since(count.anonRefaults, was.anonRefaults), elseMs, (ageMs, pages) => counter.add(ageMs, pages, 0))
-      evictions.file.pop(now, since(count.fileRefaults, was.fileRefaults), elseMs, (ageMs, pages) => counter.add(ageMs, 0, pages))
+      evictions.anon.pop(now, since(count.anonRefaults, was.anonRefaults), elseMs, (ageMs, pages) => counter.add(ageMs, pages, 0, pages))
+      evictions.file.pop(now, since(count.fileRefaults, was.fileRefaults), elseMs, (ageMs, pages) => counter.add(ageMs, 0, pages, pages))
     }
     for (const row of rows) {
       const before = tracked.rows.find(({ id, path }) => id === row.id && path === row.path)

@@ -72,6 +72,8 @@ export interface PromotionBin {
   /** Of both kinds. */
   readonly pages: Pages
   readonly filePages: Pages
+  /** Those of both kinds that had been evicted and were faulted in again; the others never left. 0 from sources that do not know. */
+  readonly refaultedPages: Pages
 }
 
 /** Counts pages that came back, by the age they had. */
@@ -79,24 +81,28 @@ export class PromotionCounter {
   private readonly ladder: AgeLadder
   private anon: Float64Array
   private file: Float64Array
+  private refaulted: Float64Array
   private sinceMs: Milliseconds
 
   constructor(ladder: AgeLadder, nowMs: Milliseconds) {
     this.ladder = ladder
     this.anon = new Float64Array(ladder.length + 1)
     this.file = new Float64Array(ladder.length + 1)
+    this.refaulted = new Float64Array(ladder.length + 1)
     this.sinceMs = nowMs
   }
 
-  add(ageMs: Milliseconds, anonPages: Pages, filePages: Pages): void {
+  /** `refaultedPages`: how many of both kinds had been evicted. */
+  add(ageMs: Milliseconds, anonPages: Pages, filePages: Pages, refaultedPages: Pages = 0): void {
     const step = stepOf(this.ladder, ageMs)
     this.anon[step]! += anonPages
     this.file[step]! += filePages
+    this.refaulted[step]! += refaultedPages
   }
 
   /** What was counted since the last time it was taken, in whole pages: the rest is counted next time. Counts anew from now. */
   take(nowMs: Milliseconds): { readonly windowMs: Milliseconds; readonly bins: ReadonlyArray<PromotionBin> } {
-    const { anon, file, ladder, sinceMs } = this
+    const { anon, file, ladder, refaulted, sinceMs } = this
     this.sinceMs = nowMs
     const whole = (counts: Float64Array, i: number) => {
       const pages = Math.floor(counts[i]! + 1e-6)
@@ -107,7 +113,13 @@ export class PromotionCounter {
       windowMs: nowMs - sinceMs,
       bins: Array.from(anon, (_, i) => {
         const filePages = whole(file, i)
-        return { lowerMs: i === 0 ? 0 : ladder[i - 1]!, upperMs: ladder[i] ?? Infinity, pages: whole(anon, i) + filePages, filePages }
+        return {
+          lowerMs: i === 0 ? 0 : ladder[i - 1]!,
+          upperMs: ladder[i] ?? Infinity,
+          pages: whole(anon, i) + filePages,
+          filePages,
+          refaultedPages: whole(refaulted, i)
+        }
       })
     }
   }

@@ -1,6 +1,6 @@
 /**
- * What came back into use, by the age it had, against what may: both remembered for about an hour and then forgotten, so that a policy can say
- * at which age an eviction would have kept within its budget lately. Pure values. Ages are lower bounds (see monitors' generationFlows).
+ * What was evicted and came back, by the age it had then, against what may: both remembered for about an hour and then forgotten, so that a policy
+ * can say at which age its evictions would have kept within the budget lately. Pure values. Ages are inferred (see monitors' EvictionHistory).
  */
 import { type Milliseconds, type Pages, pageSize } from "@wmo/core"
 import type { Promotions } from "@wmo/monitors"
@@ -22,11 +22,6 @@ const memoryMs = 3_600_000
 /** What may come back before there is much of a past: two minutes' worth, and a few pages that any program touches now and then. */
 const leadMs = 120_000
 const leadPages = 32
-/**
- * Where half as old pages come back at this many times the budget, there is a cliff: memory that is used in turns of nearly that age. A turn that
- * takes a little longer than usual would bring all of it.
- */
-const cliff = 20
 
 export const openLedger = (counters: Bins): PromotionLedger => ({
   edgesMs: counters.map(({ lowerMs }) => lowerMs),
@@ -41,7 +36,7 @@ export const book = (ledger: PromotionLedger, counters: Bins, elapsedMs: Millise
   const kept = Math.exp(-elapsedMs / memoryMs)
   return {
     edgesMs: ledger.edgesMs,
-    pages: ledger.pages.map((pages, i) => pages * kept + Math.max(0, counters[i]!.pages - ledger.counters[i]!.pages)),
+    pages: ledger.pages.map((pages, i) => pages * kept + Math.max(0, counters[i]!.refaultedPages - ledger.counters[i]!.refaultedPages)),
     allowedPages: ledger.allowedPages * kept + allowedPages,
     counters
   }
@@ -51,15 +46,13 @@ export const book = (ledger: PromotionLedger, counters: Bins, elapsedMs: Millise
 export const cameBack = (ledger: PromotionLedger, ageMs: Milliseconds): number =>
   ledger.pages.reduce((sum, pages, i) => (ledger.edgesMs[i]! >= ageMs ? sum + pages : sum), 0)
 
-/** Whether evicting at that age would have kept within the budget lately; `allowedPages` a minute is what it is now. */
-export const holds = (ledger: PromotionLedger, ageMs: Milliseconds, allowedPages: Pages): boolean => {
-  const budget = ledger.allowedPages + (allowedPages * leadMs) / 60_000 + leadPages
-  return cameBack(ledger, ageMs) <= budget && cameBack(ledger, ageMs / 2) <= cliff * budget
-}
+/** What may have come back by now; `allowedPages` is what may in a minute. */
+export const budgetOf = (ledger: PromotionLedger, allowedPages: Pages): number =>
+  ledger.allowedPages + (allowedPages * leadMs) / 60_000 + leadPages
 
-/** The lowest of the ages that holds; Infinity: none does. */
+/** The lowest of the ages at which evicting would have kept within the budget lately; Infinity: none would. */
 export const lowestAge = (ledger: PromotionLedger, ages: ReadonlyArray<Milliseconds>, allowedPages: Pages): Milliseconds =>
-  ages.find((ageMs) => holds(ledger, ageMs, allowedPages)) ?? Infinity
+  ages.find((ageMs) => cameBack(ledger, ageMs) <= budgetOf(ledger, allowedPages)) ?? Infinity
 
 /** Of `bytes` of working set, the pages that may come back in a minute at `percent` a minute. */
 export const allowedPerMinute = (bytes: number, percent: number): Pages => (bytes / pageSize) * (percent / 100)
