@@ -12,6 +12,7 @@ import {
   renderVmError,
   reportMarkdown,
   reportText,
+  requirePrograms,
   resumeLeague,
   runLeague,
   runSlots,
@@ -125,6 +126,7 @@ export const league = Effect.fn("wmo lab league")(
     if (Option.isSome(flags.resume)) plan = yield* resumeLeague(directory)
     else {
       plan = yield* planOf(flags)
+      yield* requirePrograms(plan.workloads, flags.install, (packages) => console.error(`wmo: installing ${packages} (apt-get install)`))
       yield* startLeague(directory, plan)
     }
     if (!flags.reportOnly) {

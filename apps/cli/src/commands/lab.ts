@@ -43,6 +43,10 @@ const leagueFlags = {
     Flag.withDescription("with --resume: play nothing, report what is there")
   ),
   stopAfter: time("stop-after").pipe(Flag.optional, Flag.withDescription("boot no further guest after this time, and report")),
+  install: Flag.Boolean("install").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("fetch redis-server, gcc, make where a workload needs them (Debian, root)")
+  ),
   slotsPerBoot: Flag.Int("slots-per-boot").pipe(Flag.withDefault(6), Flag.withDescription("runs in one guest, about (default 6)")),
   clock: Flag.Literals("clock", ["counted", "host"]).pipe(
     Flag.withDefault("counted"),

@@ -23,6 +23,12 @@ const entry = (policy: string, settings: Readonly<Record<string, string>> = {}, 
 const sweptAges = [3, 5, 10, 20, 30]
 /** Stall that is aimed at: what issue and paper call harmless. */
 const psiGoal = "0.1%"
+/**
+ * DAMON tuned for a slow machine: with the kernel's own 5 ms and 1,000 regions a kdamond takes a whole emulated CPU to look. No quota but the guard
+ * rails': with DAMON_RECLAIM's 128 MiB and 10 ms a second most of it goes to memory that is free.
+ */
+const seldom = { sample: "50ms", aggregation: "500ms", regions_max: "300" }
+const unlimited = { quota_ms: "0", quota_bytes: "0" }
 /** The kernel's module idles while half of memory is free: in a guest with room it would never start. */
 const alwaysOn = { wmark_high: "100%", wmark_mid: "99.9%", wmark_low: "0.1%" }
 
@@ -31,12 +37,12 @@ export const knownEntries: ReadonlyArray<LeagueEntry> = [
   entry("senpai-oomd"),
   entry("tmo"),
   entry("periodic"),
-  ...sweptAges.map((age) => entry("darc", { min_age: `${age}s`, quota_ms: "500" }, `darc-${age}s`)),
-  entry("darc", { min_age: "5s", quota_ms: "500", psi_goal: psiGoal }, "darc-5s-psi"),
-  ...sweptAges.map((age) => entry("prcl", { min_age: `${age}s` }, `prcl-${age}s`)),
-  entry("prcl", { min_age: "5s", psi_goal: psiGoal }, "prcl-5s-psi"),
-  ...sweptAges.map((age) => entry("damon-reclaim", { min_age: `${age}s`, quota_ms: "500", ...alwaysOn }, `damon-reclaim-${age}s`)),
-  entry("damon-reclaim", { min_age: "5s", quota_ms: "500", psi_goal: psiGoal, ...alwaysOn }, "damon-reclaim-5s-psi"),
+  ...sweptAges.map((age) => entry("darc", { min_age: `${age}s`, ...unlimited, ...seldom }, `darc-${age}s`)),
+  entry("darc", { min_age: "5s", quota_ms: "0", psi_goal: psiGoal, ...seldom }, "darc-5s-psi"),
+  ...sweptAges.map((age) => entry("prcl", { min_age: `${age}s`, ...seldom }, `prcl-${age}s`)),
+  entry("prcl", { min_age: "5s", psi_goal: psiGoal, ...seldom }, "prcl-5s-psi"),
+  ...sweptAges.map((age) => entry("damon-reclaim", { min_age: `${age}s`, ...unlimited, ...seldom, ...alwaysOn }, `damon-reclaim-${age}s`)),
+  entry("damon-reclaim", { min_age: "5s", quota_ms: "0", psi_goal: psiGoal, ...seldom, ...alwaysOn }, "damon-reclaim-5s-psi"),
   entry("lru-gen"),
   entry("far-memory"),
   entry("slo")

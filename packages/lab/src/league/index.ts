@@ -3,5 +3,6 @@ export { baseline, isDamon, knownEntries, type LeagueEntry, parseEntry } from ".
 export { runSlots } from "./guest/runSlots.ts"
 export { type LeagueReport, readReport, reportMarkdown, reportText } from "./leagueReport.ts"
 export { type BootOrder, type LeaguePlan } from "./plan.ts"
+export { requirePrograms } from "./programs.ts"
 export { type LeagueProgress, resumeLeague, runLeague, startLeague } from "./runLeague.ts"
 export { knownWorkloads, type LeagueWorkload, parseWorkload } from "./workloads.ts"
