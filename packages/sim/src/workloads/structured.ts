@@ -11,7 +11,7 @@ import { layout, mib, pagesOf, sweep, until } from "./layout.ts"
 const nearlyZero: Compressibility = { zeroShare: 0, incompressibleShare: 0, medianRatio: 1, ratioSigma: 0, lengths: [27] }
 
 /** The parent of the fork workloads, and whatever else is in its group. */
-const parentBytes = 16 * mib
+const parentBytes = 48 * mib
 
 export interface RegionOptions {
   readonly regionBytes?: Bytes
