@@ -24,10 +24,8 @@ describe("wmo lab league in a guest", () => {
     "plays entries beside a run without a policy, and loses no byte",
     async () => {
       const workload = "small=hotcold --hot 16M --warm 8M --cold 120M --warm-every 2s --forget-every 20ms"
-      const { code, stderr, stdout } = await run([
-        ...["lab", "league", "-e", "periodic:cold_age=4s,interval=2s", "-e", "periodic:cold_age=400s", "-w", workload],
-        ...["--repeats", "1", "--duration", "20s", "--settle", "12s", "--out", directory, "--json"]
-      ])
+      const args = "lab league -e periodic:cold_age=4s,interval=2s -e periodic:cold_age=400s --repeats 1 --duration 20s --settle 12s --json"
+      const { code, stderr, stdout } = await run([...args.split(" "), "-w", workload, "--out", directory])
       assert.strictEqual(code, 0, stderr)
       assert.match(stderr, /3 slots to play: about \d+ m/)
       const { played, rows, slots } = JSON.parse(stdout)
