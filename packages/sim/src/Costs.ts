@@ -28,6 +28,8 @@ export interface Costs {
   readonly reclaimPage: Spread
   /** Looking at one resident page in an aging walk. */
   readonly agePage: Spread
+  /** Finding and clearing, or reading, the accessed bit of one sampled page in DAMON: a page table or reverse mapping walk. */
+  readonly damonCheck: Spread
 }
 
 export const defaultCosts: Costs = {
@@ -37,7 +39,8 @@ export const defaultCosts: Costs = {
   diskRead: { p50Us: 100, p98Us: 250 },
   diskWrite: { p50Us: 5, p98Us: 10 },
   reclaimPage: { p50Us: 0.5, p98Us: 1 },
-  agePage: { p50Us: 0.01, p98Us: 0.02 }
+  agePage: { p50Us: 0.01, p98Us: 0.02 },
+  damonCheck: { p50Us: 0.5, p98Us: 1 }
 }
 
 /** A cost that never varies: for hand-computed cases. */
@@ -101,6 +104,7 @@ export const costSamplers = (costs: Costs, random: (name: string) => Random): Co
     diskRead: sampler("diskRead"),
     diskWrite: sampler("diskWrite"),
     reclaimPage: sampler("reclaimPage"),
-    agePage: sampler("agePage")
+    agePage: sampler("agePage"),
+    damonCheck: sampler("damonCheck")
   }
 }

@@ -81,8 +81,24 @@ export const payForHigh = (
 /** The outcome of the last fault: written, not allocated. */
 export const faultTimes = { runUs: 0, waitUs: 0, isRecent: false, isDevice: false }
 
-/** Brings a page in. Room has been made. Writes {@link faultTimes}. */
+/** Brings a page in that a task touches. Room has been made. Writes {@link faultTimes}. */
 export const bringIn = (machine: MachineState, group: MemoryGroup, page: number, isWrite: boolean): void => {
+  group.counters.add("pgfault", 1)
+  load(machine, group, page, isWrite, true)
+  group.pages.mark(page, ACCESSED)
+}
+
+/** Brings a page back that nobody has touched (MADV_WILLNEED); whether there was room. What it costs goes to `machine.spentUs`. */
+export const bringBack = (machine: MachineState, group: MemoryGroup, page: number): boolean => {
+  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) {
+    if (g.currentBytes() + pageSize > (g.parent === undefined ? machine.memTotalBytes : g.limit("max"))) return false
+  }
+  load(machine, group, page, false, false)
+  machine.spentUs += faultTimes.runUs + (faultTimes.isDevice ? 0 : faultTimes.waitUs)
+  return true
+}
+
+const load = (machine: MachineState, group: MemoryGroup, page: number, isWrite: boolean, isFault: boolean): void => {
   const { counters, pages } = group
   const { costs } = machine
   const before = pages.flags[page]!
@@ -92,14 +108,13 @@ export const bringIn = (machine: MachineState, group: MemoryGroup, page: number,
   faultTimes.waitUs = 0
   faultTimes.isRecent = false
   faultTimes.isDevice = (location === ON_DISK && machine.zram === undefined) || location === DROPPED
-  counters.add("pgfault", 1)
   if (location === ABSENT) {
     if (isFile && !isWrite) faultTimes.runUs += costs.diskRead.draw() / readahead
   } else {
     group.offload.change(-1)
     const isRecent = pages.evictedSeq[page] === group.generations.minSeq[typeOf(before)]
     faultTimes.isRecent = isRecent
-    counters.add("pgmajfault", 1)
+    if (isFault) counters.add("pgmajfault", 1)
     counters.add(isFile ? "workingset_refault_file" : "workingset_refault_anon", 1)
     if (isRecent) {
       counters.add(isFile ? "workingset_activate_file" : "workingset_activate_anon", 1)
@@ -120,7 +135,7 @@ export const bringIn = (machine: MachineState, group: MemoryGroup, page: number,
   }
   pages.flags[page] = (before & (FILE | QUEUED)) | RESIDENT
   group.generations.addYoungest(page)
-  pages.mark(page, ACCESSED)
+  machine.frames?.take(group, page)
   if (isFile) group.residentFile++
   if (isWrite || !isFile) setDirty(group, page)
   group.chargeResident(1)
@@ -143,6 +158,7 @@ export const freePages = (machine: MachineState, group: MemoryGroup, first: numb
     const location = isResident ? ABSENT : locationOf(flags)
     if (isResident) {
       pages.remove(page)
+      machine.frames?.give(group, page)
       if ((flags & FILE) !== 0) group.residentFile--
       if ((flags & (FILE | DIRTY)) === (FILE | DIRTY)) group.dirtyFile--
       group.chargeResident(-1)

@@ -41,6 +41,15 @@ export class Generations {
     this.addYoungest(page)
   }
 
+  /** The page is said to be cold: anon to the second youngest generation, file to the second oldest (lru_gen_add_folio, 6.12). */
+  deprioritize(page: number): void {
+    const type = typeOf(this.pages.flags[page]!)
+    const oldest = this.minSeq[type]!
+    const seq = type === ANON_TYPE ? this.maxSeq - 1 : oldest + minGenerations >= this.maxSeq ? oldest : oldest + 1
+    this.pages.remove(page)
+    this.pages.push(Generations.list(type, seq), page)
+  }
+
   /** Whether the type has pages in a generation that may be evicted, not younger than `upTo`. */
   evictable(type: number, upTo: number = Infinity): boolean {
     this.skipEmpty(type)

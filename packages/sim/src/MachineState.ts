@@ -5,8 +5,10 @@
 import { type Bytes, type Microseconds, pageSize, type Pages } from "@wmo/core"
 import type { CostSamplers } from "./Costs.ts"
 import { Cpus } from "./Cpus.ts"
+import type { Frames } from "./Frames.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
 import type { RunningWorkload } from "./RunningWorkload.ts"
+import { Timers } from "./Timers.ts"
 import type { Workload } from "./Workload.ts"
 import type { ZramDevice } from "./ZramDevice.ts"
 
@@ -33,6 +35,8 @@ export interface MachineOptions {
   readonly mayWriteToDisk: (group: MemoryGroup) => boolean
   /** Lets the workloads run while somebody who wrote to a file waits for work of this long. */
   readonly runFor: (us: Microseconds) => void
+  /** Lets everything run for this long: somebody sleeps in a write. */
+  readonly waitFor: (us: Microseconds) => void
   /** Kills the largest workload of the subtree; returns whether there was one. */
   readonly kill: (group: MemoryGroup) => boolean
   /** A process of the group starts another one at `atUs`. */
@@ -51,6 +55,10 @@ export class MachineState {
   readonly cpus: Cpus | undefined
   /** How many tasks began on each CPU and have not ended. */
   private readonly tasksByCpu: Array<number>
+  /** What kernel threads do next. */
+  readonly timers = new Timers()
+  /** Where pages are physically; undefined while nobody has asked. */
+  frames: Frames | undefined
   readonly groups = new Map<string, MemoryGroup>()
   /** Virtual time since boot. */
   nowUs: Microseconds = 0

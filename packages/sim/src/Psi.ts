@@ -108,6 +108,12 @@ export class Psi {
     if (toUs > this.atUs) this.accrue(toUs)
   }
 
+  /** Total of `some` at the last look, without looking: what DAMON's quota goals go by. */
+  someUs(nowUs: Microseconds): Microseconds {
+    this.integrate(nowUs)
+    return this.some.totalUs
+  }
+
   read(nowUs: Microseconds): PressureStall {
     this.integrate(nowUs)
     this.collect()

@@ -9,8 +9,8 @@
 import { pageSize, type Pages } from "@wmo/core"
 import type { MachineState } from "./MachineState.ts"
 import type { MemoryGroup } from "./MemoryGroup.ts"
-import { ACCESSED, ANON_TYPE, DIRTY, DROPPED, FILE_TYPE } from "./PageTable.ts"
-import { canSwap, NO_SLOT, REFUSED, swapOut } from "./Swap.ts"
+import { ACCESSED, ANON_TYPE, DIRTY, DROPPED, FILE_TYPE, typeOf } from "./PageTable.ts"
+import { canSwap, NO_SLOT, SWAPPED, swapOut } from "./Swap.ts"
 
 export type Swappiness = number | "max"
 export type ReclaimKind = "proactive" | "direct"
@@ -51,6 +51,37 @@ const settleCredit = (group: MemoryGroup, type: number, pages: Pages, swappiness
   group.anonCredit = Math.max(-largestCredit, Math.min(largestCredit, credit))
 }
 
+/** Takes a page out of memory that is on no list any more. SWAPPED, or why it stays where it was, on no list. */
+const takeOut = (machine: MachineState, group: MemoryGroup, page: number): number => {
+  const { generations, pages } = group
+  const flags = pages.flags[page]!
+  const type = typeOf(flags)
+  if (type === FILE_TYPE) {
+    if ((flags & DIRTY) !== 0) {
+      group.dirtyFile--
+      machine.spentUs += machine.costs.diskWrite.draw()
+    }
+    group.residentFile--
+    pages.setLocation(page, DROPPED)
+  } else {
+    const outcome = swapOut(machine, group, page)
+    if (outcome !== SWAPPED) return outcome
+  }
+  machine.frames?.give(group, page)
+  group.chargeResident(-1)
+  group.offload.change(1)
+  pages.evictedSeq[page] = generations.minSeq[type]!
+  return SWAPPED
+}
+
+/** Takes one resident page out of memory, whatever its accessed bit says; whether it went. A page that cannot go becomes a young one. */
+export const evictPage = (machine: MachineState, group: MemoryGroup, page: number): boolean => {
+  group.pages.remove(page)
+  if (takeOut(machine, group, page) === SWAPPED) return true
+  group.generations.addYoungest(page)
+  return false
+}
+
 /** Evicts up to `wanted` pages from the type's oldest generation. Negative: no swap slot is left; ~result pages were evicted. */
 const evictBatch = (machine: MachineState, group: MemoryGroup, type: number, wanted: Pages, kind: ReclaimKind): number => {
   const { counters, generations, pages } = group
@@ -68,26 +99,14 @@ const evictBatch = (machine: MachineState, group: MemoryGroup, type: number, wan
       continue
     }
     pages.remove(page)
-    if (type === FILE_TYPE) {
-      if ((flags & DIRTY) !== 0) {
-        group.dirtyFile--
-        machine.spentUs += machine.costs.diskWrite.draw()
-      }
-      group.residentFile--
-      pages.setLocation(page, DROPPED)
-    } else {
-      const outcome = swapOut(machine, group, page)
-      if (outcome === NO_SLOT || outcome === REFUSED) {
-        generations.addYoungest(page)
-        isOutOfSlots = outcome === NO_SLOT
-        if (isOutOfSlots) break
-        continue
-      }
+    const outcome = takeOut(machine, group, page)
+    if (outcome === SWAPPED) {
+      evicted++
+      continue
     }
-    group.chargeResident(-1)
-    group.offload.change(1)
-    evicted++
-    pages.evictedSeq[page] = generations.minSeq[type]!
+    generations.addYoungest(page)
+    isOutOfSlots = outcome === NO_SLOT
+    if (isOutOfSlots) break
   }
   machine.spentUs += scanned * machine.costs.reclaimPage.meanUs
   counters.add("pgscan", scanned)

@@ -6,9 +6,10 @@
  */
 import { type Bytes, type Microseconds, type Milliseconds, pageSize } from "@wmo/core"
 import { Errno, FakeKernel, type MemcgLimits, type MemcgModel } from "@wmo/core/testing"
-import { constants } from "node:fs"
+import { constants, existsSync } from "node:fs"
 import { AccessObserver, type AccessObserverOptions } from "./AccessObserver.ts"
 import { type Costs, costSamplers, defaultCosts } from "./Costs.ts"
+import { SimDamon } from "./damon/SimDamon.ts"
 import { groupFiles } from "./groupFiles.ts"
 import { LatencyHistogram, type LatencyPercentiles } from "./LatencyHistogram.ts"
 import { MachineState, type ZswapSettings } from "./MachineState.ts"
@@ -79,6 +80,8 @@ const zswapDirectory = "/sys/module/zswap/parameters"
 export class Simulation {
   /** The files. Groups are made in it as in any kernel: through core's services or `kernel.fs.mkdirSync`. */
   readonly kernel: FakeKernel
+  /** What is behind the DAMON files: its CPU time and its regions, for tests and reports. */
+  readonly damon: SimDamon
   private readonly machine: MachineState
   private readonly running = new Set<RunningWorkload>()
   /** What was added from outside; the others are their children. */
@@ -112,11 +115,15 @@ export class Simulation {
       runFor: (us) => {
         if (options.writesTakeTime !== false) runBeside(this.machine, this.running, us)
       },
+      waitFor: (us) => runTo(this.machine, this.running, this.machine.nowUs + us),
       kill: (group) => this.kill(group),
       start: (parent, workload, atUs) => void this.start(parent.group, workload, atUs, parent),
       onExit: ({ group, pid }) => void this.kernel.cgroups.groups.get(group.name)?.processes.delete(pid)
     })
     const { machine } = this
+    const isForeign = (pid: number) => existsSync(`/proc/${pid}`)
+    const processOf = (pid: number) => [...this.running].find((process) => process.pid === pid && !process.isFreed)
+    this.damon = new SimDamon({ machine, seed: this.seed, processOf, isForeign })
     this.kernel = new FakeKernel({
       memcg: (name, limits) => this.addGroup(name, limits),
       memTotalBytes,
@@ -125,6 +132,7 @@ export class Simulation {
       zram: zram !== undefined,
       zswap: hasZswap,
       takesMaxSwappiness: true,
+      damon: { engine: this.damon, isProcess: (pid) => processOf(pid) !== undefined || isForeign(pid) },
       workingSet: options.workingSet ?? true
     })
     zram?.animate(this.kernel.zram!.devices.get(0)!, swapBytes)

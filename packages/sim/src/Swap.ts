@@ -14,7 +14,7 @@ import { IN_ZSWAP, ON_DISK, ZERO, zswapList } from "./PageTable.ts"
 export const NO_SLOT = 0
 /** The page has nowhere to go and stays resident. */
 export const REFUSED = 1
-const SWAPPED = 2
+export const SWAPPED = 2
 
 const hasSlot = (machine: MachineState, group: MemoryGroup): boolean => {
   if (machine.usedSwapPages >= machine.swapPages) return false

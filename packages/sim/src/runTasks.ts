@@ -109,6 +109,13 @@ const run = (machine: MachineState, workloads: Set<RunningWorkload>, targetUs: M
   const clock = { us: machine.nowUs }
   const isOver = () => clock.us >= targetUs || work?.isDone === true
   while (!isOver()) {
+    const timer = machine.timers.take(clock.us)
+    if (timer !== undefined) {
+      machine.nowUs = clock.us
+      timer.fire()
+      continue
+    }
+    const nextUs = Math.min(targetUs, machine.timers.nextUs)
     let first = work?.timeUs ?? Infinity
     let second = Infinity
     for (const { tasks } of workloads) {
@@ -120,12 +127,13 @@ const run = (machine: MachineState, workloads: Set<RunningWorkload>, targetUs: M
         } else if (task.timeUs < second) second = task.timeUs
       }
     }
-    if (first >= targetUs) {
-      clock.us = targetUs
-      break
+    if (first >= nextUs) {
+      clock.us = nextUs
+      settlePsi(workloads, nextUs)
+      continue
     }
     const start = Math.max(clock.us, first)
-    const end = Math.min(targetUs, Math.max(start + windowUs, second))
+    const end = Math.min(nextUs, Math.max(start + windowUs, second))
     machine.nowUs = start
     clock.us = machine.cpus === undefined ? runWindow(machine, workloads, start, end) : shareWindow(machine, workloads, start, end, work)
     settlePsi(workloads, clock.us)

@@ -255,7 +255,7 @@ export class FakeDamon {
     if (command === "commit") return this.commit(index, kdamond)
     const { engine } = this.options
     if (command === "commit_schemes_quota_goals") engine?.commitGoals(index, this.value(index).contexts[0]!)
-    const tried = /^update_schemes_tried/.test(command) ? engine?.tryOnce(index) : undefined
+    const tried = command.startsWith("update_schemes_tried") ? engine?.tryOnce(index) : undefined
     // Time may have passed, and with it the last target.
     if (this.running(index) === undefined) throw new Errno("EINVAL")
     const schemes = `${this.admin}/kdamonds/${index}/contexts/0/schemes`
