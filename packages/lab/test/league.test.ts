@@ -175,6 +175,7 @@ describe("measuring a slot", () => {
       memory_stat_workingset_refault_anon: BigInt(second * 2),
       memory_stat_zswpin: BigInt(second * 3),
       memory_stat_pgsteal: BigInt(second * 5),
+      memory_stat_zswpout: BigInt(second * 7),
       memory_pressure_some_us: BigInt(second * 1000)
     })
   )
@@ -194,6 +195,7 @@ describe("measuring a slot", () => {
     assert.strictEqual(measured.refaults_anon, 12)
     assert.strictEqual(measured.promotions, 18)
     assert.strictEqual(measured.reclaimed_pages, 30)
+    assert.strictEqual(measured.swapped_out_pages, 42)
     assert.closeTo(measured.psi_some_pct!, 0.1, 1e-9)
     assert.strictEqual(measured.operations_per_second, 15)
     assert.strictEqual(measured.wmo_cpu_ms, 120)
@@ -227,6 +229,7 @@ const measured = (changes: Partial<Measured> = {}): Measured => ({
   refaults_file: 0,
   promotions: 0,
   reclaimed_pages: 0,
+  swapped_out_pages: 0,
   throttled: 0,
   wmo_cpu_ms: 100,
   kdamond_cpu_ms: 0,

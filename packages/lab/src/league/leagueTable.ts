@@ -37,7 +37,7 @@ const columns: ReadonlyArray<LeagueColumn> = [
   { head: "p99.9 µs", cell: cell("p999_us", 0) },
   { head: "refaults", cell: cell("refaults", 0) },
   { head: "promotions", cell: cell("promotions", 0) },
-  { head: "reclaimed", cell: cell("reclaimed_pages", 0) },
+  { head: "swapped out", cell: cell("swapped_out_pages", 0) },
   { head: "CPU ms", cell: cell("policy_cpu_ms", 0) },
   { head: "", cell: ({ failures }) => (failures.length === 0 ? "" : `failed ${failures.length}×: ${failures[0]}`), align: "left" }
 ]
@@ -65,7 +65,7 @@ export const legend = (coverage: number | undefined): string =>
     "Medians over repeats, each slot against the run without a policy beside it in the same guest.",
     coverage === undefined ? "" : `Intervals are order statistics; the widest covers the median with ${(coverage * 100).toFixed(0)} %.`,
     "saved: memory.current, which includes the zswap pool; machine: MemAvailable, which knows of zram too;",
-    "promotions: pages back from swap; reclaimed: pages; CPU: of wmo and its kdamond beyond watching; p99 of the whole run."
+    "promotions: pages back from swap; swapped out: pages; CPU: of wmo and its kdamond beyond watching; p99 of the whole run."
   ]
     .filter((text) => text !== "")
     .join(" ")

@@ -24,8 +24,10 @@ export interface Measured {
   readonly refaults_file: number
   /** Pages that came back from swap and zswap. */
   readonly promotions: number
-  /** Pages that reclaim took. */
+  /** Pages that reclaim took, as the group's memory.stat counts them: what DAMON pages out is not among them. */
   readonly reclaimed_pages: number
+  /** Pages that went to zswap or to swap beside it, whoever sent them. */
+  readonly swapped_out_pages: number
   readonly throttled: number
   readonly wmo_cpu_ms: Milliseconds
   readonly kdamond_cpu_ms: Milliseconds
@@ -107,6 +109,7 @@ export const measure = (
     refaults_file: growth("memory_stat_workingset_refault_file"),
     promotions: growth("memory_stat_pswpin") + growth("memory_stat_zswpin"),
     reclaimed_pages: growth("memory_stat_pgsteal"),
+    swapped_out_pages: growth("memory_stat_pswpout") + growth("memory_stat_zswpout"),
     throttled: growth("memory_events_high"),
     wmo_cpu_ms: cpu("wmo_cpu_ms"),
     kdamond_cpu_ms: cpu("kdamond_cpu_ms"),

@@ -43,6 +43,7 @@ export const pairMeasures = {
   refaults_file: (pair: Pair) => pair.with.refaults_file,
   promotions: (pair: Pair) => pair.with.promotions,
   reclaimed_pages: (pair: Pair) => pair.with.reclaimed_pages,
+  swapped_out_pages: (pair: Pair) => pair.with.swapped_out_pages,
   throttled: (pair: Pair) => pair.with.throttled,
   /** Beyond what watching alone takes. */
   policy_cpu_ms: (pair: Pair) => pair.with.wmo_cpu_ms + pair.with.kdamond_cpu_ms - (pair.without.wmo_cpu_ms + pair.without.kdamond_cpu_ms),
