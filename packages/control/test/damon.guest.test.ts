@@ -90,23 +90,9 @@ describe.skipIf(!existsSync(kdamonds))("DAMON actions", () => {
         Effect.gen(function* () {
           const group = yield* makeGroup("wmo-prcl")
           yield* holder(group, 60, 4)
-          const { tick } = yield* loopFor(group, prcl, { min_age: "2s", refresh: "2s" })
+          const { tick } = yield* loopFor(group, prcl, { min_age: "2s", refresh: "2s" }, { floorBytes: 0 })
           const waited = yield* tickUntil(tick, () => readNumber(group, "memory.swap.current") > 20 * mib)
-          const [own] = yield* damon.read
-          console.log(
-            `prcl: ${waited.length} s, ${mibOf(readNumber(group, "memory.swap.current"))} MiB swapped; ${JSON.stringify(own?.contexts[0]?.schemes[0]?.stats, (_, value) => (typeof value === "bigint" ? Number(value) : value))}`
-          )
-          console.log(JSON.stringify(outcomesOf(waited).map(({ detail, status }) => [status, detail])))
-          console.log(
-            readFileSync(`/sys/fs/cgroup/${group}/cgroup.procs`, "utf8")
-              .split("\n")
-              .filter(Boolean)
-              .map(
-                (pid) =>
-                  `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} ${/VmSize.*/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))} ${/VmRSS.*/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))}`
-              )
-              .join(";")
-          )
+          console.log(`prcl: ${waited.length} s, ${mibOf(readNumber(group, "memory.swap.current"))} MiB swapped`)
           assert.isAbove(readNumber(group, "memory.swap.current"), 20 * mib)
           const told = yield* Effect.scoped(
             Effect.gen(function* () {

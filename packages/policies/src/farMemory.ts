@@ -1,8 +1,9 @@
 /**
  * Far memory's controller: every minute the lowest age at which no more of the working set would have come back than the SLO allows; the K-th
  * percentile of those is the age in force, or the last minute's own where that is higher. Source: Lagar-Cavilla et al., ASPLOS 2019, §4.3.
- * Kept: all of it. What there is beside: floor, budget, swap room, a pressure limit, and generations. Four of them tell two ages apart (a half and a whole of the
- * age in force, at whose half they are made), so with MGLRU the age falls by a half a minute at most; it rises as far as it must.
+ * Kept: all of it. What there is beside: floor, budget, swap room, a pressure limit, and generations. Four of them tell two ages apart (a half
+ * and a whole of the age in force, at whose half they are made), so with MGLRU ages double and halve, once a minute; and file pages that are read
+ * through descriptors show only once they have been evicted and come back.
  */
 import { formatBytes, formatDuration, type Milliseconds, pageSize } from "@wmo/core"
 import { coldBytes, type Promotions } from "@wmo/monitors"
@@ -36,6 +37,15 @@ const workingSetMs = 120_000
 const promotedSince = (now: Bins, before: Bins, ageMs: Milliseconds): number => {
   const sum = (bins: Bins) => bins.reduce((pages, bin) => (bin.upperMs > ageMs ? pages + bin.pages : pages), 0)
   return Math.max(0, sum(now) - sum(before))
+}
+
+/**
+ * As far as four generations tell, made every half of `edgeMs`: what is older than that is all alike, and a higher age must be tried to be
+ * known. Ages double and halve.
+ */
+const lowestByGenerations = (edgeMs: Milliseconds, leastMs: Milliseconds, holds: (ageMs: Milliseconds) => boolean): Milliseconds => {
+  if (edgeMs / 2 >= leastMs && holds(edgeMs / 2)) return edgeMs / 2
+  return holds(edgeMs) ? edgeMs : 2 * edgeMs
 }
 
 /** The value below which K percent of them are (nearest rank). */
@@ -102,10 +112,12 @@ export const farMemory = definePolicy({
       const workingSet = Math.max(0, held.anonBytes + held.fileBytes - old.anonBytes - old.fileBytes)
       const allowed = (settings.promotions / 100) * (workingSet / pageSize) * (elapsedMs / minuteMs)
       const promoted = (ageMs: Milliseconds) => promotedSince(promotions.bins, state.minute!.bins, ageMs)
-      const candidates = [...new Set([settings.least_age, ...promotions.bins.map(({ lowerMs }) => lowerMs)])]
-        .filter((ageMs) => ageMs >= settings.least_age && (!isGenerations || ageMs >= ageEveryMs))
-        .toSorted((a, b) => a - b)
-      const lowest = candidates.find((ageMs) => promoted(ageMs) <= allowed) ?? Infinity
+      const lowest = isGenerations
+        ? lowestByGenerations(2 * ageEveryMs, settings.least_age, (ageMs) => promoted(ageMs) <= allowed)
+        : ([...new Set([settings.least_age, ...promotions.bins.map(({ lowerMs }) => lowerMs)])]
+            .filter((ageMs) => ageMs >= settings.least_age)
+            .toSorted((a, b) => a - b)
+            .find((ageMs) => promoted(ageMs) <= allowed) ?? Infinity)
       const best = [...state.best, lowest].slice(-Math.max(1, Math.round(settings.history / minuteMs)))
       const kth = percentile(best, settings.percentile)
       const why = `${promoted(settings.least_age)} pages older than ${showAge(settings.least_age)} came back, ${Math.floor(allowed)} may; the last minute needs ${showAge(lowest)}, ${settings.percentile} % of ${best.length} need ${showAge(kth)}`

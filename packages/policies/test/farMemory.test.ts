@@ -97,15 +97,16 @@ describe("far-memory", () => {
     expect(agesOf(decisions)).toEqual([120])
   })
 
-  it("with MGLRU makes generations at half the age in force, evicts by generation, and lets the age fall by a half a minute", () => {
-    // 480 s are needed at first; then nothing comes back: 240 s, which is half, then 120 s.
-    const decisions = run([[0, 0, 0, 150, 0], quiet, quiet, quiet], { percentile: "1%" }, "mglru")
-    expect(agesOf(decisions)).toEqual([480, 240, 120, 120])
+  it("with MGLRU makes generations at half the age in force, evicts by generation, and doubles or halves the age", () => {
+    // Too much came back beyond 120 s, and twice as much is all that can be tried; then beyond 240 s; then nothing.
+    const decisions = run([[0, 0, 150, 0, 0], [0, 0, 0, 150, 0], quiet, quiet, quiet], { percentile: "1%" }, "mglru")
+    expect(agesOf(decisions)).toEqual([240, 480, 240, 120, 120])
     expect(asked(decisions, "Evict").map(([minute, { bytes, olderThanMs }]) => [minute, olderThanMs / 1000, bytes / mib])).toEqual([
-      [1, 480, 50],
-      [2, 240, 100],
-      [3, 120, 150],
-      [4, 120, 150]
+      [1, 240, 100],
+      [2, 480, 50],
+      [3, 240, 100],
+      [4, 120, 150],
+      [5, 120, 150]
     ])
     const perSecond = drive(
       farMemory,
