@@ -2,7 +2,8 @@
  * Page accesses per second on one core: the simulator's workloads beside the plain thing, a move-to-front LRU over typed arrays that knows
  * neither time nor tasks. Run: `node bench/accesses.ts [million accesses]`. Prints rates and the ratio simulator/LRU, best of five rounds each.
  */
-import { hotcold, Random, Simulation, type Workload } from "../src/index.ts"
+import { makeKdamond } from "@wmo/core"
+import { type AccessObserver, hotcold, Random, Simulation, type SimulationOptions, type Workload } from "../src/index.ts"
 
 const accesses = Number(process.argv[2] ?? 50) * 1e6
 const pages = 102_400
@@ -33,8 +34,12 @@ const plainLru = (hotPages: number): number => {
 }
 
 /** Accesses per second of a workload in the simulator, everything on: tasks, time, histogram, PSI. */
-const simulated = (workload: Workload, everySecond: (sim: Simulation) => void): number => {
-  const sim = Simulation.make({ seed: 1, swapBytes: 2 ** 32 })
+const simulated = (
+  workload: Workload,
+  everySecond: (sim: Simulation) => void,
+  { prepare, ...options }: Partial<SimulationOptions> & { readonly prepare?: (sim: Simulation, pid: number) => void } = {}
+): number => {
+  const sim = Simulation.make({ seed: 1, swapBytes: 2 ** 32, ...options })
   const { fs } = sim.kernel
   const write = (path: string, text: string) => {
     const fd = fs.openSync(path, 1)
@@ -46,7 +51,8 @@ const simulated = (workload: Workload, everySecond: (sim: Simulation) => void): 
   }
   write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
   fs.mkdirSync("/sys/fs/cgroup/demo")
-  sim.addWorkload("demo", workload)
+  const pid = sim.addWorkload("demo", workload)
+  prepare?.(sim, pid)
   sim.advance(10_000)
   const before = sim.outcome("demo").touches
   const started = performance.now()
@@ -62,6 +68,15 @@ const twoTasks: Workload = { ...oneTask, tasks: [...oneTask.tasks, ...oneTask.ta
 const nothing = () => {}
 const reclaimSome = (sim: Simulation) => void sim.kernel.cgroups.group("demo").model.reclaim({ bytes: 8 * 2 ** 20 })
 const age = (sim: Simulation) => sim.kernel.cgroups.group("demo").model.age(0)
+const observers = new WeakMap<Simulation, AccessObserver>()
+const observe = (sim: Simulation) => void observers.set(sim, sim.observe("demo"))
+const take = (sim: Simulation) => void observers.get(sim)!.take()
+/** A kdamond with the kernel's default intervals: 5 ms, 100 ms. */
+const monitor = (operations: "vaddr" | "paddr") => (sim: Simulation, pid: number) => {
+  const all = { start: 2n ** 20n, end: 2n ** 32n }
+  const [context] = makeKdamond(operations === "vaddr" ? { pids: [pid] } : { regions: [all] }).contexts
+  sim.damon.start(0, 1, context!)
+}
 const wide = 400 * 2 ** 20
 
 const cases: ReadonlyArray<readonly [string, () => number]> = [
@@ -71,6 +86,10 @@ const cases: ReadonlyArray<readonly [string, () => number]> = [
   ["sim hotcold, aged every second", () => simulated(hotcold(), age)],
   ["sim hotcold, 8 MiB reclaimed every second (faults)", () => simulated(hotcold(), reclaimSome)],
   ["sim hotcold, two hot tasks (1 ms windows)", () => simulated(twoTasks, nothing)],
+  ["sim hotcold, two hot tasks on one CPU", () => simulated(twoTasks, nothing, { cpus: 1 })],
+  ["sim hotcold, observed every second", () => simulated(hotcold(), take, { prepare: observe })],
+  ["sim hotcold, DAMON on its process", () => simulated(hotcold(), nothing, { prepare: monitor("vaddr") })],
+  ["sim hotcold, DAMON on physical memory", () => simulated(hotcold(), nothing, { prepare: monitor("paddr") })],
   [
     "sim 400 MiB at random, aged every second",
     () => simulated(hotcold({ hotBytes: wide, warmBytes: 0, coldBytes: 0, processBytes: 0, thinkUs: 80 }), age)

@@ -16,6 +16,7 @@ import { MachineState, type ZswapSettings } from "./MachineState.ts"
 import { MemoryCounters } from "./MemoryCounters.ts"
 import { MemoryGroup } from "./MemoryGroup.ts"
 import { type OffloadTotals, offloadTotals } from "./Offload.ts"
+import { addProcessFiles, removeProcessFiles } from "./processFiles.ts"
 import { Random } from "./Random.ts"
 import { RunningWorkload } from "./RunningWorkload.ts"
 import { runBeside, runTo } from "./runTasks.ts"
@@ -39,6 +40,8 @@ export interface SimulationOptions {
   readonly costs?: Partial<Costs>
   /** Whether the kernel has the working-set reporting series. Default true. */
   readonly workingSet?: boolean
+  /** What a process does that is none of the simulation's and was moved into a group by its files. Default: it has no memory. */
+  readonly adopt?: (pid: number) => Workload
   /** Whether a write that reclaims or ages takes virtual time. Default true; false: all of it happens in one moment, for hand-computed cases. */
   readonly writesTakeTime?: boolean
 }
@@ -91,9 +94,11 @@ export class Simulation {
   /** Groups with 0 in memory.zswap.writeback. */
   private readonly keptFromDisk = new WeakSet<MemoryGroup>()
   private readonly seed: number
+  private readonly adopt: SimulationOptions["adopt"]
 
   private constructor(options: SimulationOptions) {
     this.seed = options.seed
+    this.adopt = options.adopt
     const memTotalBytes = options.memTotalBytes ?? 4 * gib
     const swapBytes = options.swapBytes ?? 2 * gib
     const hasZswap = options.zswap !== false
@@ -118,7 +123,10 @@ export class Simulation {
       waitFor: (us) => runTo(this.machine, this.running, this.machine.nowUs + us),
       kill: (group) => this.kill(group),
       start: (parent, workload, atUs) => void this.start(parent.group, workload, atUs, parent),
-      onExit: ({ group, pid }) => void this.kernel.cgroups.groups.get(group.name)?.processes.delete(pid)
+      onExit: ({ group, pid }) => {
+        this.kernel.cgroups.groups.get(group.name)?.processes.delete(pid)
+        removeProcessFiles(this.kernel.fs, pid)
+      }
     })
     const { machine } = this
     const isForeign = (pid: number) => existsSync(`/proc/${pid}`)
@@ -161,7 +169,7 @@ export class Simulation {
   /** Starts a workload in a group that exists; it runs from now on. Returns the process id that cgroup.procs shows. */
   addWorkload(groupName: string, workload: Workload): number {
     const group = this.group(groupName)
-    const started = this.start(group, workload, this.machine.nowUs)
+    const started = this.start(group, workload, this.machine.nowUs, undefined)
     this.roots.push(started)
     return started.pid
   }
@@ -175,6 +183,7 @@ export class Simulation {
   /** As `advance`, to a moment that has not passed yet. */
   advanceTo(ms: Milliseconds): void {
     this.noticeGone()
+    this.noticeNew()
     const targetUs = ms * 1000
     if (targetUs > this.machine.nowUs) runTo(this.machine, this.running, targetUs)
   }
@@ -224,10 +233,32 @@ export class Simulation {
     return new AccessObserver(this.group(groupName).pages, options)
   }
 
-  private start(group: MemoryGroup, workload: Workload, atUs: Microseconds, parent?: RunningWorkload): RunningWorkload {
+  private newPid(): number {
     while ([...this.running].some(({ pid }) => pid === this.nextPid)) this.nextPid++
     const pid = this.nextPid
     this.nextPid = pid >= lastPid ? firstPid : pid + 1
+    return pid
+  }
+
+  /** Processes that came into a group by its files, if somebody says what they do. */
+  private noticeNew(): void {
+    const { adopt } = this
+    if (adopt === undefined) return
+    const known = new Set([...this.running].map(({ pid }) => pid))
+    for (const { name, processes } of this.kernel.cgroups.groups.values()) {
+      if (name === "") continue
+      for (const pid of processes)
+        if (!known.has(pid)) this.roots.push(this.start(this.group(name), adopt(pid), this.machine.nowUs, undefined, pid))
+    }
+  }
+
+  private start(
+    group: MemoryGroup,
+    workload: Workload,
+    atUs: Microseconds,
+    parent: RunningWorkload | undefined,
+    pid: number = this.newPid()
+  ): RunningWorkload {
     if (parent === undefined) this.write(`/sys/fs/cgroup/${group.name}/cgroup.procs`, String(pid))
     else this.kernel.cgroups.group(group.name).processes.add(pid)
     const index = this.started++
@@ -239,6 +270,7 @@ export class Simulation {
       ...(parent === undefined ? {} : { parent })
     })
     this.running.add(process)
+    addProcessFiles(this.kernel.fs, process)
     return process
   }
 

@@ -60,7 +60,7 @@ export const groupFiles = (machine: MachineState, group: MemoryGroup): MemcgMode
     swapCurrent: () => group.tree.swapPages * pageSize,
     zswapCurrent: () => group.tree.poolBytes,
     stat: () => stat(group),
-    events: () => Object.fromEntries(Object.entries(group.events).map(([name, count]) => [name, BigInt(count)])),
+    events: () => Object.fromEntries(Object.entries({ ...group.events, oom_group_kill: 0 }).map(([name, count]) => [name, BigInt(count)])),
     pressure: () => group.psi.read(machine.nowUs),
     reclaim: ({ bytes, swappiness }) =>
       asked(() => reclaim(machine, group, Math.ceil(bytes / pageSize), "proactive", swappiness) * pageSize),
