@@ -40,10 +40,7 @@ interface Window {
 }
 
 /** Undefined where the workload did not get as far as saying when it started. */
-export const measuredWindow = (
-  result: WorkloadResult | undefined,
-  plan: Pick<LeaguePlan, "durationMs" | "settleMs">
-): Window | undefined => {
+const measuredWindow = (result: WorkloadResult | undefined, plan: Pick<LeaguePlan, "durationMs" | "settleMs">): Window | undefined => {
   const start = result?.measured_from_ms
   return start === undefined ? undefined : { fromMs: start + plan.settleMs, toMs: start + plan.durationMs }
 }

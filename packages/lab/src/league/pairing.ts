@@ -28,7 +28,7 @@ export interface Failed {
 const mib = 2 ** 20
 
 /** What is compared, for one pair. */
-export const pairMeasures = {
+const pairMeasures = {
   saved_mib: (pair: Pair) => (pair.without.memory_mean_bytes - pair.with.memory_mean_bytes) / mib,
   saved_pct: (pair: Pair) => (1 - pair.with.memory_mean_bytes / pair.without.memory_mean_bytes) * 100,
   machine_saved_mib: (pair: Pair) => (pair.with.available_mean_bytes - pair.without.available_mean_bytes) / mib,

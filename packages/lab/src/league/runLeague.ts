@@ -57,10 +57,9 @@ export const resumeLeague = (directory: string): Effect.Effect<LeaguePlan, VmErr
     try: () => readPlan(directory),
     catch: (cause) => vmError("Usage", cause instanceof Error ? cause.message : String(cause))
   }).pipe(
-    Effect.flatMap((plan) =>
-      plan === undefined
-        ? Effect.fail(vmError("Usage", `--resume ${directory}: there is no league (no league.json); start one with --out ${directory}`))
-        : Effect.succeed(plan)
+    Effect.filterOrFail(
+      (plan) => plan !== undefined,
+      () => vmError("Usage", `--resume ${directory}: there is no league (no league.json); start one with --out ${directory}`)
     )
   )
 

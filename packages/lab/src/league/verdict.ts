@@ -10,7 +10,7 @@ export interface Limits {
   readonly psiPct: number
 }
 
-export const defaultLimits: Limits = { lossPct: 1, psiPct: 0.1 }
+const defaultLimits: Limits = { lossPct: 1, psiPct: 0.1 }
 
 export interface Verdict {
   readonly workload: string
@@ -28,7 +28,7 @@ export interface Verdict {
 
 const medianOf = (row: LeagueRow, name: MeasureName): number | undefined => row.measures[name]?.median
 
-export const isWithin = (row: LeagueRow, limits: Limits): boolean => {
+const isWithin = (row: LeagueRow, limits: Limits): boolean => {
   const loss = medianOf(row, "throughput_loss_pct")
   return loss !== undefined && loss <= limits.lossPct && (medianOf(row, "psi_some_pct") ?? 0) <= limits.psiPct
 }
