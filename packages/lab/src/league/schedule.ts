@@ -5,7 +5,7 @@
 import { baseline, type LeagueEntry } from "./entries.ts"
 import type { LeagueWorkload } from "./workloads.ts"
 
-export interface Slot {
+interface Slot {
   /** Unique in the league, and a file name. */
   readonly id: string
   readonly entry: LeagueEntry

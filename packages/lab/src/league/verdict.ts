@@ -5,7 +5,7 @@
 import { isDamon } from "./entries.ts"
 import type { LeagueRow, MeasureName } from "./pairing.ts"
 
-export interface Limits {
+interface Limits {
   readonly lossPct: number
   readonly psiPct: number
 }
