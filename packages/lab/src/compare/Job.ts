@@ -48,7 +48,7 @@ export interface Part {
   readonly stallP99Us: number
   readonly thinkUs: number
   readonly overheadUs: number
-  /** CPU time of reclaim and aging that was asked for. */
+  /** CPU time of reclaim and aging that was asked for, and of DAMON. */
   readonly policyCpuUs: number
   /** By minute. */
   readonly minuteRefaults: ReadonlyArray<Pages>

@@ -35,7 +35,7 @@ const read = (simulation: Simulation): Reading => {
     stallUs,
     thinkUs,
     overheadUs,
-    policyCpuUs: reclaimCpuUs
+    policyCpuUs: reclaimCpuUs + simulation.damon.cpuUs
   }
 }
 

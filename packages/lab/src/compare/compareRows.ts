@@ -8,7 +8,7 @@ export type RunOutcome =
   | { readonly measured: Measures; readonly learning: Measures; readonly trouble: ReadonlyArray<string> }
   | { readonly problem: string }
 
-export type MeasureName = keyof Measures
+type MeasureName = keyof Measures
 type Intervals = { readonly [K in MeasureName as `${K}_ci95`]: number | null }
 type Learning = { readonly [K in MeasureName as `learning_${K}`]: number }
 

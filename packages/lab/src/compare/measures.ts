@@ -27,7 +27,7 @@ export interface Measures {
   readonly bound_mib: number
   readonly mean_mib: number
   readonly peak_mib: number
-  /** Of reclaim and aging that the policy asked for. */
+  /** Of reclaim and aging that the policy asked for, and of DAMON. */
   readonly policy_cpu_us_per_min: number
   /** Minutes in which promotions and pressure were within the objective. */
   readonly slo_minutes_pct: number
@@ -36,7 +36,7 @@ export interface Measures {
 const mib = 2 ** 20
 
 /** Promotions that are allowed in the window: the rate, of each minute's working set. */
-export const budgetOf = (baseline: Part, pctPerMinute: number = sloPromotionsPct): number => {
+const budgetOf = (baseline: Part, pctPerMinute: number = sloPromotionsPct): number => {
   const { minuteWorkingSets, seconds } = baseline
   const mean = minuteWorkingSets.reduce((sum, pages) => sum + pages, 0) / Math.max(1, minuteWorkingSets.length)
   return ((pctPerMinute / 100) * mean * seconds) / 60

@@ -10,7 +10,7 @@ import type { Random } from "../Random.ts"
 import type { Step, Workload } from "../Workload.ts"
 import { layout, mib, pagesOf, shuffled, sweep, touchPages, until } from "./layout.ts"
 
-export interface KeyValueOptions {
+interface KeyValueOptions {
   /** The items. Default 256 MiB. */
   readonly itemBytes?: Bytes
   /** Slabs of items that have expired: never read again. Default 64 MiB. */
