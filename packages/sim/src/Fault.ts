@@ -1,6 +1,7 @@
 /**
  * What happens when a page is not there: charge it (reclaiming, throttling or killing at the limits), then bring it in.
- * memory.high: past it every 64 pages the task reclaims as much, and then sleeps the longer the further the group is above the limit.
+ * memory.high: past it every 64 pages the task reclaims as much, and then sleeps the longer the further the group is above the limit. Pages
+ * are charged 64 at a time, as the kernel's per-CPU stocks are; memory.current does not show those that are not in use yet.
  * As under MGLRU in 6.12, a wait for a page counts as pressure only if the refault is recent: the generation that the page was evicted from
  * is still the oldest one ("hotter pages pushed out hot pages which refaulted immediately"). Eviction by age therefore shows little PSI.
  * Simplified: a first read of a file costs a sixteenth of a device read (readahead) and counts as a minor fault; a first write reads nothing.
@@ -13,8 +14,12 @@ import { ABSENT, ACCESSED, DIRTY, DROPPED, FILE, IN_ZSWAP, locationOf, ON_DISK, 
 import { reclaim } from "./Reclaim.ts"
 import { releaseSlot } from "./Swap.ts"
 
-/** MEMCG_CHARGE_BATCH: pages between two looks at memory.high. */
+/**
+ * MEMCG_CHARGE_BATCH: a task charges that many pages ahead and looks at memory.high when it does. A write to a limit drains what was charged
+ * ahead, so that the first page after it goes over a limit that sits at the group's size.
+ */
 export const chargeBatch = 64
+const aheadBytes = (chargeBatch - 1) * pageSize
 /** SWAP_CLUSTER_MAX */
 const reclaimBatch = 32
 const chargeRetries = 16
@@ -50,31 +55,34 @@ export const makeRoom = (machine: MachineState, group: MemoryGroup): Microsecond
   return stallUs
 }
 
-/** Whether the group or an ancestor is above its memory.high. */
+/** Whether the group or an ancestor is above its memory.high, with a batch that has just been charged. */
 export const isOverHigh = (group: MemoryGroup): boolean => {
-  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) if (g.currentBytes() > g.limit("high")) return true
+  for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) {
+    if (g.currentBytes() + aheadBytes > g.limit("high")) return true
+  }
   return false
 }
 
-/** What a task pays, after `pages` charges, for being above memory.high: reclaim (work), then a penalty (a sleep). */
+/** What a task pays for charging a batch above memory.high: reclaim (work), then a penalty (a sleep). */
 export const payForHigh = (
   machine: MachineState,
-  group: MemoryGroup,
-  pages: number
+  group: MemoryGroup
 ): { readonly workUs: Microseconds; readonly delayUs: Microseconds } => {
   let worst = 0
   machine.spentUs = 0
   for (let g: MemoryGroup | undefined = group; g !== undefined; g = g.parent) {
     const high = g.limit("high")
-    if (g.currentBytes() <= high) continue
+    const level = g
+    const over = () => level.currentBytes() + aheadBytes - high
+    if (over() <= 0) continue
     g.event("high")
-    for (let tries = 0; tries < chargeRetries && g.currentBytes() > high; tries++) {
-      if (reclaim(machine, g, Math.max(pages, reclaimBatch), "direct") === 0) break
+    for (let tries = 0; tries < chargeRetries && over() > 0; tries++) {
+      if (reclaim(machine, g, tries === 0 ? chargeBatch : reclaimBatch, "direct") === 0) break
     }
-    worst = Math.max(worst, (g.currentBytes() - high) / Math.max(high, pageSize))
+    worst = Math.max(worst, over() / Math.max(high, pageSize))
   }
-  // (overage * 2^20)^2 / 2^34 seconds for each batch of charges.
-  const delayUs = Math.min(longestHighDelayUs, worst * worst * 64 * 1e6 * (pages / chargeBatch))
+  // (overage * 2^20)^2 / 2^34 seconds for a batch of charges.
+  const delayUs = Math.min(longestHighDelayUs, worst * worst * 64 * 1e6)
   return { workUs: machine.spentUs, delayUs: delayUs > shortestHighDelayUs ? delayUs : 0 }
 }
 

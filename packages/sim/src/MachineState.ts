@@ -37,6 +37,8 @@ export interface MachineOptions {
   readonly runFor: (us: Microseconds) => void
   /** Lets everything run for this long: somebody sleeps in a write. */
   readonly waitFor: (us: Microseconds) => void
+  /** Has the tasks of a subtree give back what they have charged ahead. */
+  readonly drainStocks: (group: MemoryGroup) => void
   /** Kills the largest workload of the subtree; returns whether there was one. */
   readonly kill: (group: MemoryGroup) => boolean
   /** A process of the group starts another one at `atUs`. */

@@ -121,6 +121,10 @@ export class Simulation {
         if (options.writesTakeTime !== false) runBeside(this.machine, this.running, us)
       },
       waitFor: (us) => runTo(this.machine, this.running, this.machine.nowUs + us),
+      drainStocks: (group) => {
+        const members = new Set(group.subtree())
+        for (const process of this.running) if (members.has(process.group)) for (const task of process.tasks) task.stock = 0
+      },
       kill: (group) => this.kill(group),
       start: (parent, workload, atUs) => void this.start(parent.group, workload, atUs, parent),
       onExit: ({ group, pid }) => {

@@ -47,7 +47,8 @@ export class Task implements Runnable {
   private sharesCpu = false
   /** When a Wait began and how many processes may run at its end; undefined outside of one. */
   private waiting: { readonly sinceUs: Microseconds; readonly running: number } | undefined
-  private chargesSinceCheck = 0
+  /** Pages that it has charged ahead. */
+  stock = 0
   private touchesInOperation = 0
   private overheadInOperation = 0
 
@@ -247,12 +248,15 @@ export class Task implements Runnable {
     const { isDevice, isRecent, runUs, waitUs } = faultTimes
     this.timeUs += runUs
     this.stall(waitUs, isRecent ? STALLED : isDevice ? WAITING : RUNNING, isDevice)
-    if (++this.chargesSinceCheck < chargeBatch) return
+    if (this.stock > 0) {
+      this.stock--
+      return
+    }
+    this.stock = chargeBatch - 1
     if (isOverHigh(group)) {
-      const { delayUs, workUs } = payForHigh(machine, group, this.chargesSinceCheck)
+      const { delayUs, workUs } = payForHigh(machine, group)
       this.stall(workUs)
       this.stall(delayUs, STALLED, true)
     }
-    this.chargesSinceCheck = 0
   }
 }

@@ -66,6 +66,7 @@ export const groupFiles = (machine: MachineState, group: MemoryGroup): MemcgMode
       asked(() => reclaim(machine, group, Math.ceil(bytes / pageSize), "proactive", swappiness) * pageSize),
     limitsChanged: () =>
       asked(() => {
+        if (group.currentBytes() > Math.min(group.limit("high"), group.limit("max"))) machine.options.drainStocks(group)
         reclaimDownTo(machine, group, group.limit("high"))
         if (reclaimDownTo(machine, group, group.limit("max"))) return
         group.event("oom")

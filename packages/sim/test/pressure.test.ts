@@ -155,6 +155,43 @@ describe("pressure and throttling", () => {
     )
   })
 
+  it.live(
+    "pages are charged 64 at a time: the first one after a write to memory.high goes over a limit at the group's size (seen in the VM)",
+    () => {
+      const sim = withGroups({ seed: 1 })
+      // One new page a second, from 1.5 s on.
+      const grows: TaskProgram = function* () {
+        yield { _tag: "Sleep", us: 500_000 }
+        for (let page = 1000; ; page++) {
+          yield { _tag: "Sleep", us: 1e6 }
+          yield { _tag: "TouchList", list: [page], thinkUs: 1 }
+        }
+      }
+      sim.addWorkload("demo", workload(2000, [grows], { load: [{ first: 0, pages: 1000 }] }))
+      return runIn(
+        sim,
+        Effect.gen(function* () {
+          const cgroups = yield* Cgroups
+          yield* Effect.sleep("1 second")
+          yield* cgroups.write("demo", Memcg.memoryHigh, 900 * 4096)
+          const before = yield* readGroup("demo")
+          assert.isAtMost(before.current, 900 * 4096)
+          assert.strictEqual(before.events.high, 0n)
+          yield* Effect.sleep("1 second")
+          const after = yield* readGroup("demo")
+          assert.strictEqual(after.events.high, 1n)
+          assert.approximately(Number(after.stat.pgsteal_direct! - before.stat.pgsteal_direct!), 64, 32)
+          assert.isAbove(sim.outcome("demo").stallUs, 64 * 5)
+          // The others of the batch cost nothing.
+          yield* Effect.sleep("60 seconds")
+          assert.strictEqual((yield* readGroup("demo")).events.high, 1n)
+          yield* Effect.sleep("5 seconds")
+          assert.strictEqual((yield* readGroup("demo")).events.high, 2n)
+        })
+      )
+    }
+  )
+
   it.live("memory.max kills when there is nothing to reclaim, and says so", () => {
     const sim = withGroups({ seed: 1, swapBytes: 0 })
     return runIn(
