@@ -72,7 +72,7 @@ export const planOf = Effect.fnUntraced(function* (flags: LeagueFlags) {
     settleMs,
     slotsPerBoot: flags.slotsPerBoot,
     memory: flags.memory,
-    cpus: 2,
+    cpus: flags.clock === "counted" ? 1 : 2,
     icount: flags.clock === "counted" ? countedShift : null,
     kernelSeries: Option.getOrNull(flags.kernelSeries)
   } satisfies LeaguePlan

@@ -33,8 +33,8 @@ export interface VmOptions {
   readonly kernelSeries: string | undefined
   /**
    * Time by counting: every instruction takes 2^icount ns, so that what runs on the host besides does not show and results repeat (throughput
-   * within 0.3 % where the clock gives 15 %). All CPUs of the guest share that time, as if they were one, and KVM is not used. Caches and memory
-   * cost nothing. Undefined: the host's clock.
+   * within 0.3 % where the clock gives 15 %). Caches and memory cost nothing, and KVM is not used. Take one CPU: several take turns, each for a slice
+   * of milliseconds, and so long a TLB flush on another CPU waits: reclaim from elsewhere fell to 250 pages a second. Undefined: the host's clock.
    */
   readonly icount: number | undefined
   /** How long the command may run, counted from its start; undefined for as long as it likes. */
