@@ -87,6 +87,8 @@ describe("page traces", () => {
     assert.throws(() => decodeTrace(new TextEncoder().encode("hello")), /not gzip/)
     assert.throws(() => decodeTrace(gzipSync("hello\n")), /first line is not JSON/)
     assert.throws(() => decodeTrace(gzipSync('{"format":"wmo-page-trace","version":9}\n')), /version 9; this program reads version 1/)
+    const header = '{"format":"wmo-page-trace","version":1,"tick_ms":1000,"ticks":1,"anon_pages":1e15,"file_pages":0}\n'
+    assert.throws(() => decodeTrace(gzipSync(header)), /header has no anon_pages that can be/)
     const cut = encodeTrace(new TraceWriter("x", 1000).finish(() => 0))
     assert.throws(() => decodeTrace(cut.subarray(0, cut.length - 4)), /cut off/)
   })

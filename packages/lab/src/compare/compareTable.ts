@@ -6,13 +6,15 @@ import { sloPromotionsPct, sloPsiPct } from "./measures.ts"
 
 const unknown = "–"
 
-const fixed = (value: number | undefined, digits: number): string => (value === undefined ? unknown : value.toFixed(digits))
+/** Without the sign of what rounds to zero. */
+const fixed = (value: number | undefined, digits: number): string =>
+  value === undefined ? unknown : value.toFixed(digits).replace(/^-(?=0(\.0*)?$)/, "")
 
-const percent = (share: number | undefined): string => (share === undefined ? unknown : `${(share * 100).toFixed(0)} %`)
+const percent = (share: number | undefined): string => (share === undefined ? unknown : `${fixed(share * 100, 0)} %`)
 
 /** `92 ± 3 %`. */
 const percentWithin = (share: number | undefined, ci: number | null | undefined): string =>
-  share === undefined || ci === null || ci === undefined ? percent(share) : `${(share * 100).toFixed(0)} ± ${(ci * 100).toFixed(0)} %`
+  share === undefined || ci === null || ci === undefined ? percent(share) : `${fixed(share * 100, 0)} ± ${(ci * 100).toFixed(0)} %`
 
 const micros = (us: number | undefined): string =>
   us === undefined ? unknown : us >= 1e6 ? `${(us / 1e6).toFixed(1)} s` : us >= 1e3 ? `${(us / 1e3).toFixed(1)} ms` : `${us.toFixed(0)} µs`

@@ -111,9 +111,12 @@ export const encodeTrace = (trace: PageTrace): Uint8Array => {
   return gzipSync(Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), lengths.view(), ticksOf.get(trace)!]), { level: 6 })
 }
 
-const count = (value: unknown, name: string, least: number): number => {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= least) return value
-  throw new TraceFormatError(`its header has no ${name}`)
+/** A terabyte: whatever says more is damaged. */
+const pagesAtMost: Pages = 2 ** 28
+
+const count = (value: unknown, name: string, least: number, most = Number.MAX_SAFE_INTEGER): number => {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value
+  throw new TraceFormatError(`its header has no ${name} that can be`)
 }
 
 /** Reads a trace file. Throws `TraceFormatError`; ticks are checked as they are read. */
@@ -135,7 +138,7 @@ export const decodeTrace = (file: Uint8Array): PageTrace => {
   if (header["version"] !== version) {
     throw new TraceFormatError(`it is a page trace of version ${String(header["version"])}; this program reads version ${version}`)
   }
-  const anonPages = count(header["anon_pages"], "anon_pages", 0)
+  const anonPages = count(header["anon_pages"], "anon_pages", 0, pagesAtMost)
   const compressedBytes = new Uint16Array(anonPages)
   const reader = new TraceReader(bytes.subarray(end + 1))
   try {
@@ -155,7 +158,7 @@ export const decodeTrace = (file: Uint8Array): PageTrace => {
       tickMs: count(header["tick_ms"], "tick_ms", 1),
       ticks: count(header["ticks"], "ticks", 0),
       anonPages,
-      filePages: count(header["file_pages"], "file_pages", 0)
+      filePages: count(header["file_pages"], "file_pages", 0, pagesAtMost)
     },
     compressedBytes,
     bytes.subarray(end + 1 + reader.at)
