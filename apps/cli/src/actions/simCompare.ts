@@ -18,7 +18,7 @@ import { policyChoice, splitPolicies } from "../policyChoice.ts"
 import { makeProgress } from "../progress.ts"
 import { makeSimWorkers } from "../simWorkers.ts"
 
-const quick = { workloads: ["hotcold", "bursts", "kv-zipf"], durationMs: 16 * 60_000, learningMs: 6 * 60_000 }
+const quick = { workloads: ["bursts", "cache-filler", "server"], durationMs: 10 * 60_000, learningMs: 4 * 60_000 }
 
 const listed = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.flatMap((text) => text.split(",")).filter((name) => name !== "")

@@ -36,7 +36,7 @@ const compareFlags = {
   jobs: Flag.Int("jobs").pipe(Flag.withDefault(2), Flag.withDescription("runs at the same time, each in a process of its own (default 2)")),
   quick: Flag.Boolean("quick").pipe(
     Flag.withDefault(false),
-    Flag.withDescription("a look: one seed, 16 minutes with 6 of learning, three workloads unless told which")
+    Flag.withDescription("a look: one seed, 10 minutes with 4 of learning, three workloads unless told which")
   ),
   json
 }
@@ -51,7 +51,7 @@ const compare = Command.make(
     "Compare policies on simulated workloads with the most that a clairvoyant could save at 0.2 % promotions a minute. Same seeds, same figures."
   ),
   Command.withExamples([
-    { command: "wmo sim compare --quick", description: "every policy on three workloads, a quarter of an hour each" },
+    { command: "wmo sim compare --quick", description: "every policy on three workloads, ten minutes each" },
     {
       command: "wmo sim compare -w bursts -p periodic:cold_age=60s -p periodic:cold_age=150s",
       description: "one policy with two settings, five seeds"
