@@ -1,35 +1,37 @@
 /**
- * WMO's own policy: the user states a slowdown, it finds out what may go. It ages the generations, books which ages come back (those that it
- * left alone as well, so that most of the learning costs nothing), evicts at the lowest age that keeps within the budget, first a little, then
- * more, and backs off at once when pressure or refaults say that it was wrong. Without page ages it probes, as TMO does, but by refaults too.
+ * WMO's own policy: the user states a slowdown, it finds out what may go. It ages the generations and looks at what comes back (of what it left
+ * alone as well, so that most of the learning costs nothing), evicts anon and file each at the lowest age that keeps within the budget, and stops at
+ * once when pressure or refaults say that it was wrong. Without page ages it probes, as TMO does, but minds refaults too.
  * Sources: the promotion-rate SLO of ASPLOS 2019 (far memory), the pressure law of ASPLOS 2022 (TMO); DESIGN.md, `slo`.
  */
 import { type Bytes, formatBytes, formatDuration, type Milliseconds, pageSize } from "@wmo/core"
-import { coldBytes, growth, type Observation, type PageAge } from "@wmo/monitors"
+import { coldBytes, type Observation, type PageAge } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
 import { definePolicy } from "./Policy.ts"
 import { duration, percent } from "./Setting.ts"
+import { lookEndsMs } from "./slo/AgeSearch.ts"
 import { type Backoff, isHolding, noBackoff, recovered, violated } from "./slo/Backoff.ts"
-import { type AgeSearch, lookEndsMs, type SearchInput, searchOn, startSearch } from "./slo/AgeSearch.ts"
-import { allowedPerMinute, book, budgetOf, cameBack, lowestAge, openLedger, type PromotionLedger } from "./slo/PromotionLedger.ts"
+import { evictable } from "./slo/EvictionOutcome.ts"
+import { type BothKinds, type Kind, kinds, type Lead, leaderOf, learn, openKind, searchBoth } from "./slo/KindState.ts"
+import { allowedPerMinute, budgetOf, cameBack } from "./slo/PromotionLedger.ts"
+import { type Refaults, refaultsSince } from "./slo/Refaults.ts"
 import { readStall, stalledPercent, type StallReading } from "./stall.ts"
-import { inPages, stepRoomBytes, swapRoomBytes, takeableBytes } from "./takeable.ts"
+import { inPages, stepRoomBytes, swapRoomBytes } from "./takeable.ts"
 
 interface State {
-  readonly startMs: Milliseconds
   readonly atMs: Milliseconds
-  readonly ledger: PromotionLedger | undefined
-  readonly search: AgeSearch | undefined
+  /** Undefined while nothing tells what comes back. */
+  readonly known: (BothKinds & { readonly lead: Lead }) | undefined
   readonly nextAgeMs: Milliseconds
   readonly workingSetBytes: Bytes
   /** The most that one second may take; doubles while all goes well. */
   readonly paceBytes: Bytes
   readonly backoff: Backoff
   readonly stall: StallReading
-  /** Share of time with some task stalled, in percent, smoothed over a minute; the part of it that was there before anything was taken. */
+  /** Share of time with some task stalled, in percent, smoothed over a minute. */
   readonly pressure: number
-  readonly refaults: bigint | undefined
-  /** Refaulted pages, smoothed over a minute: pages a minute. */
+  readonly refaults: Refaults
+  /** Refaulted pages a minute, smoothed over a minute. */
   readonly refaultRate: number
 }
 
@@ -37,13 +39,14 @@ const minuteMs = 60_000
 const workingSetMs = 120_000
 /** The least that a second may take, and the share of the group that it may take at first. */
 const gentlestBytes = 2 ** 18
-const gentlestShare = 0.001
-/** Pace doubles in this time, unless much comes back. */
-const paceDoublesMs = 30_000
-/** Less is not worth a request, unless it is all that will ever come. */
+const gentlestShare = 0.002
+/** Pace doubles in this time. */
+const paceDoublesMs = 10_000
+/** Less is not worth a request. */
 const leastBytes = 256 * 1024
-/** Refaults beyond this many times the budget within a minute: at once, nothing more is taken. */
+/** Refaults beyond this many times the budget within a minute, and beyond any program's noise: at once, nothing more is taken. */
 const alarm = 8
+const noisePages = 32
 
 /** Ages from which it chooses. */
 const agesMs: ReadonlyArray<Milliseconds> = [
@@ -68,15 +71,33 @@ const smooth = (before: number, now: number, elapsedMs: Milliseconds): number =>
   return before * kept + now * (1 - kept)
 }
 
-const refaultsOf = ({ stat }: Observation): bigint | undefined =>
-  stat.workingset_refault_anon === undefined && stat.workingset_refault_file === undefined
-    ? undefined
-    : (stat.workingset_refault_anon ?? 0n) + (stat.workingset_refault_file ?? 0n)
+const show = (value: number): string => (value < 0.001 ? "0" : value.toPrecision(2))
 
-const show = (value: number): string => value.toPrecision(2)
+/**
+ * How long ago accessed bits were looked at last: with generations, at the birth of the youngest. Until then what is older was idle for sure, and
+ * the kernel evicts nothing that is younger.
+ */
+const sinceWalk = ({ bins, source }: PageAge): Milliseconds => (source === "mglru" && bins.length > 1 ? bins[0]!.upperMs : 0)
 
-const searchAt = (search: AgeSearch | undefined, input: SearchInput): AgeSearch =>
-  search === undefined ? startSearch(input.ages[0] ?? Infinity, input.atMs) : searchOn(search, input)
+/** What of each kind could go at an age: anon only as far as swap has room, and while compressing it saves something. */
+const takeableOf = (observation: Observation, pageAge: PageAge, ageMs: Milliseconds, kind: Kind): Bytes => {
+  const { anonBytes, fileBytes } = coldBytes(pageAge, ageMs + sinceWalk(pageAge))
+  if (kind === "file") return fileBytes
+  return compressedShare(observation) < 0.9 ? Math.min(anonBytes, swapRoomBytes(observation)) : 0
+}
+
+const start = (observation: Observation): State => ({
+  atMs: observation.atMs,
+  known: undefined,
+  nextAgeMs: observation.atMs,
+  workingSetBytes: 0,
+  paceBytes: gentlestBytes,
+  backoff: noBackoff,
+  stall: readStall(observation),
+  pressure: 0,
+  refaults: refaultsSince(undefined, observation),
+  refaultRate: 0
+})
 
 export const slo = definePolicy({
   name: "slo",
@@ -86,85 +107,80 @@ export const slo = definePolicy({
     promotions: percent({ default: "0.2%", doc: "share of the working set that may be brought back from compression or disk a minute" }),
     pressure: percent({ default: "0.1%", doc: "share of time in which some task may be stalled on memory" }),
     least_age: duration({ default: "10s", doc: "never take what is younger than this" }),
-    most_age: duration({ default: "2h", doc: "what is older than this may always go, unless it comes back" })
+    most_age: duration({ default: "2h", doc: "look no further than this: what is older and still comes back is too much" })
   },
   needs: ["memory.reclaim"],
   ages: ({ least_age }) => agesMs.filter((ageMs) => ageMs >= least_age),
   initialState: undefined as State | undefined,
   decide: (input, given) => {
     const { observation, settings } = input
-    const { atMs, pageAge, promotions } = observation
-    const stall = readStall(observation)
-    const refaults = refaultsOf(observation)
-    const candidates = agesMs.filter((ageMs) => ageMs >= settings.least_age && ageMs <= settings.most_age)
-    const isNew = given === undefined || atMs < given.atMs
-    const before: State = isNew
-      ? {
-          startMs: atMs,
-          atMs,
-          ledger: undefined,
-          search: undefined,
-          nextAgeMs: atMs,
-          workingSetBytes: 0,
-          paceBytes: gentlestBytes,
-          backoff: noBackoff,
-          stall,
-          pressure: 0,
-          refaults,
-          refaultRate: 0
-        }
-      : given
+    const { atMs, pageAge, promotions, usage } = observation
+    const before = given === undefined || atMs < given.atMs ? start(observation) : given
     const elapsedMs = atMs - before.atMs
+    const inside = agesMs.filter((ageMs) => ageMs >= settings.least_age && ageMs <= settings.most_age)
+    const ages = inside.length > 0 ? inside : [settings.least_age]
 
     // What has been seen.
+    const stall = readStall(observation)
     const stalled = stalledPercent(stall, before.stall, "memoryUs")
     const pressure = stalled === undefined ? before.pressure : smooth(before.pressure, stalled, elapsedMs)
-    const refaulted = growth(refaults, before.refaults)
+    const refaults = refaultsSince(before.refaults, observation)
+    const refaulted = refaults.since.anon + refaults.since.file
     const refaultRate = elapsedMs > 0 ? smooth(before.refaultRate, (refaulted / elapsedMs) * minuteMs, elapsedMs) : before.refaultRate
     const isGenerations = pageAge?.source === "mglru"
-    const seen = pageAge === undefined ? observation.usage.currentBytes : workingSet(pageAge)
+    const lookMs = before.known === undefined ? settings.least_age : before.known[before.known.lead.kind].search.lookMs
     // Coarse generations make the estimate coarse: a finer one from before is kept then.
-    const isFine = !isGenerations || before.search === undefined || before.search.lookMs <= workingSetMs / 2
-    const workingSetBytes = isFine ? seen : Math.min(before.workingSetBytes, observation.usage.currentBytes)
+    const isFine = !isGenerations || before.known === undefined || lookMs <= workingSetMs / 2
+    const seen = pageAge === undefined ? usage.currentBytes : workingSet(pageAge)
+    const workingSetBytes = isFine ? seen : Math.min(before.workingSetBytes, usage.currentBytes)
     const allowed = allowedPerMinute(workingSetBytes, settings.promotions)
-    const ledger =
-      promotions === undefined
-        ? before.ledger
-        : before.ledger === undefined
-          ? openLedger(promotions.bins)
-          : book(before.ledger, promotions.bins, elapsedMs, (allowed * elapsedMs) / minuteMs)
 
-    // At which age.
-    const isKnown = promotions !== undefined && ledger !== undefined && pageAge !== undefined
-    const search = isKnown
-      ? searchAt(before.search, {
-          atMs,
-          ages: candidates,
-          cameBack: (ageMs) => promotions.bins.reduce((sum, bin) => (bin.lowerMs >= ageMs ? sum + bin.pages : sum), 0),
-          allowedPages: allowed,
-          lowestMs: lowestAge(ledger, candidates, allowed)
+    // At which ages.
+    let known = before.known
+    if (pageAge !== undefined && promotions !== undefined) {
+      known ??= {
+        anon: openKind(promotions, ages[0]!, atMs),
+        file: openKind(promotions, ages[0]!, atMs),
+        lead: { kind: "anon", sinceMs: atMs }
+      }
+      const held = coldBytes(pageAge, 0)
+      const learned = (kind: Kind) =>
+        learn(known![kind], {
+          elapsedMs,
+          allowedPages: allowed * refaults.budgetShare[kind],
+          evictedPages: refaults.evicted[kind],
+          refaultedPages: refaults.byBin(kind)
         })
-      : before.search
-    const isRaised = search !== undefined && search.ageMs > (before.search?.ageMs ?? 0)
+      const states: BothKinds = { anon: learned("anon"), file: learned("file") }
+      const isBusy = (kind: Kind) => takeableOf(observation, pageAge, states[kind].search.ageMs, kind) >= leastBytes
+      const look = {
+        atMs,
+        ages,
+        promotions,
+        allowedPages: { anon: allowed * refaults.budgetShare.anon, file: allowed * refaults.budgetShare.file },
+        isBusy: { anon: isBusy("anon"), file: isBusy("file") },
+        bytes: { anon: held.anonBytes, file: held.fileBytes }
+      }
+      const lead = leaderOf(states, known.lead, look)
+      known = { ...searchBoth(states, lead.kind, look), lead }
+    }
+    const hasRisen = kinds.some((kind) => (known?.[kind].search.ageMs ?? 0) > (before.known?.[kind].search.ageMs ?? Infinity))
 
     // How fast.
     const isStalled = pressure > settings.pressure
-    const isAlarmed = refaultRate > alarm * Math.max(allowed, 32)
+    const isAlarmed = refaultRate > alarm * Math.max(allowed, noisePages)
     const backoff = isStalled || isAlarmed ? violated(before.backoff, atMs) : recovered(before.backoff, atMs)
-    const holds = isHolding(backoff, atMs)
-    const gentle = Math.max(gentlestBytes, observation.usage.currentBytes * gentlestShare)
-    const faster = refaultRate > allowed / 2 ? 1 : 2 ** (Math.min(elapsedMs, minuteMs) / paceDoublesMs)
-    const fastest = search?.phase === "aim" ? observation.usage.currentBytes / Math.max(1, search.ageMs / 1000) : 2 ** 40
-    const paceBytes = holds || isRaised ? gentle : Math.min(Math.max(gentle, fastest), Math.max(gentle, before.paceBytes * faster))
+    const isWaiting = isHolding(backoff, atMs)
+    const gentle = Math.max(gentlestBytes, usage.currentBytes * gentlestShare)
+    const faster = before.paceBytes * 2 ** (Math.min(elapsedMs, minuteMs) / paceDoublesMs)
+    const paceBytes = isWaiting || hasRisen ? gentle : Math.min(2 ** 40, Math.max(gentle, faster))
 
     // A little more than the age that is looked at, so that what is between two generations is as old.
-    const everyMs = (search?.lookMs ?? settings.least_age) + Math.min(elapsedMs, 1000)
+    const everyMs = (known === undefined ? settings.least_age : known[known.lead.kind].search.lookMs) + Math.min(elapsedMs, 1000)
     const age = isGenerations && (atMs >= before.nextAgeMs || before.nextAgeMs - atMs > everyMs)
     const state: State = {
-      ...before,
       atMs,
-      ledger,
-      search,
+      known,
       nextAgeMs: age ? atMs + everyMs : Math.min(before.nextAgeMs, atMs + everyMs),
       workingSetBytes,
       paceBytes,
@@ -181,53 +197,55 @@ export const slo = definePolicy({
       reason: age ? `${reason}; a generation is due` : reason,
       state
     })
-    if (!holds && refaultRate > allowed && refaultRate > 32) return decided(`as much comes back as may: ${health}; nothing more is taken`)
-    if (!holds && ledger !== undefined && cameBack(ledger, 0) > budgetOf(ledger, allowed)) {
-      const back = `${Math.round(cameBack(ledger, 0))} pages came back within the hour of ${Math.round(budgetOf(ledger, allowed))} that may`
-      return decided(`${back}; ${health}: nothing more is taken for a while`)
-    }
-    if (holds) {
+    if (isWaiting) {
       const why = isStalled ? "tasks are stalled" : isAlarmed ? "too much came back" : "backing off"
       return decided(`${why}: ${health}; nothing is taken for ${formatDuration(Math.round(backoff.untilMs - atMs))}`)
     }
-    const roomBytes = stepRoomBytes(input)
-    const stepBytes = Math.min(roomBytes, paceBytes * Math.max(1, elapsedMs / 1000))
+    const room = stepRoomBytes(input)
+    const stepBytes = Math.min(room, paceBytes * Math.max(1, elapsedMs / 1000))
 
     if (pageAge === undefined) {
       // Blind: as TMO, less the nearer pressure and refaults are to what is allowed.
       const headroom = Math.max(0, 1 - pressure / settings.pressure) * Math.max(0, 1 - refaultRate / Math.max(allowed, 1))
       const share = 0.0005 * (Math.max(1, elapsedMs) / 6000)
-      const bytes = inPages(Math.min(stepBytes, observation.usage.currentBytes * share * headroom))
+      const bytes = inPages(Math.min(stepBytes, usage.currentBytes * share * headroom))
       return bytes === 0
         ? decided(`no page ages; ${health}: nothing is taken`)
         : decided(`no page ages; ${health} → reclaim ${formatBytes(bytes)}`, [{ _tag: "Reclaim", bytes }])
     }
-    if (search === undefined) return decided(`nothing is known of what comes back; ${health}: nothing is taken`)
-    const { ageMs } = search
-    if (ageMs === Infinity) return decided(`of every age more comes back than may; ${health}`)
-    if (search.phase === "first" || search.phase === "rise") {
-      const leftMs = Math.max(0, Math.round(lookEndsMs(search) - atMs))
-      return decided(`watching for another ${formatDuration(leftMs)} what comes back after ${formatDuration(ageMs)}; ${health}`)
+    if (known === undefined) return decided(`nothing is known of what comes back; ${health}: nothing is taken`)
+
+    const phrases: Array<string> = []
+    const take: Array<Action> = []
+    let left = stepBytes
+    for (const kind of kinds) {
+      const { ledger, outcome, search } = known[kind]
+      const { ageMs, phase } = search
+      if (ageMs === Infinity) {
+        phrases.push(`${kind}: of every age more comes back than may`)
+        continue
+      }
+      if (phase === "first" || phase === "rise") {
+        const watchMs = Math.max(0, Math.round(lookEndsMs(search) - atMs))
+        phrases.push(`${kind}: watching for another ${formatDuration(watchMs)} what comes back after ${formatDuration(ageMs)}`)
+        continue
+      }
+      const cold = takeableOf(observation, pageAge, ageMs, kind)
+      const mayReturn = budgetOf(ledger, allowed * refaults.budgetShare[kind]) - cameBack(ledger, 0)
+      const doubtful = phase === "aim" ? evictable(outcome, mayReturn) * pageSize : Infinity
+      const bytes = mayReturn <= 0 ? 0 : inPages(Math.min(cold, left, doubtful))
+      const isWorthIt = bytes >= leastBytes
+      const came = `${Math.round(cameBack(ledger, 0))} pages came back lately of ${Math.round(budgetOf(ledger, allowed * refaults.budgetShare[kind]))}`
+      phrases.push(`${kind}: ${formatBytes(cold)} idle ≥ ${formatDuration(ageMs)}, ${came}${isWorthIt ? ` → ${formatBytes(bytes)}` : ""}`)
+      if (!isWorthIt) continue
+      left -= bytes
+      const swappiness = kind === "file" ? 0 : 200
+      take.push(
+        isGenerations
+          ? { _tag: "Evict", olderThanMs: ageMs + sinceWalk(pageAge), bytes, swappiness }
+          : { _tag: "Reclaim", bytes, swappiness }
+      )
     }
-    const cold = coldBytes(pageAge, ageMs)
-    const isWorthCompressing = compressedShare(observation) < 0.9
-    const takeable = isWorthCompressing ? takeableBytes(cold, observation) : cold.fileBytes
-    const found = `${formatBytes(cold.anonBytes)} anon and ${formatBytes(cold.fileBytes)} file idle ≥ ${formatDuration(ageMs)}`
-    const back =
-      ledger === undefined
-        ? ""
-        : `; of such pages ${Math.round(cameBack(ledger, ageMs))} came back lately of ${Math.round(budgetOf(ledger, allowed))}`
-    const note = isWorthCompressing
-      ? swapRoomBytes(observation) < cold.anonBytes
-        ? `; swap has room for ${formatBytes(swapRoomBytes(observation))}`
-        : ""
-      : "; compression saves too little: file only"
-    const bytes = inPages(Math.min(takeable, stepBytes))
-    if (bytes < Math.min(leastBytes, roomBytes) || bytes === 0) return decided(`${found}${back}; ${health}${note}: nothing to take`)
-    const swappiness = isWorthCompressing && swapRoomBytes(observation) > 0 ? undefined : 0
-    const take: Action = isGenerations
-      ? { _tag: "Evict", olderThanMs: ageMs, bytes, ...(swappiness === undefined ? {} : { swappiness }) }
-      : { _tag: "Reclaim", bytes, ...(swappiness === undefined ? {} : { swappiness }) }
-    return decided(`${found}${back}; ${health}${note} → ${formatBytes(bytes)}`, [take])
+    return decided(`${phrases.join("; ")}; ${health}`, take)
   }
 })

@@ -40,8 +40,10 @@ const chooseType = (group: MemoryGroup, swappiness: Swappiness, anonAllowed: boo
   const file = swappiness !== "max" && generations.evictable(FILE_TYPE, upTo)
   if (!anon || !file) return anon ? ANON_TYPE : file ? FILE_TYPE : -1
   const [anonSeq, fileSeq] = generations.minSeq
+  // MAX_SWAPPINESS is anon first, whatever is older.
+  if (swappiness === 200) return ANON_TYPE
   if (anonSeq !== fileSeq) return anonSeq! < fileSeq! ? ANON_TYPE : FILE_TYPE
-  return swappiness === 200 || group.anonCredit > 0 ? ANON_TYPE : FILE_TYPE
+  return group.anonCredit > 0 ? ANON_TYPE : FILE_TYPE
 }
 
 /** Keeps the books of anon against file: over time anon gets swappiness/200 of what is evicted while both could be. */

@@ -31,15 +31,19 @@ type Kind = "anonPages" | "filePages"
 const sumUpTo = (generations: ReadonlyArray<Generation>, seq: number, kind: Kind): Pages =>
   generations.reduce((sum, generation) => (generation.seq <= seq ? sum + generation[kind] : sum), 0)
 
-/** What the old generations of `before` have lost, class by class, oldest first. Generations that were merged since are one class. */
+/** MAX_NR_GENS: to make room for a new generation beyond, aging merges the oldest into the next. */
+const generationsAtMost = 4
+
+/** What the old generations of `before` have lost, class by class, oldest first. Generations that may have been merged since are one class. */
 const losses = (before: LruGenNode, now: LruGenNode, kind: Kind): Array<{ readonly ageMs: Milliseconds; pages: Pages }> => {
-  const oldestNow = now.generations[0]?.seq ?? Infinity
+  const walks = (now.generations.at(-1)?.seq ?? 0) - before.generations.at(-1)!.seq
+  const merged = Math.min(before.generations.length + walks - generationsAtMost, before.generations.length - 2)
   const classes: Array<{ readonly ageMs: Milliseconds; pages: Pages }> = []
   let lostBefore = 0
   before.generations.slice(0, -1).forEach(({ seq }, i) => {
     const next = before.generations[i + 1]!
     // What was in it may be in the next one now: they are told apart no more.
-    if (seq < oldestNow && i + 2 < before.generations.length) return
+    if (i < merged) return
     const lost = Math.max(0, sumUpTo(before.generations, seq, kind) - sumUpTo(now.generations, seq, kind))
     classes.push({ ageMs: next.ageMs, pages: Math.max(0, lost - lostBefore) })
     lostBefore = Math.max(lostBefore, lost)

@@ -1,7 +1,7 @@
 /**
- * The search for the age to evict at. What comes back is looked at for one age at a time (generations tell no more apart): so much of it an
- * hour would have been brought back if everything so old had been evicted. Too much: the age rises, and how far is extrapolated. Little enough:
- * the age is in force, and now and then a lower one is looked at beside it, at no cost. Pure.
+ * The search for the age to evict at. What comes back is looked at for one age at a time (generations tell no more apart): had everything so old
+ * been evicted, so much would have been brought back. Too much: the age rises, and how far is extrapolated. Little enough: the age is in force,
+ * and lower ones are looked at beside it, at no cost, until the lowest that will do is found. Pure.
  */
 import type { Milliseconds, Pages } from "@wmo/core"
 
@@ -19,12 +19,11 @@ export interface AgeSearch {
   readonly sinceMs: Milliseconds
   /** From when on something so old can be seen to come back, and what had by then; undefined before that. */
   readonly from: { readonly atMs: Milliseconds; readonly cameBack: Pages } | undefined
-  /** What the last age that was too low had: by what factor too much. */
-  readonly tooLow: { readonly ageMs: Milliseconds; readonly excess: number } | undefined
-  /** Time in force before the next trial; doubles when one fails. */
+  /** The highest age that was too low, and by what factor too much came back; the lowest that was not. */
+  readonly bad: { readonly ageMs: Milliseconds; readonly excess: number } | undefined
+  readonly good: Milliseconds | undefined
+  /** Time in force before what was too low is looked at again; doubles each time that it still is. */
   readonly restMs: Milliseconds
-  /** Of a trial: how many steps below the age in force is looked at. */
-  readonly below: 1 | 2
 }
 
 export interface SearchInput {
@@ -35,20 +34,26 @@ export interface SearchInput {
   readonly cameBack: (ageMs: Milliseconds) => Pages
   /** Pages that may come back a minute. */
   readonly allowedPages: Pages
-  /** The lowest age that would have kept within the budget of the last hour. */
+  /** The lowest age that would have kept within the budget of the last hour; and by what factor the age in force did not. */
   readonly lowestMs: Milliseconds
+  readonly overdrawn: number
+  /** There is memory of the age in force that has not been evicted yet. */
+  readonly isBusy: boolean
 }
 
 /** What is used every two minutes should have been seen before anything is evicted. */
-const firstLookMs = 150_000
-const shortestLookMs = 60_000
-const shortestRestMs = 240_000
+const shortestLookMs = 150_000
+/** Beside an age that is in force a look costs nothing, and finds what comes seldom. */
+const shortestTrialMs = 240_000
+/** An age is in force for so long at least before others are looked at. */
+const settleMs = 30_000
+const shortestRestMs = 300_000
 const longestRestMs = 7_200_000
 /** Share of the budget that an age may use: what is left is for what was not seen. */
 const caution = 0.7
 /**
- * So many times too much is a cliff: memory that is used in turns of that age. When the next turn takes a little longer, all of it comes back:
- * the age in force stays two steps away.
+ * So many times too much is a cliff: memory that is used in turns of about that age. A walk sees a turn of one to two times the age that it
+ * looks at by chance only, so an age is in force that is twice as high as the one that seemed to do.
  */
 const cliff = 12
 /** Where two ages tell how the amount falls with age, the next may be this far off; where one does, only that far. */
@@ -61,33 +66,53 @@ export const startSearch = (ageMs: Milliseconds, atMs: Milliseconds): AgeSearch 
   lookMs: ageMs,
   sinceMs: atMs,
   from: undefined,
-  tooLow: undefined,
-  restMs: shortestRestMs,
-  below: 2
+  bad: undefined,
+  good: undefined,
+  restMs: shortestRestMs
 })
 
 /** When a look is over: two generations of that age, and some time. */
-export const lookEndsMs = ({ lookMs, phase, sinceMs }: AgeSearch): Milliseconds =>
-  sinceMs + Math.max(phase === "first" ? firstLookMs : shortestLookMs, phase === "trial" ? 4 * lookMs : 2.5 * lookMs)
+export const lookEndsMs = ({ lookMs, phase, sinceMs }: AgeSearch): Milliseconds => {
+  if (phase === "trial") return sinceMs + Math.max(shortestTrialMs, 4 * lookMs)
+  return sinceMs + Math.max(shortestLookMs + (phase === "first" ? 0 : lookMs), 2.5 * lookMs)
+}
 
-const lookAt = (search: AgeSearch, atMs: Milliseconds, change: Partial<AgeSearch>): AgeSearch => ({
+const lookAt = (search: AgeSearch, atMs: Milliseconds, lookMs: Milliseconds, change: Partial<AgeSearch>): AgeSearch => ({
   ...search,
   ...change,
+  lookMs: lookMs === Infinity ? search.lookMs : lookMs,
   sinceMs: atMs,
   from: undefined
 })
 
+/** Somebody else's age is looked at: what is seen meanwhile says nothing, and time in force goes on. */
+export const restart = (search: AgeSearch, atMs: Milliseconds): AgeSearch =>
+  search.phase === "hold" ? search : { ...search, sinceMs: atMs, from: undefined }
+
+/** The lowest age that is as high; the highest of all where none is. */
+const atLeast = (ages: ReadonlyArray<Milliseconds>, ageMs: Milliseconds): Milliseconds =>
+  ages.find((age) => age >= ageMs) ?? ages.at(-1) ?? Infinity
+
 /** How fast what comes back falls with age, as a power of it: from an excess now and one before. 0: not known. */
-const slopeOf = (ageMs: Milliseconds, excess: number, tooLow: AgeSearch["tooLow"]): number => {
-  const slope = tooLow === undefined || tooLow.ageMs >= ageMs ? 0 : Math.log(tooLow.excess / excess) / Math.log(ageMs / tooLow.ageMs)
+const slopeOf = (ageMs: Milliseconds, excess: number, bad: AgeSearch["bad"]): number => {
+  const slope = bad === undefined || bad.ageMs >= ageMs ? 0 : Math.log(bad.excess / excess) / Math.log(ageMs / bad.ageMs)
   return slope > 0.5 ? slope : 0
 }
 
-/** Looks at a lower age beside the one in force; stays where there is none. */
-const tryBelow = (search: AgeSearch, { ages, atMs, lowestMs }: SearchInput, below: 1 | 2): AgeSearch => {
-  const lower = ages[Math.max(0, ages.indexOf(search.ageMs) - below)]!
-  if (lower >= search.ageMs || lower < lowestMs) return lookAt(search, atMs, { phase: "hold", lookMs: search.ageMs })
-  return lookAt(search, atMs, { phase: "trial", lookMs: lower, below })
+/** An age will do: it is in force, or twice as much, if what is below is a cliff. */
+const settle = (search: AgeSearch, { ages, atMs, lowestMs }: SearchInput, good: Milliseconds): AgeSearch => {
+  const isCliff = search.bad !== undefined && search.bad.excess > cliff
+  const ageMs = Math.max(lowestMs, isCliff ? atLeast(ages, 2 * good) : good)
+  return lookAt(search, atMs, good, { phase: "hold", good, ageMs })
+}
+
+/**
+ * Between the age that was too low and the one that will do, the next to look at; undefined: they are neighbours. Not less than a third of the
+ * age in force: of generations that are closer together none would be old enough to be evicted.
+ */
+const between = ({ ageMs, bad, good }: AgeSearch, ages: ReadonlyArray<Milliseconds>): Milliseconds | undefined => {
+  const open = ages.filter((age) => age > (bad?.ageMs ?? 0) && age < (good ?? 0) && age >= ageMs / 3)
+  return open[Math.floor((open.length - 1) / 2)]
 }
 
 /** Takes what has been seen by now. */
@@ -95,37 +120,46 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
   const { ages, allowedPages, atMs, cameBack, lowestMs } = input
   const isSeen = atMs - before.sinceMs >= before.lookMs
   const search = before.from === undefined && isSeen ? { ...before, from: { atMs, cameBack: cameBack(before.lookMs) } } : before
-  const { ageMs, from, lookMs, phase } = search
+  const { ageMs, bad, from, lookMs, phase } = search
 
   // What came back of what had been evicted, by the age that it had: no use in trying less.
-  if (lowestMs > ageMs) return lookAt(search, atMs, { ageMs: lowestMs, phase: "rise", lookMs: lowestMs === Infinity ? lookMs : lowestMs })
-  if (ageMs === Infinity) return lookAt(search, atMs, { ageMs: lowestMs, phase: "rise", lookMs: lowestMs })
+  if (lowestMs > ageMs) {
+    const next = Math.max(lowestMs, atLeast(ages, ageMs * Math.min(largestStep, input.overdrawn) * 0.9))
+    const tooLow = ages.findLast((age) => age < next) ?? ageMs
+    return lookAt(search, atMs, next, { ageMs: next, phase: "aim", bad: { ageMs: tooLow, excess: cliff }, good: undefined })
+  }
+  if (ageMs === Infinity) return lookAt(search, atMs, lowestMs, { ageMs: lowestMs, phase: "rise", good: undefined })
   if (phase === "hold") {
-    if (atMs - search.sinceMs < Math.max(search.restMs, 2 * ageMs)) return search
-    return tryBelow(search, input, 2)
+    // Generations that are made closer together would make it look younger than it is.
+    if (input.isBusy || atMs - search.sinceMs < settleMs) return search
+    const next = between(search, ages)
+    if (next !== undefined) return lookAt(search, atMs, next, { phase: "trial" })
+    if (bad === undefined || atMs - search.sinceMs < Math.max(search.restMs, 2 * ageMs)) return search
+    return lookAt(search, atMs, bad.ageMs, { phase: "trial" })
   }
   if (from === undefined) return search
   const came = cameBack(lookMs) - from.cameBack
   const excess = came / Math.max(1, caution * allowedPages * Math.max(1, (atMs - from.atMs) / 60_000))
   const isOver = atMs >= lookEndsMs(search)
   if (phase === "trial") {
-    const isTooMuch = excess > 1 && (isOver || excess > cliff)
-    if (!isOver && !isTooMuch) return search
-    // No cliff two steps below, yet too much there: perhaps not so one step below.
-    if (isTooMuch && search.below === 2 && excess <= cliff) return tryBelow(search, input, 1)
-    if (isTooMuch) return lookAt(search, atMs, { phase: "hold", lookMs: ageMs, restMs: Math.min(longestRestMs, search.restMs * 2) })
-    const lower = ages[ages.indexOf(ageMs) - 1] ?? ageMs
-    return lookAt(search, atMs, { phase: "hold", ageMs: lower, lookMs: lower, restMs: shortestRestMs })
+    if (excess > cliff || (isOver && excess > 1)) {
+      const restMs = bad?.ageMs === lookMs ? Math.min(longestRestMs, search.restMs * 2) : search.restMs
+      return settle({ ...search, bad: { ageMs: lookMs, excess }, restMs }, input, search.good ?? ageMs)
+    }
+    if (!isOver) return search
+    if (bad?.ageMs !== lookMs) return settle(search, input, lookMs)
+    // What was too low is so no more: look further down.
+    return { ...settle(search, input, lookMs), bad: undefined, restMs: shortestRestMs }
   }
   if (!isOver) return search
-  if (excess <= 1) return lookAt(search, atMs, { phase: "hold" })
-  const slope = slopeOf(ageMs, excess, search.tooLow)
-  const aim = ageMs * (slope > 0 ? Math.min(largestLeap, excess ** (1 / slope)) : Math.min(largestStep, excess))
-  const next = ages.find((age) => age > ageMs && age >= aim * 0.9) ?? ages.findLast((age) => age > ageMs) ?? Infinity
-  return lookAt(search, atMs, {
+  if (excess <= 1) return settle(search, input, lookMs)
+  const slope = slopeOf(ageMs, excess, bad)
+  const times = slope > 0 ? Math.min(largestLeap, excess ** (1 / slope)) : Math.min(largestStep, excess)
+  const next = Math.max(atLeast(ages, ageMs * times * 0.9), atLeast(ages, ageMs + 1))
+  return lookAt(search, atMs, next, {
     ageMs: next,
     phase: slope > 0 ? "aim" : "rise",
-    lookMs: next === Infinity ? lookMs : next,
-    tooLow: { ageMs, excess }
+    bad: { ageMs, excess },
+    good: undefined
   })
 }

@@ -3,9 +3,6 @@
  * can say at which age its evictions would have kept within the budget lately. Pure values. Ages are inferred (see monitors' EvictionHistory).
  */
 import { type Milliseconds, type Pages, pageSize } from "@wmo/core"
-import type { Promotions } from "@wmo/monitors"
-
-type Bins = Promotions["bins"]
 
 export interface PromotionLedger {
   /** Lower edges of the bins, ascending; `pages[i]` came back with an age in [edges[i], edges[i + 1]). */
@@ -13,8 +10,6 @@ export interface PromotionLedger {
   readonly pages: ReadonlyArray<number>
   /** What may have come back meanwhile. */
   readonly allowedPages: number
-  /** The monitor's counters, as they were taken last. */
-  readonly counters: Bins
 }
 
 /** Remembered with weight 1/e after an hour. */
@@ -23,22 +18,24 @@ const memoryMs = 3_600_000
 const leadMs = 120_000
 const leadPages = 32
 
-export const openLedger = (counters: Bins): PromotionLedger => ({
-  edgesMs: counters.map(({ lowerMs }) => lowerMs),
-  pages: counters.map(() => 0),
-  allowedPages: 0,
-  counters
+export const openLedger = (edgesMs: ReadonlyArray<Milliseconds>): PromotionLedger => ({
+  edgesMs,
+  pages: edgesMs.map(() => 0),
+  allowedPages: 0
 })
 
-/** Books what came back in the last `elapsedMs`, in which `allowedPages` may have. A counter that went back begins anew. */
-export const book = (ledger: PromotionLedger, counters: Bins, elapsedMs: Milliseconds, allowedPages: Pages): PromotionLedger => {
-  if (counters.length !== ledger.counters.length) return openLedger(counters)
+/** Books what came back in the last `elapsedMs`, bin by bin, in which `allowedPages` may have. */
+export const book = (
+  ledger: PromotionLedger,
+  pages: ReadonlyArray<Pages>,
+  elapsedMs: Milliseconds,
+  allowedPages: Pages
+): PromotionLedger => {
   const kept = Math.exp(-elapsedMs / memoryMs)
   return {
     edgesMs: ledger.edgesMs,
-    pages: ledger.pages.map((pages, i) => pages * kept + Math.max(0, counters[i]!.refaultedPages - ledger.counters[i]!.refaultedPages)),
-    allowedPages: ledger.allowedPages * kept + allowedPages,
-    counters
+    pages: ledger.pages.map((before, i) => before * kept + (pages[i] ?? 0)),
+    allowedPages: ledger.allowedPages * kept + allowedPages
   }
 }
 
