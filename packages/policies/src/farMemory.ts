@@ -1,12 +1,12 @@
 /**
  * Far memory's controller: every minute the lowest age at which no more of the working set would have come back than the SLO allows; the K-th
  * percentile of those is the age in force, or the last minute's own where that is higher. Source: Lagar-Cavilla et al., ASPLOS 2019, §4.3.
- * Kept: all of it. What there is beside: floor, budget, swap room, a pressure limit, and generations. Four of them tell two ages apart (a half
- * and a whole of the age in force, at whose half they are made), so with MGLRU ages double and halve, once a minute; and file pages that are read
- * through descriptors show only once they have been evicted and come back.
+ * Kept: all of it. What there is beside: floor, budget, swap room, a pressure limit, and generations, which tell less: whether a page was
+ * older than the time between two walks, at the walk that finds it used. So with MGLRU ages double and halve, a minute is as long as a walk
+ * takes to come round, and file pages that are read through descriptors show only once they have been evicted and come back.
  */
 import { formatBytes, formatDuration, type Milliseconds, pageSize } from "@wmo/core"
-import { coldBytes, type Promotions } from "@wmo/monitors"
+import { coldBytes, type PageAge, type Promotions } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
 import { isDue } from "./due.ts"
 import { definePolicy } from "./Policy.ts"
@@ -18,13 +18,17 @@ type Bins = Promotions["bins"]
 
 interface State {
   readonly startMs: Milliseconds
-  /** The minute that is going on: since when, and the counters then. */
-  readonly minute: { readonly sinceMs: Milliseconds; readonly bins: Bins } | undefined
+  /** The minute that is going on: since when, the counters then, and the most that was found in use. */
+  readonly minute: { readonly sinceMs: Milliseconds; readonly bins: Bins; readonly usedBytes: number } | undefined
   /** The best age of each past minute; Infinity: none would have done. */
   readonly best: ReadonlyArray<Milliseconds>
   /** In force; Infinity: nothing is evicted. */
   readonly ageMs: Milliseconds
   readonly nextAgeMs: Milliseconds
+  /** Whether the last window showed that the age in force keeps the SLO; generations must try a higher one before that is known. */
+  readonly holds: boolean
+  /** Bytes in use within 120 s, as known last. */
+  readonly workingSet: number
   /** What the last minute said. */
   readonly why: string
   readonly last: StallReading | undefined
@@ -39,13 +43,20 @@ const promotedSince = (now: Bins, before: Bins, ageMs: Milliseconds): number => 
   return Math.max(0, sum(now) - sum(before))
 }
 
+/** Bytes used within that time; of a bin that reaches beyond it, its share. */
+const usedWithin = ({ bins }: PageAge, withinMs: Milliseconds): number =>
+  bins.reduce((sum, { anonBytes, fileBytes, lowerMs, upperMs }) => {
+    const share = upperMs <= withinMs ? 1 : upperMs === Infinity ? (lowerMs === 0 ? 1 : 0) : (withinMs - lowerMs) / (upperMs - lowerMs)
+    return sum + (anonBytes + fileBytes) * Math.max(0, Math.min(1, share))
+  }, 0)
+
 /**
- * As far as four generations tell, made every half of `edgeMs`: what is older than that is all alike, and a higher age must be tried to be
- * known. Ages double and halve.
+ * As far as generations tell: what came back that was older than the age in force, and, where what is older was evicted, than half of it. A
+ * higher age must be tried to be known. Ages double and halve.
  */
-const lowestByGenerations = (edgeMs: Milliseconds, leastMs: Milliseconds, holds: (ageMs: Milliseconds) => boolean): Milliseconds => {
-  if (edgeMs / 2 >= leastMs && holds(edgeMs / 2)) return edgeMs / 2
-  return holds(edgeMs) ? edgeMs : 2 * edgeMs
+const lowestByGenerations = (inForceMs: Milliseconds, leastMs: Milliseconds, holds: (ageMs: Milliseconds) => boolean): Milliseconds => {
+  if (inForceMs / 2 >= leastMs && holds(inForceMs / 2)) return inForceMs / 2
+  return holds(inForceMs) ? inForceMs : 2 * inForceMs
 }
 
 /** The value below which K percent of them are (nearest rank). */
@@ -63,7 +74,7 @@ export const farMemory = definePolicy({
   settings: {
     promotions: percent({ default: "0.2%", doc: "share of the working set that may come back a minute (the SLO, P)" }),
     percentile: percent({ default: "98%", doc: "share of past minutes that the age must have held in (K)" }),
-    silent: duration({ default: "5m", doc: "evict nothing for this long after the start, while learning (S)" }),
+    silent: duration({ default: "10m", doc: "evict nothing for this long after the start, while learning (S)" }),
     least_age: duration({ default: "120s", doc: "never evict what is younger than this" }),
     history: duration({ default: "24h", doc: "how many past minutes count" }),
     least: size({ default: "4M", doc: "leave less cold memory than this alone" }),
@@ -85,12 +96,21 @@ export const farMemory = definePolicy({
       best: [],
       ageMs: Infinity,
       nextAgeMs: 0,
+      holds: false,
+      workingSet: 0,
       why: "no minute is over yet",
       last: undefined
     }
     const before = isNew ? first : given
     const isGenerations = pageAge?.source === "mglru"
-    const ageEveryMs = (before.ageMs === Infinity ? settings.least_age : before.ageMs) / 2
+    const silentMs = settings.silent - (atMs - before.startMs)
+    const inForceMs = before.ageMs === Infinity ? settings.least_age : before.ageMs
+    // What is resident is told apart at one walk; what was evicted comes back with its age. While nothing is, the walk must be at the age itself.
+    const evicts = silentMs <= 0 && before.holds
+    const ageEveryMs = evicts ? inForceMs / 2 : inForceMs
+    // A walk tells of what was not used between the two before it: once the age has risen, the first two say nothing of it.
+    const settlingMs = isGenerations && !before.holds && before.ageMs !== Infinity ? 2 * ageEveryMs : 0
+    const windowMs = isGenerations ? Math.max(minuteMs, ageEveryMs) + settlingMs : minuteMs
     const age = isGenerations && isDue(atMs, before.nextAgeMs, ageEveryMs)
     const stall = readStall(observation)
     const stalled = stalledPercent(stall, before.last, "memoryUs")
@@ -103,17 +123,18 @@ export const farMemory = definePolicy({
     if (promotions === undefined) return decided("the kernel tells nothing of what came back: no age can be chosen")
     if (pageAge === undefined) return decided("the kernel reports no page ages yet")
 
+    // Generations tell most right after a walk; where walks are further apart than that, nothing.
+    const used = isGenerations && ageEveryMs > workingSetMs ? undefined : usedWithin(pageAge, workingSetMs)
+    const begin = { sinceMs: atMs, bins: promotions.bins, usedBytes: used ?? 0 }
     const elapsedMs = atMs - (state.minute?.sinceMs ?? atMs)
-    if (state.minute === undefined || elapsedMs < 0 || elapsedMs > 10 * minuteMs) {
-      state = { ...state, minute: { sinceMs: atMs, bins: promotions.bins } }
-    } else if (elapsedMs >= minuteMs) {
-      const old = coldBytes(pageAge, workingSetMs)
-      const held = coldBytes(pageAge, 0)
-      const workingSet = Math.max(0, held.anonBytes + held.fileBytes - old.anonBytes - old.fileBytes)
-      const allowed = (settings.promotions / 100) * (workingSet / pageSize) * (elapsedMs / minuteMs)
+    if (state.minute === undefined || elapsedMs < 0 || elapsedMs > 10 * windowMs) {
+      state = { ...state, minute: begin }
+    } else if (elapsedMs >= windowMs) {
+      const workingSet = used === undefined ? state.workingSet : isGenerations ? state.minute.usedBytes : used
+      const allowed = (settings.promotions / 100) * (workingSet / pageSize) * ((elapsedMs - settlingMs) / minuteMs)
       const promoted = (ageMs: Milliseconds) => promotedSince(promotions.bins, state.minute!.bins, ageMs)
       const lowest = isGenerations
-        ? lowestByGenerations(2 * ageEveryMs, settings.least_age, (ageMs) => promoted(ageMs) <= allowed)
+        ? lowestByGenerations(inForceMs, evicts ? settings.least_age : Infinity, (ageMs) => promoted(ageMs) <= allowed)
         : ([...new Set([settings.least_age, ...promotions.bins.map(({ lowerMs }) => lowerMs)])]
             .filter((ageMs) => ageMs >= settings.least_age)
             .toSorted((a, b) => a - b)
@@ -121,11 +142,19 @@ export const farMemory = definePolicy({
       const best = [...state.best, lowest].slice(-Math.max(1, Math.round(settings.history / minuteMs)))
       const kth = percentile(best, settings.percentile)
       const why = `${promoted(settings.least_age)} pages older than ${showAge(settings.least_age)} came back, ${Math.floor(allowed)} may; the last minute needs ${showAge(lowest)}, ${settings.percentile} % of ${best.length} need ${showAge(kth)}`
-      state = { ...state, best, ageMs: Math.max(kth, lowest), why, minute: { sinceMs: atMs, bins: promotions.bins } }
-    }
+      state = {
+        ...state,
+        best,
+        ageMs: Math.max(kth, lowest),
+        why,
+        holds: lowest <= inForceMs || !isGenerations,
+        workingSet,
+        minute: begin
+      }
+    } else if (used !== undefined && used > state.minute.usedBytes) state = { ...state, minute: { ...state.minute, usedBytes: used } }
 
-    const silentMs = settings.silent - (atMs - state.startMs)
     if (silentMs > 0) return decided(`${state.why}; silent for another ${formatDuration(silentMs)}`)
+    if (!state.holds && isGenerations) return decided(`${state.why}; ${showAge(state.ageMs)} is not known to hold yet: nothing is evicted`)
     if (state.ageMs === Infinity) return decided(`${state.why}: no age meets the SLO, nothing is evicted`)
     if ((stalled ?? 0) > settings.pressure_limit)
       return decided(`${state.why}; stalled ${showPercent(stalled)}, above ${settings.pressure_limit} %: wait`)

@@ -2,7 +2,7 @@ import type { Observation } from "@wmo/monitors"
 import { describe, expect, it } from "vitest"
 import { farMemory } from "../src/index.ts"
 import { percentile } from "../src/farMemory.ts"
-import { anObservation, drive, everySecond } from "../src/testing.ts"
+import { anObservation, drive } from "../src/testing.ts"
 import { asked, secondsOf } from "./actions.ts"
 
 const mib = 2 ** 20
@@ -97,22 +97,28 @@ describe("far-memory", () => {
     expect(agesOf(decisions)).toEqual([120])
   })
 
-  it("with MGLRU makes generations at half the age in force, evicts by generation, and doubles or halves the age", () => {
-    // Too much came back beyond 120 s, and twice as much is all that can be tried; then beyond 240 s; then nothing.
-    const decisions = run([[0, 0, 150, 0, 0], [0, 0, 0, 150, 0], quiet, quiet, quiet], { percentile: "1%" }, "mglru")
-    expect(agesOf(decisions)).toEqual([240, 480, 240, 120, 120])
-    expect(asked(decisions, "Evict").map(([minute, { bytes, olderThanMs }]) => [minute, olderThanMs / 1000, bytes / mib])).toEqual([
-      [1, 240, 100],
-      [2, 480, 50],
-      [3, 240, 100],
-      [4, 120, 150],
-      [5, 120, 150]
+  it("with MGLRU tries a higher age for one walk before it evicts at it, then looks twice as often whether half of it would do", () => {
+    const second = (s: number, pages: number) =>
+      anObservation({ atMs: 1e9 + s * 1000, pageAge: pageAge("mglru"), promotions: countersAfter([[0, 0, pages, 0, 0]]) })
+    // 300 pages come back in the second walk, older than 120 s and younger than 240 s; 204.8 may in two minutes.
+    const observations = Array.from({ length: 1100 }, (_, s) => second(s, s > 125 ? 300 : 0))
+    const decisions = drive(farMemory, observations, { given: { silent: "1s", percentile: "1%" } })
+    const ages = decisions.map(({ state }) => state as { ageMs: number; holds: boolean })
+    const changes = ages.flatMap((state, s) => {
+      const was = ages[s - 1]
+      return was?.ageMs === state.ageMs && was.holds === state.holds ? [] : [[s, state.ageMs / 1000, state.holds]]
+    })
+    expect(changes).toEqual([
+      [0, Infinity, false],
+      [120, 120, true],
+      // It looks every minute now, and 300 are more than 102. Three walks of 240 s later it is known that nothing older comes back.
+      [180, 240, false],
+      [900, 240, true],
+      [1020, 120, true]
     ])
-    const perSecond = drive(
-      farMemory,
-      everySecond(130, () => ({ pageAge: pageAge("mglru"), promotions: countersAfter([]) }))
-    )
-    expect(secondsOf(perSecond, "Age")).toEqual([0, 60, 120])
+    expect(asked(decisions, "Evict")[0]).toEqual([120, { _tag: "Evict", olderThanMs: 120_000, bytes: 150 * mib }])
+    expect(asked(decisions.slice(180, 900), "Evict")).toEqual([])
+    expect(secondsOf(decisions, "Age").slice(0, 5)).toEqual([0, 120, 121, 181, 421])
   })
 
   it("percentiles are nearest ranks", () => {
