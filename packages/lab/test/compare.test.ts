@@ -140,7 +140,10 @@ describe("one run", () => {
         jobs: 1,
         runJob
       })
-      assert.deepStrictEqual(rows.map(({ problems }) => problems).flat(), [])
+      assert.deepStrictEqual(
+        rows.flatMap(({ problems }) => problems),
+        []
+      )
       const [none, periodic] = rows
       assert.strictEqual(none!.saved_mib, 0)
       // A third of the group is the floor that guard rails leave.
