@@ -30,7 +30,7 @@ import { Effect, Exit, Scope, Stream } from "effect"
 export type DamonFailure = DamonCommandError | DamonInUse | JournalFailure | KernelError | NothingToWatch
 
 /** There is nothing that a kdamond could watch. */
-export class NothingToWatch extends Error {
+class NothingToWatch extends Error {
   readonly _tag = "NothingToWatch"
 }
 

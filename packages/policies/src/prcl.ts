@@ -1,7 +1,7 @@
 /**
  * damo's `prcl`: pages out whatever regions of the group's processes have not been used for an age. Source: damon-tests, perf schemes (`prcl`: at
- * least 4 KiB, no access for 5 s). Kept: no watermarks, no weights, no quota unless one is set (the guard rails cut it to the budget), no feedback
- * of refaults. Mended: follows processes, off at the floor and under pressure, a PSI goal where wanted.
+ * least 4 KiB, no access for 5 s). Kept: no watermarks, no weights, no quota unless one is set, no feedback of refaults. Mended: follows processes,
+ * off at the floor, under pressure, and when what went to swap has used up the budget of a minute; a PSI goal where wanted.
  */
 import { ageOf, formatDuration, makeScheme } from "@wmo/core"
 import { goalsOf, holdingSettings, holdSchemes, intervalsOf, monitoringSettings, notHeld, psiGoal } from "./damonParts.ts"
@@ -14,7 +14,10 @@ export const prcl = definePolicy({
   source: "damo and damon-tests, scheme `prcl`",
   settings: {
     min_age: duration({ default: "5s", doc: "page out regions that have been idle for at least this long" }),
-    quota_bytes: size({ default: "0", doc: "memory paged out per second; 0 is no limit but the budget" }),
+    quota_bytes: size({
+      default: "0",
+      doc: "address space paged out per second; 0 is no limit but the budget, which counts what went to swap"
+    }),
     psi_goal: psiGoal,
     ...monitoringSettings,
     ...holdingSettings

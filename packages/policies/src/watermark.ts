@@ -34,6 +34,8 @@ const firstMsPerByte = 0.002 / 4096
 /** Credit is saved up for so long. */
 const creditForMs = 5000
 const longestPauseMs = 60_000
+/** Steps that are further apart are not looked ahead for. */
+const longestStepMs = 10_000
 
 const limitOf = ({ usage }: Observation): { readonly name: string; readonly bytes: Bytes } | undefined => {
   const finite = (name: string, limit: Limit) => (limit === "max" ? undefined : { name, bytes: limit })
@@ -96,14 +98,15 @@ export const watermark = definePolicy({
     const pausedUntilMs = isPoor ? atMs + pauseMs : (state?.pausedUntilMs ?? 0)
 
     // Where the group grows by more than the marks leave in two steps, it must be lower than they say.
-    const headroom = (growth * 2 * Math.min(elapsedMs, settings.horizon)) / 1000
+    const headroom = (growth * 2 * Math.min(elapsedMs, longestStepMs)) / 1000
     const lowMark = Math.max(
       Math.min((limit.bytes * Math.min(settings.low_mark, settings.high_mark)) / 100, limit.bytes - headroom),
       floorBytes
     )
     const highMark = Math.max((limit.bytes * settings.high_mark) / 100, lowMark)
     const leftMs = growth > 0 ? ((limit.bytes - usage.currentBytes) / growth) * 1000 : Infinity
-    const isSoon = leftMs < settings.horizon
+    // The next step must not come too late.
+    const isSoon = leftMs < Math.max(settings.horizon, 2 * Math.min(elapsedMs, longestStepMs))
     const isActive = usage.currentBytes > lowMark && (usage.currentBytes >= highMark || isSoon || (state?.isActive ?? false))
     const next: State = { isActive, last: now, growth, creditMs, msPerByte, pauseMs, pausedUntilMs, askedBytes: 0 }
     const marks = `${formatBytes(usage.currentBytes)} of ${limit.name} ${formatBytes(limit.bytes)} (marks ${formatBytes(highMark)} and ${formatBytes(lowMark)}), growing ${formatBytes(Math.round(growth))}/s`
@@ -118,7 +121,7 @@ export const watermark = definePolicy({
     const stalled = stalledPercent(now, state?.last, "memoryUs")
     const isPressed = (stalled ?? 0) > settings.pressure_limit
     // What is above the low mark now, and what will have come until the next step.
-    const wanted = usage.currentBytes - lowMark + (growth * Math.min(elapsedMs, settings.horizon)) / 1000
+    const wanted = usage.currentBytes - lowMark + (growth * Math.min(elapsedMs, longestStepMs)) / 1000
     const share = isPressed ? 0.25 : 1
     const bytes = Math.min(inPages(Math.min(wanted, settings.batches, creditMs / msPerByte) * share), stepRoomBytes(input))
     if (bytes === 0) return nothing("less than a page may be taken")
