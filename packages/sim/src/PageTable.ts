@@ -41,6 +41,8 @@ const grown = <A extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(fr
 
 export class PageTable {
   flags = new Uint8Array(0)
+  /** The same bytes, four at a time. */
+  flagWords = new Uint32Array(0)
   /** The list that a resident or zswapped page is on. */
   list = new Uint8Array(0)
   /** Compressed length in bytes; 0 a zero page, 4096 incompressible. */
@@ -107,8 +109,10 @@ export class PageTable {
     }
   }
 
-  private grow(capacity: number): void {
+  private grow(needed: number): void {
+    const capacity = Math.ceil(needed / 4) * 4
     this.flags = grown(this.flags, new Uint8Array(capacity))
+    this.flagWords = new Uint32Array(this.flags.buffer)
     this.list = grown(this.list, new Uint8Array(capacity))
     this.compressed = grown(this.compressed, new Uint16Array(capacity))
     this.evictedSeq = grown(this.evictedSeq, new Uint32Array(capacity))
@@ -171,7 +175,8 @@ export class PageTable {
     const flags = this.flags[page]!
     if ((flags & SEEN) !== 0) return
     this.flags[page] = flags | SEEN
-    for (const observer of this.observers) observer.note(page)
+    const { observers } = this
+    for (let i = 0; i < observers.length; i++) observers[i]!.note(page)
   }
 
   /** The page's content is gone; it is not on a list any more. */

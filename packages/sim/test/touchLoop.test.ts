@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Random } from "../src/index.ts"
-import { ACCESSED, PageTable, RESIDENT } from "../src/PageTable.ts"
+import { AccessObserver, Random } from "../src/index.ts"
+import { ACCESSED, PageTable, RESIDENT, SEEN } from "../src/PageTable.ts"
 import { missed, touchRandom } from "../src/TouchLoop.ts"
 
 const mask = RESIDENT | ACCESSED
@@ -32,6 +32,23 @@ describe("random touches", () => {
     const expected = 1 - (1 - 1 / 1000) ** 500
     // Sixteen thousand draws: a standard deviation of 0.4 %.
     assert.approximately(marked / (rounds * unmarked.length), expected, 0.02)
+  })
+
+  it("tell observers of as many pages as single touches would", () => {
+    const pages = pagesWithout(1000, [])
+    const observer = new AccessObserver(pages)
+    const random = new Random(4)
+    const looked = Array.from({ length: 40 }, (_, i) => 25 * i)
+    const all = mask | SEEN
+    touchRandom(pages, random, 0, 1000, 1e6, all)
+    let seen = 0
+    const rounds = 400
+    for (let round = 0; round < rounds; round++) {
+      for (const page of looked) observer.clear(page)
+      assert.strictEqual(touchRandom(pages, random, 0, 1000, 500, all), 500)
+      for (const page of looked) if (observer.isAccessed(page)) seen++
+    }
+    assert.approximately(seen / (rounds * looked.length), 1 - (1 - 1 / 1000) ** 500, 0.02)
   })
 
   it("stop at a page that is missing, after as many touches as it takes to meet it", () => {

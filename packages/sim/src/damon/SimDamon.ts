@@ -35,6 +35,8 @@ export class SimDamon implements DamonEngine {
   private module: Named | undefined
   private readonly readers = new Set<DamonTraceReader>()
   private readonly idle = new Map<MemoryGroup, AccessObserver>()
+  /** The one of the last look-up: neighbours are of one group, mostly. */
+  private last: { readonly group: MemoryGroup; readonly observer: AccessObserver } | undefined
   private started = 0
   private stoppedUs: Microseconds = 0
 
@@ -183,10 +185,10 @@ export class SimDamon implements DamonEngine {
   }
 
   private idleOf(group: MemoryGroup): AccessObserver {
-    const known = this.idle.get(group)
-    if (known !== undefined) return known
-    const observer = new AccessObserver(group.pages, { isAccessedAtFirst: true, hasLists: false })
+    if (group === this.last?.group) return this.last.observer
+    const observer = this.idle.get(group) ?? new AccessObserver(group.pages, { isAccessedAtFirst: true, hasLists: false })
     this.idle.set(group, observer)
+    this.last = { group, observer }
     return observer
   }
 
@@ -195,6 +197,7 @@ export class SimDamon implements DamonEngine {
     if (this.all().length > 0) return
     for (const observer of this.idle.values()) observer.close()
     this.idle.clear()
+    this.last = undefined
   }
 
   private tell(tracepoint: DamonTracepoint, { name, pid }: Named, events: () => ReadonlyArray<string>): void {
