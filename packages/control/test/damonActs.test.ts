@@ -186,6 +186,70 @@ describe("DAMON actions on the fake kernel", () => {
     )
   })
 
+  it.effect(
+    "schemes on processes follow them: who comes is added while it runs, who goes has it started anew, in vain while nobody is there",
+    () => {
+      const kernel: FakeKernel = kernelWith(undefined, { damon: { isProcess: (pid) => kernel.processes.processes.has(pid) } })
+      const join = (mebibytes: number) => {
+        const process = kernel.processes.add()
+        process.touch(process.map(mebibytes * mib).start, mebibytes * mib)
+        kernel.fs.writeSync(kernel.fs.openSync("/sys/fs/cgroup/app/cgroup.procs", 1), new TextEncoder().encode(String(process.pid)))
+        return process
+      }
+      const pids = () =>
+        [0, 1].flatMap((i) => {
+          const path = `${admin}/0/contexts/0/targets/${i}/pid_target`
+          return kernel.fs.existsSync(path) ? [Number(kernel.fs.text(path))] : []
+        })
+      return on(
+        kernel,
+        Effect.gen(function* () {
+          const { tick } = yield* loopFor(prcl, { refresh: "1s" })
+          const step = Effect.gen(function* () {
+            const [outcome] = (yield* tick).outcomes
+            yield* TestClock.adjust("1 second")
+            return [outcome?.status, outcome?.detail]
+          })
+          const small = join(1)
+          assert.deepStrictEqual(yield* step, ["done", "set up for 1 process"])
+          const large = join(4)
+          assert.deepStrictEqual(yield* step, ["done", "changed for 2 processes"])
+          // The one that was there keeps its place, though the other is larger.
+          assert.deepStrictEqual(pids(), [small.pid, large.pid])
+          assert.deepStrictEqual(yield* step, ["done", "in force already"])
+          kernel.processes.end(small)
+          assert.deepStrictEqual(yield* step, ["done", "started anew for 1 process"])
+          assert.deepStrictEqual(pids(), [large.pid])
+          kernel.processes.end(large)
+          assert.deepStrictEqual(yield* step, ["failed", "app has no processes to watch"])
+          assert.strictEqual(kernel.fs.text(`${admin}/nr_kdamonds`).trim(), "0")
+        })
+      )
+    }
+  )
+
+  it.effect("what went to swap since the schemes are in force counts, and takes them off when it is the budget of a minute", () => {
+    const memcg = makeSimpleMemcg({ current: 200 * mib })
+    const kernel: FakeKernel = kernelWith(memcg, { damon: { isProcess: (pid) => kernel.processes.processes.has(pid) } })
+    const process = kernel.processes.add()
+    process.touch(process.map(mib).start, mib)
+    kernel.fs.writeSync(kernel.fs.openSync("/sys/fs/cgroup/app/cgroup.procs", 1), new TextEncoder().encode(String(process.pid)))
+    return on(
+      kernel,
+      Effect.gen(function* () {
+        const { tick } = yield* loopFor(prcl, { refresh: "2s" }, { perMinuteBytes: 50 * mib })
+        assert.strictEqual((yield* tick).outcomes[0]?.status, "done")
+        memcg.state.swapCurrent = 60 * mib
+        yield* TestClock.adjust("1 second")
+        assert.deepInclude((yield* tick).outcomes[0]!, { status: "done", detail: "the budget of this minute is used up" })
+        yield* TestClock.adjust("1 second")
+        assert.deepInclude((yield* tick).outcomes[0]!, { status: "refused", detail: "the budget of this minute is used up" })
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual((yield* tick).outcomes[0]?.status, "done")
+      })
+    )
+  })
+
   it.effect("a group without processes has nothing to watch, and nothing is set up", () => {
     const kernel = kernelWith()
     return on(
