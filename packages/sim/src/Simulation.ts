@@ -10,6 +10,7 @@ import { constants, existsSync } from "node:fs"
 import { AccessObserver, type AccessObserverOptions } from "./AccessObserver.ts"
 import { type Costs, costSamplers, defaultCosts } from "./Costs.ts"
 import { SimDamon } from "./damon/SimDamon.ts"
+import type { Frames } from "./Frames.ts"
 import { groupFiles } from "./groupFiles.ts"
 import { LatencyHistogram, type LatencyPercentiles } from "./LatencyHistogram.ts"
 import { MachineState, type ZswapSettings } from "./MachineState.ts"
@@ -230,6 +231,11 @@ export class Simulation {
       groups.map(({ offload }) => offload),
       groups.reduce((sum, { counters }) => sum + counters.get("workingset_refault_anon") + counters.get("workingset_refault_file"), 0)
     )
+  }
+
+  /** Which page is in which frame; undefined until DAMON looks at physical memory. */
+  get frames(): Frames | undefined {
+    return this.machine.frames
   }
 
   /** Tells which pages of the group itself are accessed from now on, without disturbing its generations. Close it after use. */
