@@ -1,16 +1,17 @@
 /**
  * Far memory's controller: every minute the lowest age at which no more of the working set would have come back than the SLO allows; the K-th
  * percentile of those is the age in force, or the last minute's own where that is higher. Source: Lagar-Cavilla et al., ASPLOS 2019, §4.3.
- * Kept: all of it. What there is beside: floor, budget, swap room, a pressure limit, and generations, which tell less: whether a page was
- * older than the time between two walks, at the walk that finds it used. So with MGLRU ages double and halve, a minute is as long as a walk
- * takes to come round, and file pages that are read through descriptors show only once they have been evicted and come back.
+ * Kept: all of it; far memory holds anon (its backend was zswap), file pages only where asked for. What there is beside: floor, budget, swap room,
+ * a pressure limit, and generations, which tell less: whether a page was older than the time between two walks, at the walk that finds it used.
+ * So with MGLRU ages double and halve, a minute is as long as a walk takes to come round, and a higher age must be shown to hold before it is
+ * used. File pages that are read through descriptors show only once they have been evicted and come back.
  */
 import { formatBytes, formatDuration, type Milliseconds, pageSize } from "@wmo/core"
 import { coldBytes, type PageAge, type Promotions } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
 import { isDue } from "./due.ts"
 import { definePolicy } from "./Policy.ts"
-import { bytes as size, duration, percent } from "./Setting.ts"
+import { bytes as size, duration, flag, percent } from "./Setting.ts"
 import { readStall, showPercent, stalledPercent, type StallReading } from "./stall.ts"
 import { inPages, stepRoomBytes, takeableBytes } from "./takeable.ts"
 
@@ -38,8 +39,9 @@ const minuteMs = 60_000
 const workingSetMs = 120_000
 
 /** Pages that came back since, of at least that age, and of the bin that it lies in. A counter that went back begins anew. */
-const promotedSince = (now: Bins, before: Bins, ageMs: Milliseconds): number => {
-  const sum = (bins: Bins) => bins.reduce((pages, bin) => (bin.upperMs > ageMs ? pages + bin.pages : pages), 0)
+const promotedSince = (now: Bins, before: Bins, ageMs: Milliseconds, hasFile: boolean): number => {
+  const sum = (bins: Bins) =>
+    bins.reduce((all, { filePages, pages, upperMs }) => (upperMs > ageMs ? all + pages - (hasFile ? 0 : filePages) : all), 0)
   return Math.max(0, sum(now) - sum(before))
 }
 
@@ -77,6 +79,7 @@ export const farMemory = definePolicy({
     silent: duration({ default: "10m", doc: "evict nothing for this long after the start, while learning (S)" }),
     least_age: duration({ default: "120s", doc: "never evict what is younger than this" }),
     history: duration({ default: "24h", doc: "how many past minutes count" }),
+    file: flag({ default: "off", doc: "evict file pages, too, and count those that came back" }),
     least: size({ default: "4M", doc: "leave less cold memory than this alone" }),
     pressure_limit: percent({
       default: "10%",
@@ -102,6 +105,7 @@ export const farMemory = definePolicy({
       last: undefined
     }
     const before = isNew ? first : given
+    const hasFile = settings.file === 1
     const isGenerations = pageAge?.source === "mglru"
     const silentMs = settings.silent - (atMs - before.startMs)
     const inForceMs = before.ageMs === Infinity ? settings.least_age : before.ageMs
@@ -132,7 +136,7 @@ export const farMemory = definePolicy({
     } else if (elapsedMs >= windowMs) {
       const workingSet = used === undefined ? state.workingSet : isGenerations ? state.minute.usedBytes : used
       const allowed = (settings.promotions / 100) * (workingSet / pageSize) * ((elapsedMs - settlingMs) / minuteMs)
-      const promoted = (ageMs: Milliseconds) => promotedSince(promotions.bins, state.minute!.bins, ageMs)
+      const promoted = (ageMs: Milliseconds) => promotedSince(promotions.bins, state.minute!.bins, ageMs, hasFile)
       const lowest = isGenerations
         ? lowestByGenerations(inForceMs, evicts ? settings.least_age : Infinity, (ageMs) => promoted(ageMs) <= allowed)
         : ([...new Set([settings.least_age, ...promotions.bins.map(({ lowerMs }) => lowerMs)])]
@@ -159,11 +163,14 @@ export const farMemory = definePolicy({
     if ((stalled ?? 0) > settings.pressure_limit)
       return decided(`${state.why}; stalled ${showPercent(stalled)}, above ${settings.pressure_limit} %: wait`)
     const cold = coldBytes(pageAge, state.ageMs)
-    const bytes = Math.min(inPages(takeableBytes(cold, observation)), stepRoomBytes(input))
+    const takeable = takeableBytes(hasFile ? cold : { ...cold, fileBytes: 0 }, observation)
+    const bytes = Math.min(inPages(takeable), stepRoomBytes(input))
+    // 200 takes anon, as long as there is any.
+    const swappiness = hasFile ? {} : { swappiness: 200 }
     const found = `${state.why}; ${formatBytes(cold.anonBytes)} anon and ${formatBytes(cold.fileBytes)} file idle ≥ ${formatDuration(state.ageMs)}`
     if (bytes === 0 || bytes < settings.least) return decided(`${found}: ${formatBytes(bytes)} can be taken, not worth it`)
     return decided(`${found} → evict ${formatBytes(bytes)}`, [
-      isGenerations ? { _tag: "Evict", olderThanMs: state.ageMs, bytes } : { _tag: "Reclaim", bytes }
+      isGenerations ? { _tag: "Evict", olderThanMs: state.ageMs, bytes, ...swappiness } : { _tag: "Reclaim", bytes, ...swappiness }
     ])
   }
 })

@@ -72,10 +72,27 @@ describe("far-memory", () => {
   })
 
   it("evicts all that is older, and nothing where no age will do", () => {
-    expect(asked(run([some]), "Reclaim")).toEqual([[1, { _tag: "Reclaim", bytes: 150 * mib }]])
-    expect(asked(run([warm]), "Reclaim")).toEqual([[1, { _tag: "Reclaim", bytes: 100 * mib }]])
+    expect(asked(run([some]), "Reclaim")).toEqual([[1, { _tag: "Reclaim", bytes: 150 * mib, swappiness: 200 }]])
+    expect(asked(run([warm]), "Reclaim")).toEqual([[1, { _tag: "Reclaim", bytes: 100 * mib, swappiness: 200 }]])
     expect(asked(run([hot]), "Reclaim")).toEqual([])
     expect(run([hot])[1]!.reason).toContain("no age meets the SLO")
+  })
+
+  it("leaves file pages alone unless it is told to take them, and then counts them, too", () => {
+    const bins = pageAge("damon-vaddr").bins.map((bin) => ({ ...bin, fileBytes: bin.lowerMs === 480_000 ? 8 * mib : 0 }))
+    const back = countersAfter([some]).bins.map((bin) => (bin.lowerMs === 120_000 ? { ...bin, pages: 150, filePages: 100 } : bin))
+    const decide = (given: Record<string, string>) =>
+      drive(
+        farMemory,
+        [countersAfter([]), { ...countersAfter([]), bins: back }].map((promotions, minute) =>
+          anObservation({ atMs: 1e9 + minute * 60_000, pageAge: { source: "damon-vaddr", bins }, promotions })
+        ),
+        { given: { silent: "1s", ...given } }
+      )
+    expect(agesOf(decide({}))).toEqual([120])
+    expect(asked(decide({}), "Reclaim")[0]![1]).toEqual({ _tag: "Reclaim", bytes: 150 * mib, swappiness: 200 })
+    expect(agesOf(decide({ file: "on" }))).toEqual([240])
+    expect(asked(decide({ file: "on" }), "Reclaim")[0]![1]).toEqual({ _tag: "Reclaim", bytes: 108 * mib })
   })
 
   it("is silent at first, and learns meanwhile", () => {
@@ -116,7 +133,7 @@ describe("far-memory", () => {
       [900, 240, true],
       [1020, 120, true]
     ])
-    expect(asked(decisions, "Evict")[0]).toEqual([120, { _tag: "Evict", olderThanMs: 120_000, bytes: 150 * mib }])
+    expect(asked(decisions, "Evict")[0]).toEqual([120, { _tag: "Evict", olderThanMs: 120_000, bytes: 150 * mib, swappiness: 200 }])
     expect(asked(decisions.slice(180, 900), "Evict")).toEqual([])
     expect(secondsOf(decisions, "Age").slice(0, 5)).toEqual([0, 120, 121, 181, 421])
   })
