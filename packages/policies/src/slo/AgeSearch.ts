@@ -37,6 +37,8 @@ export interface SearchInput {
   /** The lowest age that would have kept within the budget of the last hour; and by what factor the age in force did not. */
   readonly lowestMs: Milliseconds
   readonly overdrawn: number
+  /** Share of the last hour's budget that was used. */
+  readonly spent: number
   /** There is memory of the age in force that has not been evicted yet. */
   readonly isBusy: boolean
 }
@@ -49,6 +51,9 @@ const shortestTrialMs = 240_000
 const settleMs = 30_000
 const shortestRestMs = 300_000
 const longestRestMs = 7_200_000
+/** A guessed age that has used less than this share of the budget for so long was too high. */
+const thrifty = 0.4
+const guessMs = 600_000
 /** Share of the budget that an age may use: what is left is for what was not seen. */
 const caution = 0.7
 /**
@@ -136,6 +141,11 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
     if (next !== undefined) return lookAt(search, atMs, next, { phase: "trial" })
     if (bad === undefined || atMs - search.sinceMs < Math.max(search.restMs, 2 * ageMs)) return search
     return lookAt(search, atMs, bad.ageMs, { phase: "trial" })
+  }
+  // What was evicted at an age that was only guessed has mostly stayed away: a step down, with as much doubt as before.
+  if (phase === "aim" && input.spent < thrifty && !input.isBusy && atMs - search.sinceMs >= Math.max(guessMs, ageMs / 2)) {
+    const lower = ages.findLast((age) => age < ageMs && age >= lowestMs) ?? ageMs
+    if (lower < ageMs) return lookAt(search, atMs, lower, { ageMs: lower, phase: "aim", bad: undefined, good: undefined })
   }
   if (from === undefined) return search
   const came = cameBack(lookMs) - from.cameBack

@@ -69,6 +69,7 @@ const searchInput = ({ ledger, search }: KindState, kind: Kind, input: LookInput
     allowedPages: allowed,
     lowestMs: lowestAge(ledger, ages, allowed),
     overdrawn: cameBack(ledger, search.ageMs) / budgetOf(ledger, allowed),
+    spent: cameBack(ledger, 0) / budgetOf(ledger, allowed),
     isBusy: isBusy[kind]
   }
 }
