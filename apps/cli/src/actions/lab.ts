@@ -57,8 +57,8 @@ export const planOf = Effect.fnUntraced(function* (flags: LeagueFlags) {
     ({ name }) => name
   )
   const repeats = Option.getOrElse(flags.repeats, () => (flags.quick ? 1 : 3))
-  const durationMs = Option.getOrElse(flags.duration, () => (flags.quick ? 30_000 : 60_000))
-  const settleMs = Option.getOrElse(flags.settle, () => Math.floor(durationMs / 3 / 1000) * 1000)
+  const durationMs = Option.getOrElse(flags.duration, () => (flags.quick ? 45_000 : 180_000))
+  const settleMs = Option.getOrElse(flags.settle, () => Math.floor((durationMs * 2) / 3 / 1000) * 1000)
   if (repeats < 1 || repeats > 1000) return yield* usageError("--repeats must be 1 to 1000")
   if (durationMs < 5000) return yield* usageError("--duration must be at least 5s")
   if (durationMs - settleMs < 3000) return yield* usageError(`--settle must leave at least 3s of --duration ${formatDuration(durationMs)}`)

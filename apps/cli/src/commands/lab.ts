@@ -21,11 +21,14 @@ const leagueFlags = {
     )
   ),
   repeats: Flag.Int("repeats").pipe(Flag.optional, Flag.withDescription("how often each entry plays (default 3)")),
-  duration: time("duration").pipe(Flag.optional, Flag.withDescription("length of a slot, after loading (default 60s)")),
-  settle: time("settle").pipe(Flag.optional, Flag.withDescription("the part of it that is not measured (default a third)")),
+  duration: time("duration").pipe(Flag.optional, Flag.withDescription("length of a slot, after loading (default 3m)")),
+  settle: time("settle").pipe(
+    Flag.optional,
+    Flag.withDescription("the part of it that is not measured: policies learn, and what is cold goes once (default two thirds)")
+  ),
   quick: Flag.Boolean("quick").pipe(
     Flag.withDefault(false),
-    Flag.withDescription("a look: senpai, periodic and slo on hotcold, once, 30s each, unless told otherwise")
+    Flag.withDescription("a look: senpai, periodic and slo on hotcold, once, 45s each, unless told otherwise")
   ),
   out: Flag.String("out").pipe(
     Flag.withAlias("o"),

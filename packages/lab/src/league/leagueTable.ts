@@ -32,6 +32,7 @@ const columns: ReadonlyArray<LeagueColumn> = [
   { head: "saved %", cell: cell("saved_pct", 1) },
   { head: "machine MiB", cell: cell("machine_saved_mib", 0) },
   { head: "loss %", cell: cell("throughput_loss_pct", 1) },
+  { head: "steady %", cell: cell("steady_loss_pct", 1) },
   { head: "PSI some %", cell: cell("psi_some_pct", 2) },
   { head: "p99 µs", cell: cell("p99_us", 0) },
   { head: "p99.9 µs", cell: cell("p999_us", 0) },
@@ -65,7 +66,7 @@ export const legend = (coverage: number | undefined): string =>
     "Medians over repeats, each slot against the run without a policy beside it in the same guest.",
     coverage === undefined ? "" : `Intervals are order statistics; the widest covers the median with ${(coverage * 100).toFixed(0)} %.`,
     "saved: memory.current, which includes the zswap pool; machine: MemAvailable, which knows of zram too;",
-    "promotions: pages back from swap; swapped out: pages; CPU: of wmo and its kdamond beyond watching; p99 of the whole run."
+    "loss: of throughput; steady: of that of the median second, which hiccups do not move; promotions: pages back from swap; swapped out: pages; CPU: of wmo and its kdamond beyond watching; p99 of the whole run."
   ]
     .filter((text) => text !== "")
     .join(" ")

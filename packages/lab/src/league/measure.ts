@@ -5,6 +5,7 @@
 import type { Bytes, Milliseconds } from "@wmo/core"
 import type { ObservationRow, RunInfo, WorkloadResult } from "@wmo/recording"
 import type { LeaguePlan, MachineSample } from "./plan.ts"
+import { median } from "./statistics.ts"
 
 /** Keys carry units, since this is what `--json` prints. Null: the kernel or the workload did not say. */
 export interface Measured {
@@ -15,6 +16,8 @@ export interface Measured {
   readonly zswap_mean_bytes: Bytes
   readonly zram_mean_bytes: Bytes
   readonly operations_per_second: number
+  /** The median of the seconds: what a second without a hiccup is like. */
+  readonly steady_operations_per_second: number
   /** Of the whole run. */
   readonly p50_us: number | null
   readonly p99_us: number | null
@@ -54,10 +57,11 @@ const meanOf = <Row>(rows: ReadonlyArray<Row>, at: (row: Row) => number, value: 
 }
 
 /** Operations a second from the whole seconds inside; the last one may be cut short and is left out. */
-export const paceWithin = (result: WorkloadResult, { fromMs, toMs }: Window): number => {
+export const paceWithin = (result: WorkloadResult, { fromMs, toMs }: Window): { readonly mean: number; readonly median: number } => {
   const { measured_from_ms: start = 0, operations_by_second: counts = [], operations_per_second: overall = 0 } = result
   const inside = counts.filter((_, second) => start + second * 1000 >= fromMs && start + (second + 1) * 1000 <= toMs)
-  return inside.length === 0 ? overall : inside.reduce((sum, count) => sum + count, 0) / inside.length
+  if (inside.length === 0) return { mean: overall, median: overall }
+  return { mean: inside.reduce((sum, count) => sum + count, 0) / inside.length, median: median(inside) }
 }
 
 /** Undefined where there is nothing to measure: no result, or fewer than two samples in the window. */
@@ -86,6 +90,7 @@ export const measure = (
       (sample) => sample[name]
     )
   const lengthMs = rows.at(-1)!.at_ms - rows[0]!.at_ms
+  const pace = paceWithin(run.result, window)
   const stalledUs = grown("memory_pressure_some_us")
   return {
     seconds: lengthMs / 1000,
@@ -97,7 +102,8 @@ export const measure = (
     available_mean_bytes: machineMean("available_bytes"),
     zswap_mean_bytes: machineMean("zswap_bytes"),
     zram_mean_bytes: machineMean("zram_bytes"),
-    operations_per_second: paceWithin(run.result, window),
+    operations_per_second: pace.mean,
+    steady_operations_per_second: pace.median,
     p50_us: run.result.p50_us ?? null,
     p99_us: run.result.p99_us ?? null,
     p999_us: run.result.p999_us ?? null,

@@ -34,6 +34,10 @@ const pairMeasures = {
   machine_saved_mib: (pair: Pair) => (pair.with.available_mean_bytes - pair.without.available_mean_bytes) / mib,
   zram_mib: (pair: Pair) => pair.with.zram_mean_bytes / mib,
   throughput_loss_pct: (pair: Pair) => (1 - pair.with.operations_per_second / pair.without.operations_per_second) * 100,
+  steady_loss_pct: (pair: Pair) =>
+    pair.without.steady_operations_per_second > 0
+      ? (1 - pair.with.steady_operations_per_second / pair.without.steady_operations_per_second) * 100
+      : undefined,
   p99_us: (pair: Pair) => pair.with.p99_us ?? undefined,
   p999_us: (pair: Pair) => pair.with.p999_us ?? undefined,
   p99_ratio: (pair: Pair) => (pair.with.p99_us === null || !pair.without.p99_us ? undefined : pair.with.p99_us / pair.without.p99_us),
