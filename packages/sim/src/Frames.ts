@@ -51,6 +51,11 @@ export class Frames {
     this.free.push(frame)
   }
 
+  /** Frames from there on have never had a page. */
+  get used(): number {
+    return this.next
+  }
+
   /** The page in a frame, or -1; its group is {@link groupAt}. */
   pageAt(frame: number): number {
     return frame < this.end ? this.pageOf[frame]! : -1

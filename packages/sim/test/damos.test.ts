@@ -27,6 +27,33 @@ describe("DAMOS", () => {
     )
   })
 
+  it.live("memory in 64 GiB of reserved address space is found, too, though later", () => {
+    const run = (reservedBytes: number) => {
+      const sim = withGroups({ seed: 1 })
+      const pid = sim.addWorkload("demo", { ...quarterHot(), reservedBytes })
+      return runOn(
+        sim,
+        Effect.gen(function* () {
+          yield* started(sim, { pids: [pid] })
+          yield* Effect.sleep("1 second")
+          // Bytes that seem to be in use.
+          const hotBytes = () =>
+            sim.damon.regions(0)[0]!.reduce((sum, { lastNrAccesses, size }) => sum + (lastNrAccesses > 10 ? size : 0), 0)
+          const early = hotBytes()
+          yield* Effect.sleep("20 seconds")
+          return { early, late: hotBytes() }
+        })
+      )
+    }
+    return Effect.gen(function* () {
+      const compact = yield* run(0)
+      const scattered = yield* run(2 ** 36)
+      assert.approximately(compact.early / mib, 32, 16)
+      assert.strictEqual(scattered.early, 0)
+      assert.approximately(scattered.late / mib, 32, 8)
+    })
+  })
+
   it.live("a size quota is kept in each interval, and is said to have been exceeded", () => {
     const sim = withGroups({ seed: 1 })
     const pid = sim.addWorkload("demo", workload(32_768, [idle], { loadUs: 0.1 }))

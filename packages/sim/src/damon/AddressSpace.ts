@@ -20,6 +20,8 @@ export interface AddressSpace {
   readonly ranges: () => ReadonlyArray<AddressRange>
   /** Whether a page can be at the address, which then is in {@link found}. */
   readonly look: (address: number) => boolean
+  /** The first address from there on at which a page can be; Infinity: there is none. */
+  readonly next: (address: number) => number
 }
 
 interface Mapped {
@@ -30,7 +32,7 @@ interface Mapped {
 }
 
 const heapStart = 0x5600_0000_0000
-const filesStart = 0x7f00_0000_0000
+const filesStart = 0x7000_0000_0000
 const sharedStart = 0x7f80_0000_0000
 const stackStart = 0x7ffc_0000_0000
 const stackBytes = 132 * 1024
@@ -60,6 +62,10 @@ const spaceOf = (mappings: ReadonlyArray<Mapped>, isValid: () => boolean): Addre
       return true
     }
     return false
+  },
+  next: (address) => {
+    for (const { end, group, start } of mappings) if (group !== undefined && end > address) return Math.max(address, start)
+    return Infinity
   }
 })
 
@@ -70,10 +76,18 @@ export const processSpace = (process: RunningWorkload): AddressSpace => {
   const mapped = (start: number, pages: number, first: number): ReadonlyArray<Mapped> =>
     pages === 0 ? [] : [{ start, end: start + pages * pageSize, group, first }]
   // A process without anything of its own still has a program.
-  const own = [...mapped(heapStart, workload.anonPages, base), ...mapped(filesStart, workload.filePages, base + workload.anonPages)]
+  const { anonPages, filePages, reservedBytes = 0 } = workload
+  const isScattered = reservedBytes > 0
+  const hole = (start: number): ReadonlyArray<Mapped> =>
+    isScattered ? [{ start, end: start + Math.floor(reservedBytes / 2 / pageSize) * pageSize, group: undefined, first: 0 }] : []
+  const before = hole(filesStart)
+  const anonStart = before[0]?.end ?? heapStart
+  const after = hole(anonStart + anonPages * pageSize)
+  const files = after[0]?.end ?? filesStart
+  const own = [...before, ...mapped(anonStart, anonPages, base), ...after, ...mapped(files, filePages, base + anonPages)]
   const shared = root === process ? [] : mapped(sharedStart, root.pages, root.base)
   const empty: Mapped = { ...stack, start: heapStart, end: heapStart + stackBytes }
-  const mappings = [...(workload.anonPages === 0 ? [empty] : []), ...own, ...shared, stack]
+  const mappings = [...(anonPages === 0 || isScattered ? [empty] : []), ...own, ...shared, stack]
   if (mappings.length < 3) mappings.splice(1, 0, { ...empty, start: filesStart, end: filesStart + stackBytes })
   return spaceOf(mappings, () => !process.isFreed)
 }
@@ -99,5 +113,6 @@ export const physicalSpace = (frames: Frames): AddressSpace => ({
     found.group = frames.groupAt(frame)
     found.page = page
     return true
-  }
+  },
+  next: (address) => (address < frames.used * pageSize ? address : Infinity)
 })

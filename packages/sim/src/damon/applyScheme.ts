@@ -3,7 +3,7 @@
  * pageout evicts whatever the accessed bits say (but physical pages used since DAMON's last look, unless a `young` filter is given); cold and
  * lru_deprio move anon pages to the second youngest generation and file pages to the second oldest; lru_prio and willneed: below.
  * Simplified: lru_prio sets the accessed bit (MGLRU would raise the page's tier); willneed maps what it brings in; hugepage, nohugepage, collapse
- * and migrate_* are counted and do nothing; filters `active`, `hugepage_size` and `unmapped` match nothing.
+ * and migrate_* are counted and do nothing; stepping over what is not there costs nothing; filters `active`, `hugepage_size` and `unmapped` match nothing.
  * Source: mm/damon/{paddr,vaddr}.c, mm/madvise.c, mm/mm_inline.h (lru_gen_add_folio) of 6.12.
  */
 import { type Bytes, type DamosAction, type DamosFilter, pageSize } from "@wmo/core"
@@ -96,7 +96,7 @@ export const applyAction = (
   const own = isPhysical ? filters.filter(({ type }) => pageFilters.has(type)) : []
   const all = isPhysical && action === "pageout" && !own.some(({ type }) => type === "young") ? [...own, skipsYoung] : own
   let applied = 0
-  for (let address = region.start; address < region.end; address += pageSize) {
+  for (let address = space.next(region.start); address < region.end; address = space.next(address + pageSize)) {
     if (!space.look(address)) continue
     const group = found.group!
     const { page } = found
