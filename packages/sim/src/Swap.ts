@@ -13,7 +13,7 @@ import { IN_ZSWAP, ON_DISK, ZERO, zswapList } from "./PageTable.ts"
 /** No slot is left, for the group or at all: anon cannot be reclaimed. */
 export const NO_SLOT = 0
 /** The page has nowhere to go and stays resident. */
-export const REFUSED = 1
+const REFUSED = 1
 export const SWAPPED = 2
 
 const hasSlot = (machine: MachineState, group: MemoryGroup): boolean => {

@@ -8,7 +8,7 @@ import { type Frames, firstFrame } from "../Frames.ts"
 import type { MemoryGroup } from "../MemoryGroup.ts"
 import type { RunningWorkload } from "../RunningWorkload.ts"
 
-export type AddressRange = readonly [start: number, end: number]
+type AddressRange = readonly [start: number, end: number]
 
 /** The page that the last successful look-up found. */
 export const found: { group: MemoryGroup | undefined; page: number } = { group: undefined, page: -1 }

@@ -27,7 +27,7 @@ export interface KdamondTarget {
 }
 
 /** What a kdamond tells of; lines are made only when wanted. */
-export interface KdamondEvents {
+interface KdamondEvents {
   readonly aggregated: (kdamond: Kdamond) => void
   readonly applying: (kdamond: Kdamond, scheme: number, target: number, region: Region) => void
 }
@@ -48,7 +48,7 @@ export class Kdamond {
   isRunning = true
   /** CPU time of monitoring and schemes. */
   cpuUs: Microseconds = 0
-  /** Turns that all schemes have had. */
+  /** Somebody waits for the regions that schemes are tried on next. */
   wantsTried = false
   private readonly options: KdamondOptions
   private intervalsNow: DamonIntervals

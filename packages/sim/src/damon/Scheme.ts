@@ -54,7 +54,7 @@ export class Scheme {
 
   constructor(spec: DamosScheme) {
     this.spec = spec
-    // The kernel knows no scheme of a metric that is off but as active.
+    // Without a metric it is always active; with one, the first look decides.
     this.isActive = spec.watermarks.metric === "none"
   }
 
