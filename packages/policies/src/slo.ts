@@ -9,7 +9,7 @@ import { coldBytes, type Observation, type PageAge } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
 import { definePolicy } from "./Policy.ts"
 import { duration, percent } from "./Setting.ts"
-import { lookEndsMs } from "./slo/AgeSearch.ts"
+import { isOpen, lookEndsMs } from "./slo/AgeSearch.ts"
 import { type Backoff, isHolding, noBackoff, recovered, violated } from "./slo/Backoff.ts"
 import { evictable } from "./slo/EvictionOutcome.ts"
 import { type BothKinds, type Kind, kinds, type Lead, leaderOf, learn, openKind, searchBoth } from "./slo/KindState.ts"
@@ -74,14 +74,15 @@ const smooth = (before: number, now: number, elapsedMs: Milliseconds): number =>
 const show = (value: number): string => (value < 0.001 ? "0" : value.toPrecision(2))
 
 /**
- * How long ago accessed bits were looked at last: with generations, at the birth of the youngest. Until then what is older was idle for sure, and
- * the kernel evicts nothing that is younger.
+ * The age that generations must have for memory of a kind to be idle for `ageMs`. Accessed bits were looked at when the youngest was made: of file
+ * the kernel looks again at what it evicts, and leaves alone what is in use; asked for anon of which nothing is idle after all, it takes file.
  */
-const sinceWalk = ({ bins, source }: PageAge): Milliseconds => (source === "mglru" && bins.length > 1 ? bins[0]!.upperMs : 0)
+const evictAgeOf = ({ bins, source }: PageAge, ageMs: Milliseconds, kind: Kind): Milliseconds =>
+  kind === "anon" && source === "mglru" && bins.length > 1 ? ageMs + bins[0]!.upperMs : ageMs
 
 /** What of each kind could go at an age: anon only as far as swap has room, and while compressing it saves something. */
 const takeableOf = (observation: Observation, pageAge: PageAge, ageMs: Milliseconds, kind: Kind): Bytes => {
-  const { anonBytes, fileBytes } = coldBytes(pageAge, ageMs + sinceWalk(pageAge))
+  const { anonBytes, fileBytes } = coldBytes(pageAge, evictAgeOf(pageAge, ageMs, kind))
   if (kind === "file") return fileBytes
   return compressedShare(observation) < 0.9 ? Math.min(anonBytes, swapRoomBytes(observation)) : 0
 }
@@ -137,6 +138,7 @@ export const slo = definePolicy({
 
     // At which ages.
     let known = before.known
+    let hasMore = false
     if (pageAge !== undefined && promotions !== undefined) {
       known ??= {
         anon: openKind(promotions, ages[0]!, atMs),
@@ -149,7 +151,7 @@ export const slo = definePolicy({
           elapsedMs,
           allowedPages: allowed * refaults.budgetShare[kind],
           evictedPages: refaults.evicted[kind],
-          refaultedPages: refaults.byBin(kind)
+          refaultedPages: refaults.byBin[kind]
         })
       const states: BothKinds = { anon: learned("anon"), file: learned("file") }
       const isBusy = (kind: Kind) => takeableOf(observation, pageAge, states[kind].search.ageMs, kind) >= leastBytes
@@ -161,6 +163,7 @@ export const slo = definePolicy({
         isBusy: { anon: isBusy("anon"), file: isBusy("file") },
         bytes: { anon: held.anonBytes, file: held.fileBytes }
       }
+      hasMore = kinds.some((kind) => !isOpen(states[kind].search) && look.isBusy[kind])
       const lead = leaderOf(states, known.lead, look)
       known = { ...searchBoth(states, lead.kind, look), lead }
     }
@@ -173,7 +176,7 @@ export const slo = definePolicy({
     const isWaiting = isHolding(backoff, atMs)
     const gentle = Math.max(gentlestBytes, usage.currentBytes * gentlestShare)
     const faster = before.paceBytes * 2 ** (Math.min(elapsedMs, minuteMs) / paceDoublesMs)
-    const paceBytes = isWaiting || hasRisen ? gentle : Math.min(2 ** 40, Math.max(gentle, faster))
+    const paceBytes = isWaiting || hasRisen || !(hasMore || pageAge === undefined) ? gentle : Math.min(2 ** 40, Math.max(gentle, faster))
 
     // A little more than the age that is looked at, so that what is between two generations is as old.
     const everyMs = (known === undefined ? settings.least_age : known[known.lead.kind].search.lookMs) + Math.min(elapsedMs, 1000)
@@ -217,7 +220,9 @@ export const slo = definePolicy({
 
     const phrases: Array<string> = []
     const take: Array<Action> = []
-    let left = stepBytes
+    const settled = kinds.filter((kind) => !isOpen(known[kind].search) && known[kind].search.ageMs !== Infinity)
+    const coldOf = (kind: Kind) => takeableOf(observation, pageAge, known[kind].search.ageMs, kind)
+    const allCold = settled.reduce((sum, kind) => sum + coldOf(kind), 0)
     for (const kind of kinds) {
       const { ledger, outcome, search } = known[kind]
       const { ageMs, phase } = search
@@ -225,24 +230,23 @@ export const slo = definePolicy({
         phrases.push(`${kind}: of every age more comes back than may`)
         continue
       }
-      if (phase === "first" || phase === "rise") {
+      if (isOpen(search)) {
         const watchMs = Math.max(0, Math.round(lookEndsMs(search) - atMs))
         phrases.push(`${kind}: watching for another ${formatDuration(watchMs)} what comes back after ${formatDuration(ageMs)}`)
         continue
       }
-      const cold = takeableOf(observation, pageAge, ageMs, kind)
+      const cold = coldOf(kind)
       const mayReturn = budgetOf(ledger, allowed * refaults.budgetShare[kind]) - cameBack(ledger, 0)
       const doubtful = phase === "aim" ? evictable(outcome, mayReturn) * pageSize : Infinity
-      const bytes = mayReturn <= 0 ? 0 : inPages(Math.min(cold, left, doubtful))
+      const bytes = mayReturn <= 0 ? 0 : inPages(Math.min(cold, (stepBytes * cold) / Math.max(1, allCold), doubtful))
       const isWorthIt = bytes >= leastBytes
       const came = `${Math.round(cameBack(ledger, 0))} pages came back lately of ${Math.round(budgetOf(ledger, allowed * refaults.budgetShare[kind]))}`
       phrases.push(`${kind}: ${formatBytes(cold)} idle ≥ ${formatDuration(ageMs)}, ${came}${isWorthIt ? ` → ${formatBytes(bytes)}` : ""}`)
       if (!isWorthIt) continue
-      left -= bytes
       const swappiness = kind === "file" ? 0 : 200
       take.push(
         isGenerations
-          ? { _tag: "Evict", olderThanMs: ageMs + sinceWalk(pageAge), bytes, swappiness }
+          ? { _tag: "Evict", olderThanMs: evictAgeOf(pageAge, ageMs, kind), bytes, swappiness }
           : { _tag: "Reclaim", bytes, swappiness }
       )
     }

@@ -76,9 +76,12 @@ export const startSearch = (ageMs: Milliseconds, atMs: Milliseconds): AgeSearch 
   restMs: shortestRestMs
 })
 
+/** Whether nothing may be evicted before there is an answer. */
+export const isOpen = ({ phase }: AgeSearch): boolean => phase === "first" || phase === "rise"
+
 /** When a look is over: two generations of that age, and some time. */
 export const lookEndsMs = ({ lookMs, phase, sinceMs }: AgeSearch): Milliseconds => {
-  if (phase === "trial") return sinceMs + Math.max(shortestTrialMs, 4 * lookMs)
+  if (phase === "trial") return sinceMs + Math.max(shortestTrialMs, 2.5 * lookMs)
   return sinceMs + Math.max(shortestLookMs + (phase === "first" ? 0 : lookMs), 2.5 * lookMs)
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Bytes, Milliseconds, Pages } from "@wmo/core"
 import type { Promotions } from "@wmo/monitors"
-import { type AgeSearch, restart, type SearchInput, searchOn, startSearch } from "./AgeSearch.ts"
+import { type AgeSearch, isOpen, restart, type SearchInput, searchOn, startSearch } from "./AgeSearch.ts"
 import { type EvictionOutcome, follow, noOutcome } from "./EvictionOutcome.ts"
 import { book, budgetOf, cameBack, lowestAge, openLedger, type PromotionLedger } from "./PromotionLedger.ts"
 
@@ -82,12 +82,14 @@ export interface Lead {
   readonly sinceMs: Milliseconds
   /** When there was something to evict of it last. */
   readonly busyMs?: Milliseconds
+  /** Turns in a row of a kind of which there was nothing to evict. */
+  readonly vain?: number
 }
 
 const otherThan = (kind: Kind): Kind => (kind === "anon" ? "file" : "anon")
 
 /** What waits for an answer comes before what does not, since nothing of it can go; then what is tried beside. */
-const rank = ({ search }: KindState): number => (search.phase === "first" || search.phase === "rise" ? 0 : search.phase === "trial" ? 1 : 2)
+const rank = ({ search }: KindState): number => (isOpen(search) ? 0 : search.phase === "trial" ? 1 : 2)
 
 /** A kind of which there is next to nothing leads no one. */
 const leastShare = 1 / 64
@@ -103,7 +105,7 @@ const reach = 3
  * higher one for as long as it takes to find what is so old, the lower one for longer, but only while there is something for it to evict.
  */
 export const leaderOf = (states: BothKinds, lead: Lead, { atMs, bytes, isBusy }: LookInput): Lead => {
-  const leadBy = (kind: Kind): Lead => (lead.kind === kind ? lead : { kind, sinceMs: atMs })
+  const leadBy = (kind: Kind, vain = 0): Lead => (lead.kind === kind ? lead : { kind, sinceMs: atMs, vain })
   const all = bytes.anon + bytes.file
   for (const kind of kinds) if (bytes[kind] < all * leastShare) return leadBy(otherThan(kind))
   const { anon, file } = states
@@ -112,10 +114,12 @@ export const leaderOf = (states: BothKinds, lead: Lead, { atMs, bytes, isBusy }:
   const high = otherThan(low)
   const { ageMs } = states[high].search
   if (rank(anon) < 2 || ageMs === Infinity || ageMs <= reach * states[low].search.lookMs) return leadBy(low)
-  if (lead.kind === high) return atMs - lead.sinceMs >= 2 * ageMs && !isBusy[high] ? leadBy(low) : lead
+  const vain = lead.vain ?? 0
+  if (lead.kind === high) return atMs - lead.sinceMs >= 2 * ageMs * 2 ** vain && !isBusy[high] ? leadBy(low, vain) : lead
   const busyMs = isBusy[low] ? atMs : (lead.busyMs ?? lead.sinceMs)
   const isIdle = atMs - busyMs > Math.max(shortestTurnMs, 4 * states[low].search.lookMs)
-  return isIdle || atMs - lead.sinceMs >= 3 * ageMs ? leadBy(high) : { ...lead, busyMs }
+  if (isIdle) return leadBy(high, busyMs === lead.sinceMs ? Math.min(vain + 1, 5) : 0)
+  return atMs - lead.sinceMs >= 3 * ageMs ? leadBy(high) : { ...lead, busyMs }
 }
 
 /**

@@ -23,7 +23,7 @@ export interface Refaults {
   /** Share of the budget that each kind may use: what the other has not used lately, and a quarter at least. */
   readonly budgetShare: ByKind
   /** Since the last look, by bin: the monitor does not tell the kinds apart, they are taken to be of the same ages. */
-  readonly byBin: (kind: Kind) => ReadonlyArray<Pages>
+  readonly byBin: Readonly<Record<Kind, ReadonlyArray<Pages>>>
 }
 
 const leastShare = 0.25
@@ -53,15 +53,14 @@ export const refaultsSince = (before: Refaults | undefined, { promotions, stat, 
   const next = (kind: Kind, used: number) => (all > 0 ? last[kind] * inertia + aim(used) * (1 - inertia) : last[kind])
   const bins = counters.bins.map((pages, i) => Math.max(0, pages - (was?.bins[i] ?? pages)))
   const inBins = bins.reduce((sum, pages) => sum + pages, 0)
+  // Of sources that know no refaults by age all are as old as can be told.
+  const byBin = (kind: Kind) =>
+    inBins === 0 ? bins.map((_, i) => (i === bins.length - 1 ? since[kind] : 0)) : bins.map((pages) => pages * share(since[kind], all))
   return {
     counters,
     since,
     evicted: { anon, file: stolen - anon },
     budgetShare: { anon: next("anon", usedByFile), file: next("file", 1 - usedByFile) },
-    byBin: (kind) => {
-      // Sources that know no refaults by age: all of them are as old as can be told.
-      if (inBins === 0) return bins.map((_, i) => (i === bins.length - 1 ? since[kind] : 0))
-      return bins.map((pages) => pages * share(since[kind], all))
-    }
+    byBin: { anon: byBin("anon"), file: byBin("file") }
   }
 }

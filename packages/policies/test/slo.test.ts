@@ -1,0 +1,235 @@
+/** `slo` on hand-computed cases, and its parts: the search for an age, the ledger, what came of what was evicted, backing off. */
+import type { Observation } from "@wmo/monitors"
+import { describe, expect, it } from "vitest"
+import { slo } from "../src/index.ts"
+import { type AgeSearch, type SearchInput, searchOn, startSearch } from "../src/slo/AgeSearch.ts"
+import { isHolding, noBackoff, recovered, violated } from "../src/slo/Backoff.ts"
+import { evictable, follow, noOutcome, returningShare } from "../src/slo/EvictionOutcome.ts"
+import { book, budgetOf, cameBack, lowestAge, openLedger } from "../src/slo/PromotionLedger.ts"
+import { anObservation, drive, everySecond } from "../src/testing.ts"
+
+const mib = 2 ** 20
+const seconds = (values: ReadonlyArray<number>) => values.map((value) => value * 1000)
+const ladder = seconds([10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960])
+
+/** Drives a search with a world in which `perMinute(age)` pages come back that had been idle for at least `age`. */
+const search = (minutes: number, perMinute: (ageMs: number, atMs: number) => number, allowedPages = 50) => {
+  const came = new Map<number, number>()
+  const trail: Array<AgeSearch> = []
+  let state = startSearch(ladder[0]!, 0)
+  for (let atMs = 1000; atMs <= minutes * 60_000; atMs += 1000) {
+    for (const age of ladder) came.set(age, (came.get(age) ?? 0) + perMinute(age, atMs) / 60)
+    const input: SearchInput = {
+      atMs,
+      ages: ladder,
+      cameBack: (ageMs) => came.get(ageMs) ?? 0,
+      allowedPages,
+      lowestMs: ladder[0]!,
+      overdrawn: 0,
+      spent: 0.6,
+      isBusy: false
+    }
+    state = searchOn(state, input)
+    trail.push(state)
+  }
+  return trail
+}
+
+describe("the search for an age", () => {
+  it("evicts nothing before it has looked for two and a half minutes, then takes the lowest age if nothing comes back", () => {
+    const trail = search(4, () => 0)
+    expect(trail[148]!.phase).toBe("first")
+    expect(trail[150]).toMatchObject({ phase: "hold", ageMs: 10_000 })
+    expect(trail.at(-1)).toMatchObject({ phase: "hold", ageMs: 10_000 })
+  })
+
+  it("stays well above memory that comes back in turns of 30 s, and finds that by itself", () => {
+    // Everything that is used comes back after 30 s at most.
+    const trail = search(60, (ageMs) => (ageMs <= 30_000 ? 20_000 : 0))
+    const inForce = trail.filter(({ phase }) => phase === "hold" || phase === "trial").map(({ ageMs }) => ageMs)
+    expect(Math.min(...inForce)).toBeGreaterThan(60_000)
+    expect(trail.at(-1)!.ageMs).toBe(90_000)
+  })
+
+  it("extrapolates where what comes back falls smoothly with age", () => {
+    // 100 times the budget at 10 s, falling with the inverse of age: within it from 1,000 s on.
+    const trail = search(40, (ageMs) => (100 * 50 * 10_000) / ageMs)
+    const aimed = trail.find(({ phase }) => phase === "aim")!
+    expect(aimed.ageMs).toBeGreaterThanOrEqual(720_000)
+    expect(trail.indexOf(aimed)).toBeLessThan(600)
+  })
+
+  it("follows when memory comes to be used less", () => {
+    const trail = search(120, (ageMs, atMs) => (ageMs <= 60_000 && atMs < 1_800_000 ? 20_000 : 0))
+    expect(trail[1500]!.ageMs).toBeGreaterThanOrEqual(120_000)
+    expect(trail.at(-1)!.ageMs).toBeLessThanOrEqual(30_000)
+  })
+
+  it("rises at once to the age at which what was evicted did not come back", () => {
+    const input: SearchInput = {
+      atMs: 300_000,
+      ages: ladder,
+      cameBack: () => 0,
+      allowedPages: 50,
+      lowestMs: 240_000,
+      overdrawn: 1.1,
+      spent: 1.1,
+      isBusy: false
+    }
+    const held: AgeSearch = { ...startSearch(10_000, 0), phase: "hold", good: 10_000 }
+    expect(searchOn(held, input)).toMatchObject({ phase: "aim", ageMs: 240_000 })
+    expect(searchOn(held, { ...input, lowestMs: Infinity, overdrawn: 100 }).ageMs).toBe(Infinity)
+  })
+})
+
+describe("the ledger", () => {
+  it("knows the lowest age that would have kept within the budget, and forgets in hours", () => {
+    const opened = openLedger([0, 10_000, 60_000, 120_000])
+    const ledger = book(opened, [0, 500, 400, 10], 60_000, 50)
+    expect(cameBack(ledger, 10_000)).toBe(910)
+    expect(cameBack(ledger, 60_000)).toBe(410)
+    // 50 by now, two minutes' worth in advance, and 32.
+    expect(budgetOf(ledger, 50)).toBeCloseTo(50 + 100 + 32)
+    expect(lowestAge(ledger, [10_000, 60_000, 120_000], 50)).toBe(120_000)
+    expect(lowestAge(ledger, [10_000, 60_000], 50)).toBe(Infinity)
+    const later = book(ledger, [0, 0, 0, 0], 3 * 3_600_000, 0)
+    expect(cameBack(later, 0)).toBeCloseTo(910 * Math.exp(-3), 5)
+    expect(lowestAge(later, [10_000], 50)).toBe(10_000)
+  })
+})
+
+describe("what came of what was evicted", () => {
+  it("lets a few pages go at first, and more when they stay away", () => {
+    expect(returningShare(noOutcome)).toBe(1)
+    expect(evictable(noOutcome, 500)).toBe(500)
+    let outcome = follow(noOutcome, 500, 0, 1000)
+    // All of them may yet come back.
+    expect(evictable(outcome, 500)).toBeLessThan(10)
+    for (let minute = 0; minute < 20; minute++) outcome = follow(outcome, 0, 0, 60_000)
+    expect(evictable(outcome, 500)).toBeGreaterThan(500)
+    for (let minute = 0; minute < 20; minute++) outcome = follow(outcome, 0, 20, 60_000)
+    expect(evictable(outcome, 0)).toBe(0)
+  })
+})
+
+describe("backing off", () => {
+  it("doubles with each violation, halves in quiet, and a clock that is set back ends it", () => {
+    const once = violated(noBackoff, 0)
+    expect(once.untilMs).toBe(30_000)
+    const twice = violated(once, 40_000)
+    expect(twice.untilMs).toBe(100_000)
+    expect(isHolding(twice, 99_000)).toBe(true)
+    expect(isHolding(twice, 100_000)).toBe(false)
+    expect(isHolding({ ...twice, untilMs: 1e12 }, 0)).toBe(false)
+    expect(recovered(twice, 100_000)).toBe(twice)
+    expect(recovered(twice, 40_000 + 4 * 120_000 + 1).holdMs).toBe(60_000)
+  })
+})
+
+/** A group on MGLRU, whose generations are made every 11 s; counters of what came back as given. */
+const generations = (
+  second: number,
+  bins: (second: number) => Partial<Record<"pages" | "filePages" | "refaultedPages", number>> = () => ({})
+) => {
+  const young = (second % 11) * 1000
+  const at = { pages: 0, filePages: 0, refaultedPages: 0, ...bins(second) }
+  return {
+    pageAge: {
+      source: "mglru",
+      bins: [
+        { lowerMs: 0, upperMs: young, anonBytes: mib, fileBytes: 0 },
+        { lowerMs: young, upperMs: young + 11_000, anonBytes: 79 * mib, fileBytes: 10 * mib },
+        { lowerMs: young + 11_000, upperMs: young + 22_000, anonBytes: 10 * mib, fileBytes: 0 },
+        { lowerMs: young + 22_000, upperMs: Infinity, anonBytes: 280 * mib, fileBytes: 20 * mib }
+      ]
+    },
+    promotions: {
+      source: "mglru",
+      isEstimate: true,
+      bins: [
+        { lowerMs: 0, upperMs: 10_000, pages: 0, filePages: 0, refaultedPages: 0 },
+        { lowerMs: 10_000, upperMs: 15_000, ...at },
+        { lowerMs: 15_000, upperMs: Infinity, pages: 0, filePages: 0, refaultedPages: 0 }
+      ]
+    }
+  } satisfies Partial<Observation>
+}
+
+const evictions = (decisions: ReturnType<typeof drive>) =>
+  decisions.flatMap(({ actions }, second) => actions.flatMap((action) => (action._tag === "Evict" ? [{ second, ...action }] : [])))
+
+describe("slo", () => {
+  it("ages the generations from the start, watches, then evicts anon and file apart, first a little, then more", () => {
+    const decisions = drive(
+      slo,
+      everySecond(200, (second) => generations(second))
+    )
+    expect(decisions[0]!.actions).toEqual([{ _tag: "Age" }])
+    const taken = evictions(decisions)
+    expect(taken[0]!.second).toBe(150)
+    const anon = taken.filter(({ swappiness }) => swappiness === 200)
+    expect(anon[0]!.bytes).toBeLessThan(4 * mib)
+    expect(anon.at(-1)!.bytes).toBeGreaterThan(8 * anon[0]!.bytes)
+    expect(taken.some(({ swappiness }) => swappiness === 0)).toBe(true)
+    expect(decisions[160]!.reason).toMatch(/anon: .* idle ≥ 10\.0 s.*; file: .*; promotions .* %\/min of 0\.2; PSI .* % of 0\.1/)
+  })
+
+  it("leaves one kind alone and takes the other where only that one comes back", () => {
+    const taken = evictions(
+      drive(
+        slo,
+        everySecond(300, (second) => generations(second, () => ({ pages: second * 100, filePages: second * 100 })))
+      )
+    )
+    expect(taken.length).toBeGreaterThan(10)
+    expect(taken.every(({ swappiness }) => swappiness === 200)).toBe(true)
+  })
+
+  it("stops at once when much of what it evicted comes back, and says so", () => {
+    const decisions = drive(
+      slo,
+      everySecond(400, (second) => {
+        const back = second < 200 ? 0 : (second - 200) * 500
+        return {
+          ...generations(second, () => ({ pages: back, refaultedPages: back })),
+          stat: { ...anObservation().stat, workingset_refault_anon: BigInt(back) }
+        }
+      })
+    )
+    expect(evictions(decisions).every(({ second }) => second < 205)).toBe(true)
+    expect(decisions[210]!.reason).toContain("too much came back")
+  })
+
+  it("takes no anon where there is no room in swap, nor where compressing saves nothing", () => {
+    const full = { memTotalBytes: 4096 * mib, memAvailableBytes: 2048 * mib, swapTotalBytes: 0, swapFreeBytes: 0 }
+    const incompressible = { ...anObservation().stat, zswapped: 100 * mib, zswap: 99 * mib }
+    for (const change of [{ machine: full }, { stat: incompressible, usage: { ...anObservation().usage, zswapCurrentBytes: 99 * mib } }]) {
+      const taken = evictions(
+        drive(
+          slo,
+          everySecond(200, (second) => ({ ...generations(second), ...change }))
+        )
+      )
+      expect(taken.length).toBeGreaterThan(0)
+      expect(taken.every(({ swappiness }) => swappiness === 0)).toBe(true)
+    }
+  })
+
+  it("works without page ages: a little at a time, less with pressure, nothing beyond what may be", () => {
+    const blind = (stalledUs: number) =>
+      drive(
+        slo,
+        everySecond(600, (second) => ({
+          pageAge: undefined,
+          promotions: undefined,
+          pressure: { some: { avg10: 0, avg60: 0, avg300: 0, totalUs: BigInt(second * stalledUs) } }
+        }))
+      )
+        .flatMap(({ actions }) => actions)
+        .reduce((sum, action) => (action._tag === "Reclaim" ? sum + action.bytes : sum), 0)
+    expect(blind(0)).toBeGreaterThan(4 * mib)
+    expect(blind(0)).toBeLessThan(40 * mib)
+    expect(blind(500)).toBeLessThan(blind(0))
+    expect(blind(5000)).toBeLessThan(mib)
+  })
+})
