@@ -4,7 +4,8 @@
  */
 export { AccessObserver, type AccessObserverOptions, type Accesses } from "./AccessObserver.ts"
 export type { OffloadTotals } from "./Offload.ts"
-export { type Outcome, Simulation, type SimulationOptions } from "./Simulation.ts"
+export { Simulation } from "./Simulation.ts"
+export type { Outcome, SimulationOptions } from "./SimulationOptions.ts"
 export * as SimClock from "./SimClock.ts"
 export type { Free, PageRange, Shared, Sleep, Start, Step, TaskContext, TaskProgram, Touch, TouchList, Wait, Workload } from "./Workload.ts"
 export { hotcold, type HotcoldOptions } from "./workloads/hotcold.ts"
@@ -15,7 +16,7 @@ export { MemoryGroup, type PageCensus } from "./MemoryGroup.ts"
 export type { ZswapSettings } from "./MachineState.ts"
 export { Random } from "./Random.ts"
 export { findSimScenario, type SimScenario, simScenarios } from "./workloads/registry.ts"
-export { GapCollector, type GapCollectorOptions, netBytesOf, type Window, type WindowGaps } from "./bound/GapCollector.ts"
+export { type FixedAge, GapCollector, type GapCollectorOptions, netBytesOf, type Window, type WindowGaps } from "./bound/GapCollector.ts"
 export { boundOf, type SavingBins, SavingHistogram } from "./bound/SavingHistogram.ts"
 export { observeRun, type RunObserver } from "./trace/observeRun.ts"
 export {

@@ -4,7 +4,7 @@
  * Simplified: it has a CPU of its own; operation sets are vaddr (fvaddr alike) and paddr. Source: mm/damon/core.c of 6.12 (kdamond_fn,
  * kdamond_apply_schemes, damon_do_apply_schemes, damos_apply_scheme), interval tuning as of 6.15 where a goal is set.
  */
-import type { DamonContext, DamonIntervals, DamosFilter } from "@wmo/core"
+import type { DamonContext, DamonIntervals } from "@wmo/core"
 import type { Microseconds } from "@wmo/core"
 import type { AccessObserver } from "../AccessObserver.ts"
 import type { MachineState } from "../MachineState.ts"
@@ -12,9 +12,9 @@ import type { MemoryGroup } from "../MemoryGroup.ts"
 import type { Random } from "../Random.ts"
 import type { Timer } from "../Timers.ts"
 import { type AddressSpace, found } from "./AddressSpace.ts"
-import { applyAction } from "./applyScheme.ts"
-import { evenly, mergeRegions, Region, smallestRegion, splitAt, splitRegions } from "./Region.ts"
+import { evenly, mergeRegions, Region, smallestRegion, splitRegions } from "./Region.ts"
 import { feedLoop, Scheme, type SchemeInputs } from "./Scheme.ts"
+import { applyTo, skipCharged, type Turn } from "./schemeTurn.ts"
 
 /** Whether two lists of regions cover the same one range. */
 const isSameSpan = (a: ReadonlyArray<Region>, b: ReadonlyArray<Region>): boolean =>
@@ -242,6 +242,16 @@ export class Kdamond {
     return most
   }
 
+  private turn(scheme: Scheme): Turn {
+    const { events, idleOf, machine } = this.options
+    return {
+      scheme,
+      context: { idleOf, machine, isPhysical: this.context.operations === "paddr" },
+      wantsTried: this.wantsTried,
+      applying: (target, region) => events.applying(this, this.schemes.indexOf(scheme), target, region)
+    }
+  }
+
   private *allRegions(): Generator<Region> {
     for (const { regions } of this.targets) yield* regions
   }
@@ -258,93 +268,16 @@ export class Kdamond {
       for (let at = 0; at < target.regions.length; at++) {
         for (const scheme of due) {
           if (scheme.isUsedUp) continue
-          const skip = this.skip(scheme, target, index, at)
+          const skip = skipCharged(scheme, target, index, at)
           if (skip === "all") continue
           // The part that had its turn has been split off: go on with the rest.
           if (skip === "first") at++
-          if (scheme.isFor(target.regions[at]!, this.intervalsNow)) this.applyTo(scheme, target, index, at)
+          if (scheme.isFor(target.regions[at]!, this.intervalsNow)) applyTo(this.turn(scheme), target, index, at)
         }
       }
     })
     for (const scheme of due) scheme.nextApply = this.samples + scheme.applyEvery(this.intervalsNow)
     if (this.schemes.every(({ isActive, nextApply }) => !isActive || nextApply > this.samples)) this.wantsTried = false
-  }
-
-  /** What had its turn before the quota ran out last time. */
-  private skip(scheme: Scheme, target: KdamondTarget, index: number, at: number): "all" | "first" | "none" {
-    const { resume } = scheme
-    if (resume === undefined) return "none"
-    if (index !== resume.target) return "all"
-    const region = target.regions[at]!
-    if (at === target.regions.length - 1) {
-      scheme.resume = undefined
-      return "all"
-    }
-    if (region.end <= resume.address) return "all"
-    scheme.resume = undefined
-    if (region.start >= resume.address) return "none"
-    const size = Math.max(smallestRegion, Math.floor((resume.address - region.start) / smallestRegion) * smallestRegion)
-    if (region.size <= size) return "all"
-    splitAt(target.regions, at, size)
-    return "first"
-  }
-
-  private applyTo(scheme: Scheme, target: KdamondTarget, index: number, at: number): void {
-    const { machine } = this.options
-    const region = target.regions[at]!
-    const { effectiveBytes, spec } = scheme
-    if (effectiveBytes > 0 && scheme.chargedBytes + region.size > effectiveBytes) {
-      const size = Math.floor((effectiveBytes - scheme.chargedBytes) / smallestRegion) * smallestRegion
-      if (size <= 0) {
-        scheme.stats.nrTried++
-        return
-      }
-      splitAt(target.regions, at, size)
-    }
-    const filters = [...(spec.coreFilters ?? []), ...(spec.filters ?? []), ...(spec.opsFilters ?? [])]
-    if (this.isFilteredOut(filters, target, index, at)) return
-    const schemeIndex = this.schemes.indexOf(scheme)
-    this.options.events.applying(this, schemeIndex, index, region)
-    if (this.wantsTried) {
-      const { age, end, nrAccesses, start } = region
-      scheme.tried.push({ start: BigInt(start), end: BigInt(end), nrAccesses, age, szFilterPassed: 0 })
-    }
-    const beforeUs = machine.spentUs
-    const isPhysical = this.context.operations === "paddr"
-    const applied = applyAction({ ...this.options, isPhysical, space: target.space }, spec.action, filters, region)
-    scheme.totalChargedUs += machine.spentUs - beforeUs
-    scheme.chargedBytes += region.size
-    if (scheme.isUsedUp) scheme.resume = { target: index, address: region.end + 1 }
-    if (spec.action !== "stat") region.age = 0
-    scheme.stats.nrTried++
-    scheme.stats.szTried += region.size
-    if (applied > 0) scheme.stats.nrApplied++
-    scheme.stats.szApplied += applied
-  }
-
-  /** Whether DAMON's own filters (addresses, targets) leave the region out; one that lies across an edge is cut there. */
-  private isFilteredOut(filters: ReadonlyArray<DamosFilter>, target: KdamondTarget, index: number, at: number): boolean {
-    const core = filters.filter(({ type }) => type === "addr" || type === "target")
-    for (const filter of core) {
-      const isMatch = filter.type === "target" ? filter.targetIndex === index : this.isInRange(filter, target, at)
-      if (isMatch === filter.matching) return filter.allow !== true
-    }
-    return core.length > 0 && core.at(-1)!.allow === true && core.length === filters.length
-  }
-
-  private isInRange(filter: DamosFilter, target: KdamondTarget, at: number): boolean {
-    const region = target.regions[at]!
-    const down = (address: bigint | undefined) => Math.floor(Number(address ?? 0n) / smallestRegion) * smallestRegion
-    const start = down(filter.addrStart)
-    const end = down(filter.addrEnd)
-    if (region.start >= start && region.end <= end) return true
-    if (region.end <= start || region.start >= end) return false
-    if (region.start < start) {
-      splitAt(target.regions, at, start - region.start)
-      return false
-    }
-    splitAt(target.regions, at, end - region.start)
-    return true
   }
 
   private tuneIntervals(): void {
