@@ -28,6 +28,12 @@ const part = {
 const bound: BoundResult["measured"] = {
   ...part,
   net: { free: 600 * 60 * mib, bins: [[12_000, 1000, 1000 * 2048 * 100]] },
+  // 512 promotions are allowed: an age of a minute keeps to that, one of half a minute does not.
+  fixedAges: [
+    { ageMs: 30_000, net: 600 * 70 * mib, promotions: 513 },
+    { ageMs: 60_000, net: 600 * 50 * mib, promotions: 500 },
+    { ageMs: 120_000, net: 600 * 40 * mib, promotions: 0 }
+  ],
   gross: { free: 600 * 80 * mib, bins: [[12_700, 1000, 1000 * 4096 * 100]] }
 }
 
@@ -65,7 +71,8 @@ describe("comparison", () => {
         minuteRefaults: [2509, 51, 0, 0, 0, 0, 0, 0, 0, 0],
         minutePsiUs: [0, 0, 0, 0, 0, 6e6, 0, 0, 0, 0]
       })
-      const { rows, summaries } = yield* compare(["p"], () => Effect.succeed(result))
+      const { bounds, rows, summaries } = yield* compare(["p"], () => Effect.succeed(result))
+      assert.deepStrictEqual([bounds[0]!.best_fixed_age_seconds, bounds[0]!.best_fixed_age_net_mib], [60, 50])
       const row = rows[0]!
       // 512 promotions in ten minutes are 0.2 % of 25,600 pages a minute.
       const atSlo = 60 * mib + (512 * 2048 * 100) / 600

@@ -145,6 +145,24 @@ describe("clairvoyant bound", () => {
     assert.strictEqual(netBytesOf(false, 4096), 4096)
   })
 
+  it("knows what a fixed age would do: the rest of each gap, from that age on", () => {
+    const collector = new GapCollector({ tickMs: 1000, windows: [{ fromMs: 50_000, toMs: 200_000 }], netBytes: () => 1000 })
+    for (let tick = 0; tick < 200; tick++) {
+      // Page 0: used at 0, 40 and 140; page 1: at 10, freed at 100; page 2: all the time.
+      if (tick === 0 || tick === 40 || tick === 140) collector.access(0)
+      if (tick === 10) collector.access(1)
+      if (tick === 100) collector.free(1)
+      collector.access(2)
+      collector.nextTick()
+    }
+    const at = (seconds: number) => collected.fixedAges.find(({ ageMs }) => ageMs === seconds * 1000)!
+    const [collected] = collector.end() as [ReturnType<typeof collect>]
+    // Out from 70 (at 30 s) or 100 (at 60 s) to 140 and from 170 or 200 to the end; page 1 from 50, where the window begins, or 70, to 100.
+    assert.deepStrictEqual([at(30).net, at(30).promotions], [(70 + 30 + 50) * 1000, 1])
+    assert.deepStrictEqual([at(60).net, at(60).promotions], [(40 + 0 + 30) * 1000, 1])
+    assert.deepStrictEqual([at(100).net, at(100).promotions], [0, 0])
+  })
+
   it("knows the working set of the last 120 s", () => {
     const collector = new GapCollector({ tickMs: 1000, windows: [{ fromMs: 0, toMs: 300_000 }], netBytes: () => 4096 })
     const last = new Map<number, number>()

@@ -3,7 +3,7 @@
  * A `bound` job runs a workload without any policy and says what could be saved at best; a `policy` job runs it under the real loop.
  */
 import type { Bytes, Milliseconds, Pages } from "@wmo/core"
-import type { SavingBins } from "@wmo/sim"
+import type { FixedAge, SavingBins } from "@wmo/sim"
 
 /** A policy by name, with what is set differently from its defaults, as a person would write it. */
 export interface PolicyChoice {
@@ -58,6 +58,7 @@ export interface Part {
 }
 
 export interface Bound {
+  readonly fixedAges: ReadonlyArray<FixedAge>
   readonly net: SavingBins
   readonly gross: SavingBins
 }

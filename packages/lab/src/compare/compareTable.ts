@@ -71,6 +71,11 @@ export const boundTable = (bounds: ReadonlyArray<WorkloadBound>): string => {
       { head: "workload", align: "left", cell: ({ workload }) => workload },
       { head: "mean MiB", cell: (row) => fixed(row.mean_mib, 0) },
       { head: "working set MiB", cell: (row) => fixed(row.working_set_mib, 0) },
+      {
+        head: "best fixed age",
+        cell: ({ best_fixed_age_net_mib, best_fixed_age_seconds }) =>
+          best_fixed_age_seconds === null ? unknown : `${fixed(best_fixed_age_net_mib ?? 0, 1)} at ${best_fixed_age_seconds} s`
+      },
       ...rates.map((rate, i): Column<WorkloadBound> => ({ head: `${rate} %/min`, cell: ({ curve }) => fixed(curve[i]?.net_mib, 1) }))
     ],
     bounds

@@ -84,6 +84,13 @@ export const boundCurve = (baseline: Part & Bound, ratesPct: ReadonlyArray<numbe
     gross_mib: boundOf(baseline.gross, budgetOf(baseline, ratePct)) / baseline.seconds / mib
   }))
 
+/** The fixed age that saves most within the budget, were evicting at that very age free of error; undefined where none keeps it. */
+export const bestFixedAge = (baseline: Part & Bound): { readonly age_seconds: number; readonly net_mib: number } | undefined => {
+  const budget = budgetOf(baseline)
+  const [best] = baseline.fixedAges.filter(({ promotions }) => promotions <= budget).toSorted((a, b) => b.net - a.net)
+  return best === undefined ? undefined : { age_seconds: best.ageMs / 1000, net_mib: best.net / baseline.seconds / mib }
+}
+
 /** The working set in MiB, on average. */
 export const workingSetMib = ({ minuteWorkingSets }: Part): number =>
   (minuteWorkingSets.reduce((sum, pages) => sum + pages, 0) / Math.max(1, minuteWorkingSets.length)) * (pageSize / mib)

@@ -45,8 +45,8 @@ const runBound = Effect.fnUntraced(function* (job: BoundJob) {
   const [early, late] = gaps.end()
   const parts = { learning: learning.finish(), measured: (measured ?? learning).finish() }
   return {
-    learning: { ...parts.learning, net: early!.net, gross: early!.gross },
-    measured: { ...parts.measured, net: late!.net, gross: late!.gross }
+    learning: { ...parts.learning, net: early!.net, gross: early!.gross, fixedAges: early!.fixedAges },
+    measured: { ...parts.measured, net: late!.net, gross: late!.gross, fixedAges: late!.fixedAges }
   } satisfies BoundResult
 })
 

@@ -13,9 +13,18 @@ export interface Window {
   readonly toMs: Milliseconds
 }
 
+/** What offloading every page that has been idle for `ageMs` would save and cost: the best that a fixed age can do. Savings in byte-seconds. */
+export interface FixedAge {
+  readonly ageMs: Milliseconds
+  readonly net: number
+  readonly promotions: Pages
+}
+
 /** What one window offers. */
 export interface WindowGaps {
   readonly window: Window
+  /** By age, ascending. */
+  readonly fixedAges: ReadonlyArray<FixedAge>
   readonly net: SavingBins
   readonly gross: SavingBins
   /** Mean over the window's ticks. */
@@ -34,6 +43,12 @@ export interface GapCollectorOptions {
 
 const notInMemory = -1
 
+/** Ages that are tried as fixed ones, about a seventh apart. */
+const fixedAgesSeconds = [
+  5, 10, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 100, 120, 140, 160, 180, 210, 240, 270, 300, 360, 420, 480, 540, 600, 720, 840, 960,
+  1200, 1500, 1800, 2400, 3000
+]
+
 /** Bytes that a page of this compressed length frees: all of it where it is file, zero, or goes to the device. */
 export const netBytesOf = (isFile: boolean, compressedBytes: Bytes): Bytes =>
   isFile || compressedBytes >= pageSize ? pageSize : pageSize - compressedBytes
@@ -42,6 +57,9 @@ interface TickWindow {
   readonly from: number
   readonly to: number
   readonly gaps: SavingHistogram
+  /** By fixed age: byte-ticks saved, and promotions. */
+  readonly fixedNet: Float64Array
+  readonly fixedPromotions: Float64Array
   setSum: number
   setTicks: number
 }
@@ -50,6 +68,7 @@ export class GapCollector {
   private readonly options: GapCollectorOptions
   private readonly windows: ReadonlyArray<TickWindow>
   private readonly setTicks: number
+  private readonly fixedTicks: ReadonlyArray<number>
   /** Tick of the last access by page. */
   private last = new Int32Array(0)
   /** How many pages were accessed last in each tick. */
@@ -61,10 +80,13 @@ export class GapCollector {
     this.options = options
     const ticks = (ms: Milliseconds) => Math.round(ms / options.tickMs)
     this.setTicks = ticks(options.workingSetMs ?? 120_000)
+    this.fixedTicks = fixedAgesSeconds.map((seconds) => ticks(seconds * 1000))
     this.windows = options.windows.map(({ fromMs, toMs }) => ({
       from: ticks(fromMs),
       to: ticks(toMs),
       gaps: new SavingHistogram(options.tickMs / 1000),
+      fixedNet: new Float64Array(fixedAgesSeconds.length),
+      fixedPromotions: new Float64Array(fixedAgesSeconds.length),
       setSum: 0,
       setTicks: 0
     }))
@@ -123,8 +145,13 @@ export class GapCollector {
   /** Closes the run: every open gap ends here, without a promotion. */
   end(): ReadonlyArray<WindowGaps> {
     for (let page = 0; page < this.last.length; page++) this.free(page)
-    return this.windows.map(({ gaps, setSum, setTicks }, i) => ({
+    return this.windows.map(({ fixedNet, fixedPromotions, gaps, setSum, setTicks }, i) => ({
       window: this.options.windows[i]!,
+      fixedAges: fixedAgesSeconds.map((seconds, age) => ({
+        ageMs: seconds * 1000,
+        net: (fixedNet[age]! * this.options.tickMs) / 1000,
+        promotions: fixedPromotions[age]!
+      })),
       net: gaps.net(),
       gross: gaps.gross(),
       workingSetPages: setTicks === 0 ? 0 : setSum / setTicks
@@ -134,7 +161,21 @@ export class GapCollector {
   private gap(page: number, from: number, to: number, isFree: boolean): void {
     for (const window of this.windows) {
       const ticks = Math.min(to, window.to) - Math.max(from, window.from)
-      if (ticks > 0) window.gaps.add(ticks, this.options.netBytes(page), isFree || to >= window.to)
+      if (ticks <= 0) continue
+      const netBytes = this.options.netBytes(page)
+      window.gaps.add(ticks, netBytes, isFree || to >= window.to)
+      if (to - from > this.fixedTicks[0]!) this.addFixed(window, from, to, netBytes, isFree)
+    }
+  }
+
+  /** The part of the gap that is left once the page has reached each of the fixed ages. */
+  private addFixed(window: TickWindow, from: number, to: number, netBytes: Bytes, isFree: boolean): void {
+    const end = Math.min(to, window.to)
+    for (let age = 0; age < this.fixedTicks.length; age++) {
+      const out = from + this.fixedTicks[age]!
+      if (out >= end) return
+      window.fixedNet[age]! += (end - Math.max(out, window.from)) * netBytes
+      if (!isFree && to < window.to) window.fixedPromotions[age]!++
     }
   }
 
