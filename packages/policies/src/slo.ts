@@ -50,7 +50,7 @@ const noisePages = 32
 
 /** Ages from which it chooses. */
 const agesMs: ReadonlyArray<Milliseconds> = [
-  5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960, 1440, 1920, 2880, 3840, 5760, 7680
+  1, 2, 3, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960, 1440, 1920, 2880, 3840, 5760, 7680
 ].map((seconds) => seconds * 1000)
 
 /** What was used in the last two minutes: of a bin that reaches beyond, its part. */
@@ -107,7 +107,10 @@ export const slo = definePolicy({
   settings: {
     promotions: percent({ default: "0.2%", doc: "share of the working set that may be brought back from compression or disk a minute" }),
     pressure: percent({ default: "0.1%", doc: "share of time in which some task may be stalled on memory" }),
-    least_age: duration({ default: "10s", doc: "never take what is younger than this" }),
+    least_age: duration({
+      default: "10s",
+      doc: "never take what is younger than this; nothing at all before fifteen times as long has been watched"
+    }),
     most_age: duration({ default: "2h", doc: "look no further than this: what is older and still comes back is too much" })
   },
   needs: ["memory.reclaim"],
@@ -236,11 +239,11 @@ export const slo = definePolicy({
         continue
       }
       const cold = coldOf(kind)
-      const mayReturn = budgetOf(ledger, allowed * refaults.budgetShare[kind]) - cameBack(ledger, 0)
+      const mayReturn = budgetOf(ledger, allowed * refaults.budgetShare[kind]) - cameBack(ledger, ageMs)
       const doubtful = phase === "aim" ? evictable(outcome, mayReturn) * pageSize : Infinity
       const bytes = mayReturn <= 0 ? 0 : inPages(Math.min(cold, (stepBytes * cold) / Math.max(1, allCold), doubtful))
       const isWorthIt = bytes >= leastBytes
-      const came = `${Math.round(cameBack(ledger, 0))} pages came back lately of ${Math.round(budgetOf(ledger, allowed * refaults.budgetShare[kind]))}`
+      const came = `${Math.round(cameBack(ledger, ageMs))} such pages came back lately of ${Math.round(budgetOf(ledger, allowed * refaults.budgetShare[kind]))}`
       phrases.push(`${kind}: ${formatBytes(cold)} idle ≥ ${formatDuration(ageMs)}, ${came}${isWorthIt ? ` → ${formatBytes(bytes)}` : ""}`)
       if (!isWorthIt) continue
       const swappiness = kind === "file" ? 0 : 200

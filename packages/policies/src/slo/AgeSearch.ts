@@ -22,13 +22,15 @@ export interface AgeSearch {
   /** The highest age that was too low, and by what factor too much came back; the lowest that was not. */
   readonly bad: { readonly ageMs: Milliseconds; readonly excess: number } | undefined
   readonly good: Milliseconds | undefined
+  /** The lowest of all ages: how patient the search is. */
+  readonly leastMs: Milliseconds
   /** Time in force before what was too low is looked at again; doubles each time that it still is. */
   readonly restMs: Milliseconds
 }
 
 export interface SearchInput {
   readonly atMs: Milliseconds
-  /** Ascending. */
+  /** Ascending; not empty. */
   readonly ages: ReadonlyArray<Milliseconds>
   /** What came back in all so far of at least an age: a counter. */
   readonly cameBack: (ageMs: Milliseconds) => Pages
@@ -43,17 +45,14 @@ export interface SearchInput {
   readonly isBusy: boolean
 }
 
-/** What is used every two minutes should have been seen before anything is evicted. */
-const shortestLookMs = 150_000
-/** Beside an age that is in force a look costs nothing, and finds what comes seldom. */
-const shortestTrialMs = 240_000
-/** An age is in force for so long at least before others are looked at. */
-const settleMs = 30_000
-const shortestRestMs = 300_000
-const longestRestMs = 7_200_000
-/** A guessed age that has used less than this share of the budget for so long was too high. */
+/**
+ * Times of the search are multiples of the lowest age: with 10 s what is used every two minutes is seen before anything is evicted. Beside an age
+ * that is in force a look costs nothing, and may take longer to find what comes seldom.
+ */
+const looks = { shortest: 15, trial: 24, settle: 3, rest: 30, longestRest: 720, guess: 60 }
+
+/** A guessed age that has used less than this share of the budget for some time was too high. */
 const thrifty = 0.4
-const guessMs = 600_000
 /** Share of the budget that an age may use: what is left is for what was not seen. */
 const caution = 0.7
 /**
@@ -73,16 +72,17 @@ export const startSearch = (ageMs: Milliseconds, atMs: Milliseconds): AgeSearch 
   from: undefined,
   bad: undefined,
   good: undefined,
-  restMs: shortestRestMs
+  leastMs: ageMs,
+  restMs: looks.rest * ageMs
 })
 
 /** Whether nothing may be evicted before there is an answer. */
 export const isOpen = ({ phase }: AgeSearch): boolean => phase === "first" || phase === "rise"
 
 /** When a look is over: two generations of that age, and some time. */
-export const lookEndsMs = ({ lookMs, phase, sinceMs }: AgeSearch): Milliseconds => {
-  if (phase === "trial") return sinceMs + Math.max(shortestTrialMs, 2.5 * lookMs)
-  return sinceMs + Math.max(shortestLookMs + (phase === "first" ? 0 : lookMs), 2.5 * lookMs)
+export const lookEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch): Milliseconds => {
+  if (phase === "trial") return sinceMs + Math.max(looks.trial * leastMs, 2.5 * lookMs)
+  return sinceMs + Math.max(looks.shortest * leastMs + (phase === "first" ? 0 : lookMs), 2.5 * lookMs)
 }
 
 const lookAt = (search: AgeSearch, atMs: Milliseconds, lookMs: Milliseconds, change: Partial<AgeSearch>): AgeSearch => ({
@@ -134,19 +134,29 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
   if (lowestMs > ageMs) {
     const next = Math.max(lowestMs, atLeast(ages, ageMs * Math.min(largestStep, input.overdrawn) * 0.9))
     const tooLow = ages.findLast((age) => age < next) ?? ageMs
-    return lookAt(search, atMs, next, { ageMs: next, phase: "aim", bad: { ageMs: tooLow, excess: cliff }, good: undefined })
+    return lookAt(search, atMs, next, {
+      ageMs: next,
+      phase: "aim",
+      bad: { ageMs: tooLow, excess: Math.max(cliff, input.overdrawn) },
+      good: undefined
+    })
   }
   if (ageMs === Infinity) return lookAt(search, atMs, lowestMs, { ageMs: lowestMs, phase: "rise", good: undefined })
   if (phase === "hold") {
     // Generations that are made closer together would make it look younger than it is.
-    if (input.isBusy || atMs - search.sinceMs < settleMs) return search
+    if (input.isBusy || atMs - search.sinceMs < looks.settle * search.leastMs) return search
     const next = between(search, ages)
     if (next !== undefined) return lookAt(search, atMs, next, { phase: "trial" })
     if (bad === undefined || atMs - search.sinceMs < Math.max(search.restMs, 2 * ageMs)) return search
     return lookAt(search, atMs, bad.ageMs, { phase: "trial" })
   }
   // What was evicted at an age that was only guessed has mostly stayed away: a step down, with as much doubt as before.
-  if (phase === "aim" && input.spent < thrifty && !input.isBusy && atMs - search.sinceMs >= Math.max(guessMs, ageMs / 2)) {
+  if (
+    phase === "aim" &&
+    input.spent < thrifty &&
+    !input.isBusy &&
+    atMs - search.sinceMs >= Math.max(looks.guess * search.leastMs, ageMs / 2)
+  ) {
     const lower = ages.findLast((age) => age < ageMs && age >= lowestMs) ?? ageMs
     if (lower < ageMs) return lookAt(search, atMs, lower, { ageMs: lower, phase: "aim", bad: undefined, good: undefined })
   }
@@ -156,13 +166,13 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
   const isOver = atMs >= lookEndsMs(search)
   if (phase === "trial") {
     if (excess > cliff || (isOver && excess > 1)) {
-      const restMs = bad?.ageMs === lookMs ? Math.min(longestRestMs, search.restMs * 2) : search.restMs
+      const restMs = bad?.ageMs === lookMs ? Math.min(looks.longestRest * search.leastMs, search.restMs * 2) : search.restMs
       return settle({ ...search, bad: { ageMs: lookMs, excess }, restMs }, input, search.good ?? ageMs)
     }
     if (!isOver) return search
     if (bad?.ageMs !== lookMs) return settle(search, input, lookMs)
     // What was too low is so no more: look further down.
-    return { ...settle(search, input, lookMs), bad: undefined, restMs: shortestRestMs }
+    return { ...settle(search, input, lookMs), bad: undefined, restMs: looks.rest * search.leastMs }
   }
   if (!isOver) return search
   if (excess <= 1) return settle(search, input, lookMs)

@@ -94,8 +94,8 @@ const rank = ({ search }: KindState): number => (isOpen(search) ? 0 : search.pha
 /** A kind of which there is next to nothing leads no one. */
 const leastShare = 1 / 64
 
-/** A kind of which nothing becomes old enough gives its turn back after this long. */
-const shortestTurnMs = 60_000
+/** A kind of which nothing becomes old enough gives its turn back after so many times the lowest age. */
+const shortestTurn = 6
 
 /** With generations so many times its own look apart, memory of an age is still told from younger. */
 const reach = 3
@@ -117,7 +117,7 @@ export const leaderOf = (states: BothKinds, lead: Lead, { atMs, bytes, isBusy }:
   const vain = lead.vain ?? 0
   if (lead.kind === high) return atMs - lead.sinceMs >= 2 * ageMs * 2 ** vain && !isBusy[high] ? leadBy(low, vain) : lead
   const busyMs = isBusy[low] ? atMs : (lead.busyMs ?? lead.sinceMs)
-  const isIdle = atMs - busyMs > Math.max(shortestTurnMs, 4 * states[low].search.lookMs)
+  const isIdle = atMs - busyMs > Math.max(shortestTurn * states[low].search.leastMs, 4 * states[low].search.lookMs)
   if (isIdle) return leadBy(high, busyMs === lead.sinceMs ? Math.min(vain + 1, 5) : 0)
   return atMs - lead.sinceMs >= 3 * ageMs ? leadBy(high) : { ...lead, busyMs }
 }
