@@ -3,6 +3,7 @@ import { formatBytes, Journal } from "@wmo/core"
 import { defaultGuardRails, runSession, type SessionEnd } from "@wmo/control"
 import { decodeSettings, findPolicy } from "@wmo/policies"
 import { openRecording, Recorder, summarize, type Summary } from "@wmo/recording"
+import { boundCurve, sloPromotionsPct, watchBound } from "@wmo/lab"
 import { summarySentence, summaryTable } from "@wmo/report"
 import { hotcold, SimClock, Simulation } from "@wmo/sim"
 import { Clock, Console, Effect, Layer, Result } from "effect"
@@ -17,7 +18,7 @@ const mib = 2 ** 20
 const workload = { hotBytes: 40 * mib, warmBytes: 60 * mib, coldBytes: 300 * mib }
 const group = "wmo/demo"
 const loadMs = 10_000
-const lineup = ["none", "periodic", "senpai"]
+const lineup = ["none", "senpai", "periodic", "slo"]
 
 /** The workload under one policy, on a simulated machine of its own, in virtual time. */
 const runPolicy = Effect.fnUntraced(function* (name: string, seed: number, durationMs: number, onProgress: (share: number) => void) {
@@ -96,12 +97,28 @@ const checkReplaceable = Effect.fnUntraced(function* (file: string) {
   if (!isDemo) return yield* usageError(`${file} exists and is not a recording of the demo; choose another with --record`)
 })
 
+/** With all of the run known beforehand, and next to nothing brought back: no policy can save more, whatever it knows. */
+const mostThatCouldBeSaved = (seed: number, durationMs: number): number => {
+  const scenario = { name: "demo", summary: "the workload of the demo", suite: "comparison", make: () => hotcold(workload) }
+  const { measured } = watchBound(scenario, { seed, learningMs: loadMs, durationMs })
+  return boundCurve(measured, [sloPromotionsPct])[0]!.net_mib * mib
+}
+
+const boundSentence = (boundBytes: number, summaries: ReadonlyArray<Summary>): string => {
+  const none = summaries.find(({ policy }) => policy === "none")!.memory_current_bytes.mean
+  return (
+    `At best, with all of the run known beforehand and ${sloPromotionsPct} % of the memory in use brought back a minute, it were ` +
+    `${formatBytes(boundBytes)} (${((boundBytes / none) * 100).toFixed(1)} %); slo learns first, so it comes closer the longer it runs.`
+  )
+}
+
 const nextSteps = (file: string): string => {
   const steps: ReadonlyArray<readonly [command: string, what: string]> = [
     ["wmo doctor", "what this machine offers, and how to enable the rest"],
     [`wmo recording summary ${file}`, "this table again, or as JSON with --json"],
-    ["wmo policy show periodic", "the settings behind it"],
-    ["sudo wmo run --policy periodic -- CMD", "the same on a real cgroup v2 machine"],
+    ["wmo policy show slo", "the settings behind it"],
+    ["wmo sim compare --quick", "more policies and workloads, against the most that could be saved"],
+    ["sudo wmo run --policy slo -- CMD", "the same on a real cgroup v2 machine"],
     ["wmo vm setup --install && wmo vm run -- CMD", "a real kernel in a VM, without touching this one"]
   ]
   const width = Math.max(...steps.map(([command]) => command.length))
@@ -129,7 +146,9 @@ export const demo = Effect.fn("wmo demo")(function* (flags: DemoFlags) {
     { discard: true }
   ).pipe(Effect.provide(Recorder.layerFile(file)), Effect.ensuring(Effect.sync(progress.clear)))
   const summaries = yield* readSummaries(file)
+  const bound = yield* Effect.sync(() => mostThatCouldBeSaved(flags.seed, flags.duration))
   if (flags.json) return yield* Console.log(JSON.stringify(summaries, null, 2))
-  yield* Console.log(`\n${summaryTable(summaries)}\n\n${summarySentence(summaries, 0.05) ?? ""}\nThe recording is ${file}`)
+  const means = `${summarySentence(summaries, 0.05) ?? ""}\n${boundSentence(bound, summaries)}`
+  yield* Console.log(`\n${summaryTable(summaries)}\n\n${means}\nThe recording is ${file}`)
   yield* Console.log(nextSteps(flags.record))
 })

@@ -4,7 +4,7 @@ import { json, time } from "../flags.ts"
 import { lazily } from "../lazily.ts"
 
 const flags = {
-  duration: time("duration").pipe(Flag.withDefault(600_000), Flag.withDescription("simulated time under each policy (default 10m)")),
+  duration: time("duration").pipe(Flag.withDefault(1_800_000), Flag.withDescription("simulated time under each policy (default 30m)")),
   seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("seed of everything random")),
   record: Flag.String("record").pipe(
     Flag.withDefault("wmo-demo.wmo"),

@@ -6,7 +6,7 @@ import { Journal } from "@wmo/core"
 import { defaultGuardRails, runSession, type SessionEnd } from "@wmo/control"
 import { decodeSettings, findPolicy } from "@wmo/policies"
 import { Recorder } from "@wmo/recording"
-import { GapCollector, netBytesOf, observeRun, SimClock } from "@wmo/sim"
+import { GapCollector, netBytesOf, observeRun, SimClock, type SimScenario } from "@wmo/sim"
 import { Effect, Layer } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -18,9 +18,9 @@ import { simulatedGroup, simulatedGroupName } from "./simulatedGroup.ts"
 
 const tickMs = 1000
 
-/** What could be saved at best. */
-const runBound = Effect.fnUntraced(function* (job: BoundJob) {
-  const simulation = simulatedGroup(yield* scenarioOf(job.workload), job.seed)
+/** What could be saved at best: runs the workload without a policy and watches its pages. */
+export const watchBound = (scenario: SimScenario, job: Pick<BoundJob, "seed" | "learningMs" | "durationMs">): BoundResult => {
+  const simulation = simulatedGroup(scenario, job.seed)
   const { pages } = simulation.group(simulatedGroupName)
   const fileBit = 8
   const gaps = new GapCollector({
@@ -47,8 +47,8 @@ const runBound = Effect.fnUntraced(function* (job: BoundJob) {
   return {
     learning: { ...parts.learning, net: early!.net, gross: early!.gross, fixedAges: early!.fixedAges },
     measured: { ...parts.measured, net: late!.net, gross: late!.gross, fixedAges: late!.fixedAges }
-  } satisfies BoundResult
-})
+  }
+}
 
 const runPolicy = Effect.fnUntraced(function* (job: PolicyJob, onProgress: (share: number) => void) {
   const scenario = yield* scenarioOf(job.workload)
@@ -137,7 +137,7 @@ const runPolicy = Effect.fnUntraced(function* (job: PolicyJob, onProgress: (shar
 export const runJob = (job: Job, onProgress: (share: number) => void = () => {}): Effect.Effect<BoundResult | PolicyResult, JobFailed> =>
   Effect.catchDefect(
     Effect.suspend((): Effect.Effect<BoundResult | PolicyResult, JobFailed> =>
-      job.kind === "bound" ? runBound(job) : runPolicy(job, onProgress)
+      job.kind === "bound" ? Effect.map(scenarioOf(job.workload), (scenario) => watchBound(scenario, job)) : runPolicy(job, onProgress)
     ),
     (defect) => Effect.fail(new JobFailed({ message: defect instanceof Error ? defect.message : String(defect) }))
   )
