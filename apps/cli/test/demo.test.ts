@@ -14,11 +14,21 @@ describe("wmo demo", () => {
       const file = freshFile()
       const { code, stderr, stdout } = yield* wmo([...demo, "--record", file])
       assert.strictEqual(code, 0, stderr)
-      for (const word of ["policy", "none", "periodic", "senpai", `The recording is ${file}`, "wmo doctor"]) assert.include(stdout, word)
+      for (const word of [
+        "policy",
+        "none",
+        "periodic",
+        "senpai",
+        "slo",
+        "At best, with all of the run known",
+        `The recording is ${file}`,
+        "wmo doctor"
+      ])
+        assert.include(stdout, word)
       assert.include(stderr, "on the simulated kernel, 60 s under each policy")
       assert.notInclude(stdout, "on the simulated kernel,")
       const summary = yield* wmo(["recording", "summary", file, "--json"])
-      assert.strictEqual(JSON.parse(summary.stdout).length, 3)
+      assert.strictEqual(JSON.parse(summary.stdout).length, 4)
     })
   )
 
@@ -30,7 +40,7 @@ describe("wmo demo", () => {
       const first = yield* run(3)
       assert.deepStrictEqual(
         first.map(({ policy }: { policy: string }) => policy),
-        ["none", "periodic", "senpai"]
+        ["none", "senpai", "periodic", "slo"]
       )
       assert.deepStrictEqual(yield* run(3), first)
       assert.notDeepEqual(yield* run(4), first)

@@ -5,7 +5,7 @@ import { decodeSettings, findPolicy } from "@wmo/policies"
 import { openRecording, Recorder, summarize, type Summary } from "@wmo/recording"
 import { boundCurve, sloPromotionsPct, watchBound } from "@wmo/lab"
 import { summarySentence, summaryTable } from "@wmo/report"
-import { hotcold, SimClock, Simulation } from "@wmo/sim"
+import { hotcold, SimClock, type SimScenario, Simulation } from "@wmo/sim"
 import { Clock, Console, Effect, Layer, Result } from "effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -99,7 +99,7 @@ const checkReplaceable = Effect.fnUntraced(function* (file: string) {
 
 /** With all of the run known beforehand, and next to nothing brought back: no policy can save more, whatever it knows. */
 const mostThatCouldBeSaved = (seed: number, durationMs: number): number => {
-  const scenario = { name: "demo", summary: "the workload of the demo", suite: "comparison", make: () => hotcold(workload) }
+  const scenario: SimScenario = { name: "demo", summary: "the workload of the demo", suite: "comparison", make: () => hotcold(workload) }
   const { measured } = watchBound(scenario, { seed, learningMs: loadMs, durationMs })
   return boundCurve(measured, [sloPromotionsPct])[0]!.net_mib * mib
 }
