@@ -40,7 +40,7 @@ describe("wmo demo", () => {
       const first = yield* run(3)
       assert.deepStrictEqual(
         first.map(({ policy }: { policy: string }) => policy),
-        ["none", "senpai", "periodic", "slo"]
+        ["none", "periodic", "senpai", "slo"]
       )
       assert.deepStrictEqual(yield* run(3), first)
       assert.notDeepEqual(yield* run(4), first)

@@ -18,7 +18,7 @@ const mib = 2 ** 20
 const workload = { hotBytes: 40 * mib, warmBytes: 60 * mib, coldBytes: 300 * mib }
 const group = "wmo/demo"
 const loadMs = 10_000
-const lineup = ["none", "senpai", "periodic", "slo"]
+const lineup = ["none", "periodic", "senpai", "slo"]
 
 /** The workload under one policy, on a simulated machine of its own, in virtual time. */
 const runPolicy = Effect.fnUntraced(function* (name: string, seed: number, durationMs: number, onProgress: (share: number) => void) {

@@ -5,13 +5,13 @@
  */
 import type { Generation, LruGenNode, Milliseconds, Pages } from "@wmo/core"
 
-export interface PagesByKind {
+interface PagesByKind {
   readonly anon: Pages
   readonly file: Pages
 }
 
 /** Pages of one age: a lower bound. */
-export interface AgedPages extends PagesByKind {
+interface AgedPages extends PagesByKind {
   readonly ageMs: Milliseconds
 }
 

@@ -63,6 +63,9 @@ const cliff = 12
 /** Where two ages tell how the amount falls with age, the next may be this far off; where one does, only that far. */
 const largestLeap = 16
 const largestStep = 4
+/** What was so little too much cannot be far off. */
+const nearMiss = 4
+const nearStep = 2
 
 export const startSearch = (ageMs: Milliseconds, atMs: Milliseconds): AgeSearch => ({
   ageMs,
@@ -177,7 +180,8 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
   if (!isOver) return search
   if (excess <= 1) return settle(search, input, lookMs)
   const slope = slopeOf(ageMs, excess, bad)
-  const times = slope > 0 ? Math.min(largestLeap, excess ** (1 / slope)) : Math.min(largestStep, excess)
+  const furthest = excess <= nearMiss ? nearStep : slope > 0 ? largestLeap : largestStep
+  const times = Math.min(furthest, slope > 0 ? excess ** (1 / slope) : excess)
   const next = Math.max(atLeast(ages, ageMs * times * 0.9), atLeast(ages, ageMs + 1))
   return lookAt(search, atMs, next, {
     ageMs: next,
