@@ -96,7 +96,7 @@ describe("wmo replay", () => {
         [[file, "-p", "senpei"], 2, /^wmo: there is no policy "senpei"; did you mean senpai\?\n$/],
         [[file, "-p", "senpai", "--set", "intervall=2s"], 2, /^wmo: policy senpai has no setting "intervall"; did you mean interval\?\n$/],
         [[file, "--run", "9"], 2, /^wmo: .* has no run 9; it has 1, 2, 3, 4\n$/],
-        [[file, "--group", "nosuch"], 2, /^wmo: run 3 has no cgroup nosuch; it has wmo\/demo\n$/],
+        [[file, "--group", "nosuch"], 2, /^wmo: run 4 has no cgroup nosuch; it has wmo\/demo\n$/],
         [["nosuch.wmo"], 1, /^wmo: cannot open recording nosuch\.wmo: there is no such file\n$/]
       ]
       for (const [args, code, line] of lines) {
