@@ -47,6 +47,8 @@ const leastBytes = 256 * 1024
 /** Refaults beyond this many times the budget within a minute, and beyond any program's noise: at once, nothing more is taken. */
 const alarm = 8
 const noisePages = 32
+/** Share of the promotion rate that it aims at: the working set is an estimate. */
+const caution = 0.85
 
 /** Ages from which it chooses. */
 const agesMs: ReadonlyArray<Milliseconds> = [
@@ -137,7 +139,7 @@ export const slo = definePolicy({
     const isFine = !isGenerations || before.known === undefined || lookMs <= workingSetMs / 2
     const seen = pageAge === undefined ? usage.currentBytes : workingSet(pageAge)
     const workingSetBytes = isFine ? seen : Math.min(before.workingSetBytes, usage.currentBytes)
-    const allowed = allowedPerMinute(workingSetBytes, settings.promotions)
+    const allowed = allowedPerMinute(workingSetBytes, settings.promotions * caution)
 
     // At which ages.
     let known = before.known

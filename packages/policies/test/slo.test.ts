@@ -27,6 +27,7 @@ const search = (minutes: number, perMinute: (ageMs: number, atMs: number) => num
       lowestMs: ladder[0]!,
       overdrawn: 0,
       spent: 0.6,
+      hasOutcome: true,
       isBusy: false
     }
     state = searchOn(state, input)
@@ -74,6 +75,7 @@ describe("the search for an age", () => {
       lowestMs: 240_000,
       overdrawn: 1.1,
       spent: 1.1,
+      hasOutcome: true,
       isBusy: false
     }
     const held: AgeSearch = { ...startSearch(10_000, 0), phase: "hold", good: 10_000 }

@@ -41,6 +41,8 @@ export interface SearchInput {
   readonly overdrawn: number
   /** Share of the last hour's budget that was used. */
   readonly spent: number
+  /** Enough has been evicted, and long enough ago, to tell by what came back of it. */
+  readonly hasOutcome: boolean
   /** There is memory of the age in force that has not been evicted yet. */
   readonly isBusy: boolean
 }
@@ -51,10 +53,10 @@ export interface SearchInput {
  */
 const looks = { shortest: 15, trial: 24, settle: 3, rest: 30, longestRest: 720, guess: 60 }
 
-/** A guessed age that has used less than this share of the budget for some time was too high. */
+/** A guessed age that has used less than this share of the budget for some time is proved. */
 const thrifty = 0.4
 /** Share of the budget that an age may use: what is left is for what was not seen. */
-const caution = 0.7
+const share = 0.8
 /**
  * So many times too much is a cliff: memory that is used in turns of about that age. A walk sees a turn of one to two times the age that it
  * looks at by chance only, so an age is in force that is twice as high as the one that seemed to do.
@@ -153,19 +155,14 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
     if (bad === undefined || atMs - search.sinceMs < Math.max(search.restMs, 2 * ageMs)) return search
     return lookAt(search, atMs, bad.ageMs, { phase: "trial" })
   }
-  // What was evicted at an age that was only guessed has mostly stayed away: a step down, with as much doubt as before.
-  if (
-    phase === "aim" &&
-    input.spent < thrifty &&
-    !input.isBusy &&
-    atMs - search.sinceMs >= Math.max(looks.guess * search.leastMs, ageMs / 2)
-  ) {
-    const lower = ages.findLast((age) => age < ageMs && age >= lowestMs) ?? ageMs
-    if (lower < ageMs) return lookAt(search, atMs, lower, { ageMs: lower, phase: "aim", bad: undefined, good: undefined })
+  // What was evicted at an age that was only guessed has mostly stayed away: it will do, and perhaps a lower one, too.
+  const isGuessed = phase === "aim" && atMs - search.sinceMs >= Math.max(looks.guess * search.leastMs, ageMs / 2)
+  if (isGuessed && input.hasOutcome && input.spent < thrifty && !input.isBusy) {
+    return lookAt(search, atMs, ageMs, { phase: "hold", good: ageMs, bad: bad === undefined ? bad : { ...bad, excess: cliff } })
   }
   if (from === undefined) return search
   const came = cameBack(lookMs) - from.cameBack
-  const excess = came / Math.max(1, caution * allowedPages * Math.max(1, (atMs - from.atMs) / 60_000))
+  const excess = came / Math.max(1, share * allowedPages * Math.max(1, (atMs - from.atMs) / 60_000))
   const isOver = atMs >= lookEndsMs(search)
   if (phase === "trial") {
     if (excess > cliff || (isOver && excess > 1)) {

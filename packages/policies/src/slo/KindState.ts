@@ -55,7 +55,10 @@ export interface LookInput extends Pick<SearchInput, "atMs" | "ages"> {
   readonly bytes: Readonly<Record<Kind, Bytes>>
 }
 
-const searchInput = ({ ledger, search }: KindState, kind: Kind, input: LookInput): SearchInput => {
+/** So many evicted pages tell something. */
+const tellingPages = 256
+
+const searchInput = ({ ledger, outcome, search }: KindState, kind: Kind, input: LookInput): SearchInput => {
   const { ages, allowedPages, atMs, isBusy, promotions } = input
   const allowed = allowedPages[kind]
   return {
@@ -70,6 +73,7 @@ const searchInput = ({ ledger, search }: KindState, kind: Kind, input: LookInput
     lowestMs: lowestAge(ledger, ages, allowed),
     overdrawn: cameBack(ledger, search.ageMs) / budgetOf(ledger, allowed),
     spent: cameBack(ledger, 0) / budgetOf(ledger, allowed),
+    hasOutcome: outcome.settled >= tellingPages,
     isBusy: isBusy[kind]
   }
 }
