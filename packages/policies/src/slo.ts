@@ -48,7 +48,7 @@ const leastBytes = 256 * 1024
 const alarm = 8
 const noisePages = 32
 /** Share of the promotion rate that it aims at: the working set is an estimate. */
-const caution = 0.85
+const caution = 0.9
 
 /** Ages from which it chooses. */
 const agesMs: ReadonlyArray<Milliseconds> = [
