@@ -42,7 +42,7 @@ for (const each of series) {
 
 /** Only the boot may be retried: a guest that came up and failed a test has failed. */
 const inGuest = async (kernel: (typeof series)[number], tests: ReadonlyArray<string>, attempts = 2): Promise<Ended> => {
-  const machine = ["--kernel-series", kernel, "--memory", "2G", "--cpus", "2", "--zswap", "lz4", "--swap", "zram:1G", "--timeout", "8m"]
+  const machine = ["--kernel-series", kernel, "--memory", "2G", "--cpus", "2", "--zswap", "lz4", "--swap", "zram:1G", "--timeout", "14m"]
   const environment = ["--env", "WMO_TEST_SUITE=guest", "--env", "CI=true"]
   const ended = await run([wmo, "vm", "run", ...machine, ...environment, "--", process.execPath, ...vitest, ...tests])
   return ended.tally === undefined && attempts > 1 ? inGuest(kernel, tests, attempts - 1) : ended
