@@ -1,0 +1,64 @@
+/**
+ * From predictions to restores: which chunks must begin to be restored now, so that each is ready when it is expected, no earlier than needed.
+ * Earliest deadline first on one queue: a chunk waits for those before it. What cannot be ready in time any more is left out, so that those behind
+ * it can be (a stream faster than restoring is met further ahead). Does not decide what restoring is worth; several workers are a shorter `restoreMs`.
+ */
+import type { Prediction } from "./Predictor.ts"
+
+export interface RestoreQueue {
+  readonly nowMs: number
+  /** When the restores already begun will be done; before `nowMs` means that the queue is empty. */
+  readonly busyUntilMs: number
+  /** Time for one chunk. */
+  readonly restoreMs: number
+  /** Time until the owner looks again, at least: what must begin before then is due. */
+  readonly marginMs: number
+  /** Predictions less sure than this are left alone. */
+  readonly leastConfidence: number
+}
+
+export interface Restore {
+  readonly chunk: number
+  /** When the touch is expected at the latest: until then the chunk is not to be compressed again. */
+  readonly expectedByMs: number
+}
+
+/**
+ * The restores to begin now, in order. `isNeeded` says whether a chunk is, or by `expectedByMs` would be, compressed; it is asked once for each
+ * chunk named. Time: linear in the chunks named, with a sort if predictions overlap.
+ */
+export const restoresDue = (
+  predictions: ReadonlyArray<Prediction>,
+  queue: RestoreQueue,
+  isNeeded: (chunk: number, expectedByMs: number) => boolean
+): ReadonlyArray<Restore> => {
+  if (predictions.length === 0) return []
+  const wanted: Array<Restore & { readonly earliestMs: number }> = []
+  let isSorted = true
+  let beforeMs = Number.NEGATIVE_INFINITY
+  for (const { atMs, chunk, confidence, count, spreadMs, stepMs, stride } of predictions) {
+    if (confidence < queue.leastConfidence) continue
+    for (let i = 0; i < count; i++) {
+      const expectedMs = atMs + i * stepMs
+      const expectedByMs = expectedMs + spreadMs
+      if (!isNeeded(chunk + i * stride, expectedByMs)) continue
+      const earliestMs = expectedMs - spreadMs
+      isSorted &&= earliestMs >= beforeMs
+      beforeMs = earliestMs
+      wanted.push({ chunk: chunk + i * stride, earliestMs, expectedByMs })
+    }
+  }
+  if (!isSorted) wanted.sort((a, b) => a.earliestMs - b.earliestMs)
+  let doneMs = Math.max(queue.nowMs, queue.busyUntilMs)
+  let due = 0
+  const begun: Array<Restore> = []
+  for (const restore of wanted) {
+    const readyMs = doneMs + queue.restoreMs
+    if (readyMs > restore.expectedByMs) continue
+    doneMs = readyMs
+    begun.push(restore)
+    // Whoever is due takes all before it along: they are ahead of it in the queue.
+    if (restore.earliestMs - readyMs <= queue.marginMs) due = begun.length
+  }
+  return begun.slice(0, due)
+}
