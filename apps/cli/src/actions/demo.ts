@@ -1,15 +1,13 @@
 /** What `wmo demo` does: one workload under several policies on the simulated kernel, a table, and what it means. */
-import { formatBytes, Journal } from "@wmo/core"
-import { defaultGuardRails, runSession, type SessionEnd } from "@wmo/control"
+import { formatBytes } from "@wmo/core"
 import { decodeSettings, findPolicy } from "@wmo/policies"
 import { openRecording, Recorder, summarize, type Summary } from "@wmo/recording"
-import { boundCurve, sloPromotionsPct, watchBound } from "@wmo/lab"
+import { boundCurve, runSimulatedSession, simulatedGroup, sloPromotionsPct, watchBound } from "@wmo/lab"
 import { summarySentence, summaryTable } from "@wmo/report"
-import { hotcold, SimClock, type SimScenario, Simulation } from "@wmo/sim"
-import { Clock, Console, Effect, Layer, Result } from "effect"
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
+import { hotcold, type SimScenario } from "@wmo/sim"
+import { Console, Effect, Result } from "effect"
+import { existsSync, rmSync } from "node:fs"
+import { resolve } from "node:path"
 import type { DemoFlags } from "../commands/demo.ts"
 import { usageError } from "../Exit.ts"
 import { makeProgress } from "../progress.ts"
@@ -20,61 +18,25 @@ const group = "wmo/demo"
 const loadMs = 10_000
 const lineup = ["none", "periodic", "senpai", "slo"]
 
+const scenario: SimScenario = { name: "demo", summary: "the workload of the demo", suite: "comparison", make: () => hotcold(workload) }
+
 /** The workload under one policy, on a simulated machine of its own, in virtual time. */
 const runPolicy = Effect.fnUntraced(function* (name: string, seed: number, durationMs: number, onProgress: (share: number) => void) {
   const policy = Result.getOrThrow(findPolicy(name))
   const settings = Result.getOrThrow(decodeSettings(name, policy.settings, {}))
-  const simulation = Simulation.make({ seed, workingSet: false })
-  for (const path of ["/sys/fs/cgroup/cgroup.subtree_control", "/sys/fs/cgroup/wmo/cgroup.subtree_control"]) {
-    const fd = simulation.kernel.fs.openSync(path, 1)
-    simulation.kernel.fs.writeSync(fd, new TextEncoder().encode("+memory"))
-    simulation.kernel.fs.closeSync(fd)
-    simulation.kernel.fs.mkdirSync(path.includes("/wmo/") ? "/sys/fs/cgroup/wmo/demo" : "/sys/fs/cgroup/wmo")
-  }
-  simulation.addWorkload(group, hotcold(workload))
-
-  const end = Effect.sleep(durationMs).pipe(
-    Effect.map((): SessionEnd => {
-      const { latency, operations, operationsPerSecond } = simulation.outcome(group)
-      return {
-        exitCode: 0,
-        result: {
-          operations,
-          operations_per_second: operationsPerSecond,
-          p50_us: latency.p50Us,
-          p99_us: latency.p99Us,
-          p999_us: latency.p999Us
-        }
-      }
-    })
-  )
-  const session = Effect.gen(function* () {
-    const startMs = yield* Clock.currentTimeMillis
-    return yield* runSession(
-      {
-        group,
-        policy,
-        settings,
-        everyMs: 1000,
-        rails: defaultGuardRails,
-        dryRun: false,
-        warmupMs: loadMs,
-        pageAge: "auto",
-        label: name,
-        clock: "simulated",
-        command: `hotcold, ${formatBytes(workload.hotBytes)} hot, ${formatBytes(workload.warmBytes)} warm, ${formatBytes(workload.coldBytes)} cold`,
-        onTick: ({ observation }) => Effect.sync(() => onProgress((observation.atMs - startMs) / durationMs))
-      },
-      end
-    )
+  const simulation = simulatedGroup(scenario, seed, group)
+  yield* runSimulatedSession(simulation, {
+    group,
+    policy,
+    settings,
+    durationMs,
+    warmupMs: loadMs,
+    bootMs: Date.now(),
+    label: name,
+    command: `hotcold, ${formatBytes(workload.hotBytes)} hot, ${formatBytes(workload.warmBytes)} warm, ${formatBytes(workload.coldBytes)} cold`,
+    onTick: () => Effect.sync(() => onProgress(simulation.nowMs / durationMs))
   })
-  const state = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "wmo-demo-"))),
-    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-  )
-  const kernel = Layer.provideMerge(Journal.layer({ directory: state, command: "demo" }), simulation.layer)
-  yield* Effect.scoped(session).pipe(Effect.provide(kernel), Effect.provide(SimClock.layer(simulation, { bootMs: Date.now() })))
-}, Effect.scoped)
+})
 
 const readSummaries = (file: string) =>
   Effect.gen(function* () {
@@ -99,7 +61,6 @@ const checkReplaceable = Effect.fnUntraced(function* (file: string) {
 
 /** With all of the run known beforehand, and next to nothing brought back: no policy can save more, whatever it knows. */
 const mostThatCouldBeSaved = (seed: number, durationMs: number): number => {
-  const scenario: SimScenario = { name: "demo", summary: "the workload of the demo", suite: "comparison", make: () => hotcold(workload) }
   const { measured } = watchBound(scenario, { seed, learningMs: loadMs, durationMs })
   return boundCurve(measured, [sloPromotionsPct])[0]!.net_mib * mib
 }

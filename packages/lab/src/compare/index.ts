@@ -6,4 +6,5 @@ export { boundCurve, measure, type Measures, sloPromotionsPct, sloPsiPct } from 
 export { runJob, watchBound } from "./runJob.ts"
 export { JobFailed, readTrace, scenarioOf } from "./scenario.ts"
 export { simulatedGroup, simulatedGroupName } from "./simulatedGroup.ts"
+export { runSimulatedSession, type SimulatedSessionOptions } from "./simulatedSession.ts"
 export { comparisonTable, policyTable, comparisonSentence, boundTable } from "./compareTable.ts"

@@ -2,19 +2,15 @@
  * Carries out one job: a workload without a policy, watched page by page; or under a policy, through control's real loop over the simulated
  * files in virtual time. The policy acts from the first second on: loading is part of what it has to cope with.
  */
-import { Journal } from "@wmo/core"
-import { defaultGuardRails, runSession, type SessionEnd } from "@wmo/control"
 import { decodeSettings, findPolicy } from "@wmo/policies"
 import { Recorder } from "@wmo/recording"
-import { GapCollector, netBytesOf, observeRun, SimClock, type SimScenario } from "@wmo/sim"
-import { Effect, Layer } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { GapCollector, netBytesOf, observeRun, type SimScenario } from "@wmo/sim"
+import { Effect } from "effect"
 import type { BoundJob, BoundResult, Job, PolicyJob, PolicyResult } from "./Job.ts"
 import { PartTally } from "./PartTally.ts"
 import { JobFailed, scenarioOf } from "./scenario.ts"
 import { simulatedGroup, simulatedGroupName } from "./simulatedGroup.ts"
+import { runSimulatedSession } from "./simulatedSession.ts"
 
 const tickMs = 1000
 
@@ -71,56 +67,27 @@ const runPolicy = Effect.fnUntraced(function* (job: PolicyJob, onProgress: (shar
       if (simulation.nowMs >= job.learningMs) measured ??= new PartTally(simulation)
     }
   })
-  const end = Effect.sleep(job.durationMs).pipe(
-    Effect.map((): SessionEnd => {
-      const { latency, operations, operationsPerSecond } = simulation.outcome(simulatedGroupName)
-      return {
-        exitCode: 0,
-        result: {
-          operations,
-          operations_per_second: operationsPerSecond,
-          p50_us: latency.p50Us,
-          p99_us: latency.p99Us,
-          p999_us: latency.p999Us
-        }
-      }
-    })
-  )
-  const session = runSession(
-    {
-      group: simulatedGroupName,
-      policy,
-      settings,
-      everyMs: 1000,
-      rails: defaultGuardRails,
-      dryRun: false,
-      pageAge: "auto",
-      label: policy.name,
-      clock: "simulated",
-      command: job.workload,
-      onTick: ({ outcomes }) =>
-        Effect.sync(() => {
-          for (const { detail, status } of outcomes) {
-            actions++
-            if (status !== "failed") continue
-            failedActions++
-            firstFailure ??= detail
-          }
-          onProgress(simulation.nowMs / job.durationMs)
-        })
-    },
-    Effect.raceFirst(end, sampling)
-  )
-  const state = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "wmo-sim-"))),
-    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-  )
-  const kernel = Layer.provideMerge(Journal.layer({ directory: state, command: "sim" }), simulation.layer)
   const recorder = job.recordFile === undefined ? Recorder.layerNone : Recorder.layerFile(job.recordFile)
-  yield* Effect.scoped(session).pipe(
+  yield* runSimulatedSession(simulation, {
+    group: simulatedGroupName,
+    policy,
+    settings,
+    label: policy.name,
+    command: job.workload,
+    durationMs: job.durationMs,
+    beside: sampling,
+    onTick: ({ outcomes }) =>
+      Effect.sync(() => {
+        for (const { detail, status } of outcomes) {
+          actions++
+          if (status !== "failed") continue
+          failedActions++
+          firstFailure ??= detail
+        }
+        onProgress(simulation.nowMs / job.durationMs)
+      })
+  }).pipe(
     Effect.provide(recorder),
-    Effect.provide(kernel),
-    Effect.provide(SimClock.layer(simulation)),
     Effect.mapError(({ message }) => new JobFailed({ message }))
   )
   return {
@@ -131,7 +98,7 @@ const runPolicy = Effect.fnUntraced(function* (job: PolicyJob, onProgress: (shar
     failedActions,
     firstFailure
   } satisfies PolicyResult
-}, Effect.scoped)
+})
 
 /** Runs a job to its end. A defect in a workload or a policy is a failure of this run, not of the comparison. */
 export const runJob = (job: Job, onProgress: (share: number) => void = () => {}): Effect.Effect<BoundResult | PolicyResult, JobFailed> =>

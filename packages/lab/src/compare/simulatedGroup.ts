@@ -11,9 +11,9 @@ const room = 1.4
 
 /**
  * The workload starts at once. 2 GiB of swap behind zswap, whose pool may take half of the memory: a limit of its own would favour who saves
- * little. Page ages come from MGLRU.
+ * little. Page ages come from MGLRU. The group is a child of `wmo`.
  */
-export const simulatedGroup = (scenario: SimScenario, seed: number): Simulation => {
+export const simulatedGroup = (scenario: SimScenario, seed: number, name: string = simulatedGroupName): Simulation => {
   const workload = scenario.make()
   const neededBytes = Math.min((workload.anonPages + workload.filePages) * pageSize, scenario.maxBytes ?? Infinity)
   const memTotalBytes = Math.ceil((neededBytes * room) / grain) * grain
@@ -27,10 +27,10 @@ export const simulatedGroup = (scenario: SimScenario, seed: number): Simulation 
   write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
   fs.mkdirSync("/sys/fs/cgroup/wmo")
   write("/sys/fs/cgroup/wmo/cgroup.subtree_control", "+memory")
-  const directory = `/sys/fs/cgroup/${simulatedGroupName}`
+  const directory = `/sys/fs/cgroup/${name}`
   fs.mkdirSync(directory)
   if (scenario.highBytes !== undefined) write(`${directory}/memory.high`, String(limitBytes(scenario.highBytes)))
   if (scenario.maxBytes !== undefined) write(`${directory}/memory.max`, String(limitBytes(scenario.maxBytes)))
-  simulation.addWorkload(simulatedGroupName, workload)
+  simulation.addWorkload(name, workload)
   return simulation
 }
