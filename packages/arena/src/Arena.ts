@@ -1,0 +1,173 @@
+/**
+ * The managed arena: regions whose cold chunks may be held compressed, one pool for all of them, and what all of it costs. Synchronous, and
+ * decides nothing by itself: `ArenaController` says what to compress and what to restore.
+ */
+import { type Bytes, formatBytes, type Milliseconds } from "@wmo/core"
+import { ArenaError } from "./ArenaError.ts"
+import { loadCodec } from "./codecs/loadCodec.ts"
+import type { Codec } from "./Codec.ts"
+import type { Counters } from "./Counters.ts"
+import { loadMemory, type OffHeapMemory } from "./memory/OffHeap.ts"
+import type { PoolStats } from "./pool/SlabPool.ts"
+import { bytesPerChunk } from "./region/ChunkTable.ts"
+import { Region, type RegionStats } from "./region/Region.ts"
+import { Store } from "./Store.ts"
+
+export interface ArenaOptions {
+  /** Power of two between 4 KiB and 1 MiB; 64 KiB by default. */
+  readonly chunkBytes?: Bytes
+  /** By name, see `loadCodec`. `lz4` by default. */
+  readonly codec?: string | Codec
+  /** Of the coldest tier; `none` for no such tier. `zstd` by default. */
+  readonly coldCodec?: string | Codec
+  /** What the pool may hold; unlimited by default. */
+  readonly poolBytes?: Bytes
+  /** A chunk is kept raw unless compressing it saves this share of it: 5 by default; far memory asks for 27. */
+  readonly minSavingsPercent?: number
+  readonly memory?: OffHeapMemory
+  /** By default the time since the program started. */
+  readonly now?: () => Milliseconds
+}
+
+export interface ArenaStats {
+  /** What the arena's users have in it: chunks that have ever been used. */
+  readonly logicalBytes: Bytes
+  /** The part of it that is raw. */
+  readonly rawBytes: Bytes
+  readonly compressedChunks: number
+  /** Chunks that share their payload with another. */
+  readonly duplicateChunks: number
+  readonly pool: PoolStats
+  /** All bookkeeping: chunks, payloads, slabs, scratch. */
+  readonly metadataBytes: Bytes
+  /** What it all costs: raw, pool and metadata. */
+  readonly heldBytes: Bytes
+  /** `logicalBytes / heldBytes`. */
+  readonly ratio: number
+  readonly counters: Readonly<Counters>
+  readonly regions: ReadonlyArray<RegionStats>
+}
+
+export const leastChunkBytes: Bytes = 4096
+export const mostChunkBytes: Bytes = 2 ** 20
+
+const bad = (option: string, why: string): ArenaError => new ArenaError({ reason: { _tag: "BadOption", option, why } })
+
+const codecOf = async (codec: string | Codec): Promise<Codec> => (typeof codec === "string" ? loadCodec(codec) : codec)
+
+export class Arena {
+  readonly #store: Store
+  readonly #regions = new Set<Region>()
+  #made = 0
+  #isClosed = false
+
+  private constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Rejects with `ArenaError` for options that make no sense and codecs that are not there. */
+  static async open(options: ArenaOptions = {}): Promise<Arena> {
+    const { chunkBytes = 65_536, minSavingsPercent = 5, poolBytes = Number.MAX_SAFE_INTEGER } = options
+    if (!(chunkBytes >= leastChunkBytes && chunkBytes <= mostChunkBytes && Number.isInteger(Math.log2(chunkBytes)))) {
+      throw bad("chunkBytes", `${chunkBytes} is not a power of two from ${formatBytes(leastChunkBytes)} to ${formatBytes(mostChunkBytes)}`)
+    }
+    if (!(minSavingsPercent >= 0 && minSavingsPercent <= 95)) throw bad("minSavingsPercent", `${minSavingsPercent} is not between 0 and 95`)
+    if (!(poolBytes >= 0)) throw bad("poolBytes", `${poolBytes} is not an amount of memory`)
+    const coldCodec = await codecOf(options.coldCodec ?? "zstd")
+    return new Arena(
+      new Store({
+        memory: options.memory ?? (await loadMemory()),
+        chunkBytes,
+        codec: await codecOf(options.codec ?? "lz4"),
+        coldCodec: coldCodec.name === "none" ? undefined : coldCodec,
+        capBytes: poolBytes,
+        keepRawAboveBytes: Math.floor(chunkBytes * (1 - minSavingsPercent / 100)),
+        now: options.now ?? (() => performance.now())
+      })
+    )
+  }
+
+  /** A region of so many bytes, all zero. It costs address space only, until it is written. */
+  region(bytes: Bytes, name = `region-${this.#made}`): Region {
+    if (this.#isClosed) throw new ArenaError({ reason: { _tag: "Closed" } })
+    if (!(Number.isSafeInteger(bytes) && bytes > 0)) throw bad("bytes", `a region of ${bytes} bytes cannot be`)
+    this.#made++
+    const region = new Region(this.#store, name, bytes, () => this.#regions.delete(region))
+    this.#regions.add(region)
+    return region
+  }
+
+  get regions(): ReadonlySet<Region> {
+    return this.#regions
+  }
+
+  get chunkBytes(): Bytes {
+    return this.#store.chunkBytes
+  }
+
+  get codec(): Codec {
+    return this.#store.codec
+  }
+
+  get keepRawAboveBytes(): Bytes {
+    return this.#store.keepRawAboveBytes
+  }
+
+  get counters(): Counters {
+    return this.#store.counters
+  }
+
+  now(): Milliseconds {
+    return this.#store.now()
+  }
+
+  /** The pool's cap, which may be changed at any time; lowering it gives nothing back by itself. */
+  get poolBytes(): Bytes {
+    return this.#store.pool.capBytes
+  }
+  set poolBytes(bytes: Bytes) {
+    this.#store.pool.capBytes = bytes
+  }
+
+  /** Empties sparsely used slabs of the pool, moving at most so many bytes, and gives their memory back. Gives how much that was. */
+  compact(budgetBytes: Bytes = Number.MAX_SAFE_INTEGER): Bytes {
+    return this.#store.payloads.compact(budgetBytes)
+  }
+
+  stats(): ArenaStats {
+    const { chunkBytes, counters, payloads, pool, scratchBytes } = this.#store
+    const regions = [...this.#regions].map((region) => region.stats())
+    const sum = (count: (region: RegionStats) => number): number => regions.reduce((total, region) => total + count(region), 0)
+    const raw = sum((region) => region.raw)
+    const compressed = sum((region) => region.compressed)
+    const table = payloads.stats()
+    const inPool = pool.stats()
+    const metadataBytes = sum(({ chunks }) => chunks) * bytesPerChunk + table.metadataBytes + inPool.metadataBytes + scratchBytes
+    const logicalBytes = (raw + compressed) * chunkBytes
+    const rawBytes = raw * chunkBytes
+    const heldBytes = rawBytes + inPool.heldBytes + metadataBytes
+    return {
+      logicalBytes,
+      rawBytes,
+      compressedChunks: compressed,
+      duplicateChunks: table.duplicates,
+      pool: inPool,
+      metadataBytes,
+      heldBytes,
+      ratio: heldBytes === 0 ? 1 : logicalBytes / heldBytes,
+      counters: { ...counters },
+      regions
+    }
+  }
+
+  /** Frees all regions and the pool. Fails while anything is in view. */
+  close(): void {
+    for (const region of this.#regions) region.free()
+    if (!this.#isClosed) this.#store.pool.close()
+    this.#isClosed = true
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

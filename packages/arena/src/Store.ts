@@ -1,0 +1,125 @@
+/**
+ * What the regions of an arena share: memory, codecs, the pool with its payloads, scratch space, counters and the clock. Turns the bytes of a
+ * chunk into a payload and back; knows nothing of the states of chunks.
+ */
+import type { Bytes, Milliseconds } from "@wmo/core"
+import type { Codec } from "./Codec.ts"
+import { type Counters, noCounters } from "./Counters.ts"
+import type { OffHeapMemory } from "./memory/OffHeap.ts"
+import { fillCodec, noRoom, PayloadTable } from "./pool/PayloadTable.ts"
+import { SlabPool } from "./pool/SlabPool.ts"
+import { refill, sameFilled } from "./region/sameFilled.ts"
+
+/** What came of an attempt to compress a chunk. */
+export type CompressOutcome =
+  | "compressed"
+  /** Stored as eight bytes that repeat. */
+  | "filled"
+  /** It would have saved less than the threshold: not to be tried again until it is written. */
+  | "incompressible"
+  /** The pool's cap is reached. */
+  | "full"
+  /** It was touched meanwhile, or is in view, or is not raw. */
+  | "left"
+
+export interface StoreOptions {
+  readonly memory: OffHeapMemory
+  readonly chunkBytes: Bytes
+  readonly codec: Codec
+  readonly coldCodec: Codec | undefined
+  readonly capBytes: Bytes
+  /** A payload longer than this is not worth it. */
+  readonly keepRawAboveBytes: Bytes
+  readonly now: () => Milliseconds
+}
+
+const warmCodec = 0
+const coldCodec = 1
+
+export class Store {
+  readonly memory: OffHeapMemory
+  readonly chunkBytes: Bytes
+  readonly keepRawAboveBytes: Bytes
+  readonly now: () => Milliseconds
+  readonly counters: Counters = noCounters()
+  readonly pool: SlabPool
+  readonly payloads: PayloadTable
+  readonly codec: Codec
+  readonly coldCodec: Codec | undefined
+  readonly #scratch: Uint8Array
+  readonly #original: Uint8Array
+
+  constructor(options: StoreOptions) {
+    this.memory = options.memory
+    this.chunkBytes = options.chunkBytes
+    this.codec = options.codec
+    this.coldCodec = options.coldCodec
+    this.now = options.now
+    this.keepRawAboveBytes = options.keepRawAboveBytes
+    this.pool = new SlabPool(options.memory, options.chunkBytes, options.capBytes)
+    this.payloads = new PayloadTable(this.pool)
+    this.#scratch = new Uint8Array(options.keepRawAboveBytes)
+    this.#original = new Uint8Array(options.chunkBytes)
+  }
+
+  get scratchBytes(): Bytes {
+    return this.#scratch.byteLength + this.#original.byteLength
+  }
+
+  /** Number of a payload that repeats eight bytes, if the chunk does. */
+  fillOf(raw: Uint8Array): number | undefined {
+    const words = sameFilled(raw)
+    return words === undefined ? undefined : this.payloads.addFill(words[0], words[1])
+  }
+
+  /** Compresses and stores. Gives the payload's number, or why there is none. */
+  compress(raw: Uint8Array): number | "incompressible" | "full" {
+    const length = this.codec.compress(raw, this.#scratch)
+    return length === 0 ? "incompressible" : this.keep(this.#scratch.subarray(0, length))
+  }
+
+  /** Stores what the codec gave, wherever it ran. */
+  keep(compressed: Uint8Array): number | "full" {
+    const number = this.payloads.add(compressed, warmCodec)
+    return number === noRoom ? "full" : number
+  }
+
+  /** Writes the payload's content into `raw`, which is all zeros. Gives what is wrong with it, if anything is. */
+  restore(number: number, raw: Uint8Array): string | undefined {
+    const codec = this.payloads.codec(number)
+    if (codec === fillCodec) {
+      const [first, last] = this.payloads.fill(number)
+      if (first !== 0 || last !== 0) refill(raw, first, last)
+      return undefined
+    }
+    const bytes = this.payloads.verified(number)
+    if (bytes === undefined) return "the checksum is not theirs"
+    try {
+      ;(codec === warmCodec ? this.codec : this.coldCodec!).decompress(bytes, raw)
+      return undefined
+    } catch (problem) {
+      return problem instanceof Error ? problem.message : String(problem)
+    }
+  }
+
+  /**
+   * Moves a payload to the coldest tier's codec, if that makes it smaller by a sixteenth at least. Gives the bytes saved, 0 when it is not
+   * worth it or the pool has no room; a damaged payload is left for its reader to find.
+   */
+  demote(number: number): Bytes {
+    if (this.coldCodec === undefined || this.payloads.codec(number) !== warmCodec) return 0
+    if (this.restore(number, this.#original) !== undefined) return 0
+    const before = this.payloads.length(number)
+    const length = this.coldCodec.compress(this.#original, this.#scratch)
+    if (length === 0 || length > before - before / 16) return 0
+    return this.payloads.replace(number, this.#scratch.subarray(0, length), coldCodec) === noRoom ? 0 : before - length
+  }
+
+  isCold(number: number): boolean {
+    return this.payloads.codec(number) === coldCodec
+  }
+
+  isFill(number: number): boolean {
+    return this.payloads.codec(number) === fillCodec
+  }
+}

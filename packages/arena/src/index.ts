@@ -1,0 +1,13 @@
+/** `@wmo/arena`: memory that is cold is held compressed, and is decompressed before it is touched. */
+export { Arena, type ArenaOptions, type ArenaStats, leastChunkBytes, mostChunkBytes } from "./Arena.ts"
+export { ArenaError, type ArenaReason } from "./ArenaError.ts"
+export type { Codec } from "./Codec.ts"
+export { builtInCodecs, loadCodec } from "./codecs/loadCodec.ts"
+export type { Counters } from "./Counters.ts"
+export { loadMemory, OffHeap, type OffHeapMemory, type Reservation } from "./memory/OffHeap.ts"
+export { buffers } from "./memory/buffers.ts"
+export type { PoolStats } from "./pool/SlabPool.ts"
+export type { ChunkStateName } from "./region/ChunkTable.ts"
+export type { ChunkView } from "./region/ChunkView.ts"
+export type { CompressJob, Region, RegionStats, TouchListener } from "./region/Region.ts"
+export type { CompressOutcome } from "./Store.ts"

@@ -1,0 +1,45 @@
+/**
+ * Memory outside of the JavaScript heap, in reservations of equal units, each of which can be given back to the system by itself. Two kinds:
+ * `mmap` (koffi; the units of a reservation lie side by side) and `buffers` (an ArrayBuffer each, dropped when given back).
+ */
+import type { Bytes } from "@wmo/core"
+import { Context, Effect, Layer } from "effect"
+import { buffers } from "./buffers.ts"
+import { loadMmap } from "./mmap.ts"
+
+export interface Reservation {
+  readonly unitBytes: Bytes
+  readonly units: number
+  /** Where unit 0 starts, for other threads of this process; undefined where they cannot see it. */
+  readonly address: bigint | undefined
+  /**
+   * Bytes of the unit from `start` to before `end`, by default all of them; zeros where it was never written or has been released. Good until
+   * it is released, taken back or the reservation closed. Throws `ArenaError` (`NoMemory`).
+   */
+  readonly bytes: (unit: number, start?: Bytes, end?: Bytes) => Uint8Array
+  /** The unit's memory as a buffer of its own, to give away. The same one until it is taken back. */
+  readonly lend: (unit: number) => ArrayBuffer
+  /** Detaches what was lent: whoever still has it holds a buffer of length 0. The unit keeps its bytes. */
+  readonly takeBack: (unit: number) => void
+  /** Says that all of a unit will be written now: faults it in at once. */
+  readonly populate: (unit: number) => void
+  /** Gives the unit's memory back to the system; its bytes are lost. */
+  readonly release: (unit: number) => void
+  /** Gives all of it back. Nothing of it may be used after that. */
+  readonly close: () => void
+}
+
+export interface OffHeapMemory {
+  readonly kind: "mmap" | "buffers"
+  /** Costs address space only, until units are written. Throws `ArenaError` (`NoMemory`). */
+  readonly reserve: (unitBytes: Bytes, units: number) => Reservation
+}
+
+/** `mmap` where koffi has a binary for this machine, `buffers` elsewhere. */
+export const loadMemory = (): Promise<OffHeapMemory> => loadMmap().catch(() => buffers)
+
+/** The memory that arenas of this program take theirs from. */
+export class OffHeap extends Context.Service<OffHeap, OffHeapMemory>()("@wmo/arena/OffHeap") {
+  static readonly layer = Layer.effect(OffHeap, Effect.promise(loadMemory))
+  static readonly layerBuffers = Layer.succeed(OffHeap, buffers)
+}
