@@ -27,6 +27,8 @@ export interface ArenaOptions {
   readonly memory?: OffHeapMemory
   /** By default the time since the program started. */
   readonly now?: () => Milliseconds
+  /** What work costs is measured with it: the time since the program started, unless a test wants to set it. */
+  readonly meter?: () => Milliseconds
 }
 
 export interface ArenaStats {
@@ -82,7 +84,8 @@ export class Arena {
         coldCodec: coldCodec.name === "none" ? undefined : coldCodec,
         capBytes: poolBytes,
         keepRawAboveBytes: Math.floor(chunkBytes * (1 - minSavingsPercent / 100)),
-        now: options.now ?? (() => performance.now())
+        now: options.now ?? (() => performance.now()),
+        meter: options.meter ?? (() => performance.now())
       })
     )
   }
@@ -121,6 +124,10 @@ export class Arena {
     return this.#store.now()
   }
 
+  meter(): Milliseconds {
+    return this.#store.meter()
+  }
+
   /** The pool's cap, which may be changed at any time; lowering it gives nothing back by itself. */
   get poolBytes(): Bytes {
     return this.#store.pool.capBytes
@@ -132,6 +139,10 @@ export class Arena {
   /** Empties sparsely used slabs of the pool, moving at most so many bytes, and gives their memory back. Gives how much that was. */
   compact(budgetBytes: Bytes = Number.MAX_SAFE_INTEGER): Bytes {
     return this.#store.payloads.compact(budgetBytes)
+  }
+
+  poolStats(): PoolStats {
+    return this.#store.pool.stats()
   }
 
   stats(): ArenaStats {

@@ -31,6 +31,8 @@ export interface StoreOptions {
   /** A payload longer than this is not worth it. */
   readonly keepRawAboveBytes: Bytes
   readonly now: () => Milliseconds
+  /** What work costs is measured with it. */
+  readonly meter: () => Milliseconds
 }
 
 const warmCodec = 0
@@ -41,6 +43,7 @@ export class Store {
   readonly chunkBytes: Bytes
   readonly keepRawAboveBytes: Bytes
   readonly now: () => Milliseconds
+  readonly meter: () => Milliseconds
   readonly counters: Counters = noCounters()
   readonly pool: SlabPool
   readonly payloads: PayloadTable
@@ -55,6 +58,7 @@ export class Store {
     this.codec = options.codec
     this.coldCodec = options.coldCodec
     this.now = options.now
+    this.meter = options.meter
     this.keepRawAboveBytes = options.keepRawAboveBytes
     this.pool = new SlabPool(options.memory, options.chunkBytes, options.capBytes)
     this.payloads = new PayloadTable(this.pool)

@@ -11,3 +11,15 @@ export type { ChunkStateName } from "./region/ChunkTable.ts"
 export type { ChunkView } from "./region/ChunkView.ts"
 export type { CompressJob, Region, RegionStats, TouchListener } from "./region/Region.ts"
 export type { CompressOutcome } from "./Store.ts"
+export { attempt, openArena, scopedView } from "./openArena.ts"
+export {
+  type ArenaController,
+  controlArena,
+  type ControllerOptions,
+  type ControllerStatus,
+  type RegionStatus
+} from "./controller/ArenaController.ts"
+export type { Decision } from "./controller/Decision.ts"
+export { type ControllerSettings, defaultSettings } from "./controller/Settings.ts"
+export { type Compressor, type CompressorResult, openThreadCompressor } from "./workers/ThreadCompressor.ts"
+export * from "./predictors/index.ts"

@@ -19,7 +19,8 @@ export interface CompressJob {
   readonly startedMs: Milliseconds
 }
 
-export type TouchListener = (chunk: number, atMs: Milliseconds, isWrite: boolean, wasCompressed: boolean) => void
+/** `idleMs`: how long before that its last touch was. */
+export type TouchListener = (chunk: number, atMs: Milliseconds, isWrite: boolean, wasCompressed: boolean, idleMs: Milliseconds) => void
 
 export interface RegionStats {
   readonly name: string
@@ -134,10 +135,10 @@ export class Region {
   /** Compresses a chunk now. Never throws for lack of memory: the chunk stays raw then (`full`). */
   compress(chunk: number): CompressOutcome {
     if (this.#isFreed || !this.isCandidate(chunk)) return "left"
-    const started = performance.now()
+    const started = this.#store.meter()
     const raw = this.#memory.bytes(chunk)
     const outcome = this.#enter(chunk, this.#fill(raw) ?? this.#orFull(() => this.#store.compress(raw)))
-    this.#store.counters.compressMs += performance.now() - started
+    this.#store.counters.compressMs += this.#store.meter() - started
     return outcome
   }
 
@@ -272,10 +273,10 @@ export class Region {
     const nowMs = this.#store.now()
     const wasCompressed = state[chunk] === ChunkState.compressed
     if (wasCompressed) {
-      const started = performance.now()
+      const started = this.#store.meter()
       this.#restore(chunk)
       this.#store.counters.demandRestores++
-      this.#store.counters.demandMs += performance.now() - started
+      this.#store.counters.demandMs += this.#store.meter() - started
     } else if (state[chunk] === ChunkState.compressing) {
       state[chunk] = ChunkState.raw
       version[chunk]!++
@@ -287,7 +288,8 @@ export class Region {
     if (isWrite) version[chunk]!++
     const lastMs = touchedAtMs[chunk]!
     touchedAtMs[chunk] = nowMs
-    if (this.onTouch !== undefined && (wasCompressed || nowMs - lastMs >= 1)) this.onTouch(chunk, nowMs, isWrite, wasCompressed)
+    if (this.onTouch !== undefined && (wasCompressed || nowMs - lastMs >= 1))
+      this.onTouch(chunk, nowMs, isWrite, wasCompressed, nowMs - lastMs)
   }
 
   /** All of it will be written: what it held need not be restored. */
@@ -299,7 +301,7 @@ export class Region {
 
   #restore(chunk: number): void {
     const { payload, state } = this.table
-    const started = performance.now()
+    const started = this.#store.meter()
     state[chunk] = ChunkState.restoring
     let problem: string | undefined
     try {
@@ -316,7 +318,7 @@ export class Region {
       throw this.#error({ _tag: "Corrupted", why: problem }, chunk)
     }
     this.#leave(chunk)
-    this.#store.counters.restoreMs += performance.now() - started
+    this.#store.counters.restoreMs += this.#store.meter() - started
   }
 
   /** From compressed (or restoring) to raw. */
