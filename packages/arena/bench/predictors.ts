@@ -46,14 +46,14 @@ for (const make of syntheticStreams.streams) {
   const stream = make()
   if (!stream.name.includes(wanted)) continue
   for (const kind of [...predictors, oracle(stream)]) {
-    const { afterLearning, whole } = evaluate(kind, stream)
+    const { afterLearning, touches, whole } = evaluate(kind, stream)
     const tally = after ? afterLearning : whole
-    const { accuracy, coverage, early, late, pollution, predicted } = measures(tally)
+    const { accuracy, coverage, early, late, pollution } = measures(tally)
     console.log(
       row([
         stream.name,
         kind.name,
-        ...[accuracy, coverage, early, late, pollution, predicted].map(percent),
+        ...[accuracy, coverage, early, late, pollution, tally.predicted / touches].map(percent),
         String(tally.needed),
         nsPerTouch(kind, stream, false).toFixed(0),
         nsPerTouch(kind, stream, true).toFixed(0)

@@ -49,6 +49,9 @@ export interface Predictor {
   readonly explain: () => string
 }
 
+/** A prediction that is still being put together. */
+export type Draft = { -readonly [K in keyof Prediction]: Prediction[K] }
+
 /** How to make a predictor for a region. */
 export interface PredictorKind {
   readonly name: string

@@ -1,7 +1,7 @@
 /**
  * What a predictor's predictions are worth, found out on the stream itself without restoring anything: a shadow of the region in which the restores
  * that `restoresDue` would begin take `restoreMs` each, one after the other, and what is not touched for `coldMs` is compressed.
- * Assumes that touches come at the same times whether or not they had to wait. A region of more than 4096 chunks is judged by a sample of them, one
+ * Assumes that touches come at the same times whether or not they had to wait. A large region is judged by a sample of its chunks, one
  * drawn from each group of neighbours.
  *
  * - A touch **needed** a restore when the chunk had not been touched for `coldMs`; a chunk never seen counts from the first observation on.
@@ -14,7 +14,6 @@ import { restoresDue } from "./restoresDue.ts"
 
 /** Counts of chunks. `predicted` is at least `inTime + late + wasted`; the rest is still open. `early` is a part of `inTime`. */
 export interface Tally {
-  touches: number
   needed: number
   predicted: number
   inTime: number
@@ -23,7 +22,7 @@ export interface Tally {
   early: number
 }
 
-export const emptyTally = (): Tally => ({ touches: 0, needed: 0, predicted: 0, inTime: 0, late: 0, wasted: 0, early: 0 })
+export const emptyTally = (): Tally => ({ needed: 0, predicted: 0, inTime: 0, late: 0, wasted: 0, early: 0 })
 
 /** Shares from 0 to 1; `undefined` where there is nothing to divide by. */
 export interface Measures {
@@ -36,21 +35,18 @@ export interface Measures {
   readonly late: number | undefined
   /** Wasted / predicted. */
   readonly pollution: number | undefined
-  /** Predicted / touches. */
-  readonly predicted: number | undefined
 }
 
 const share = (part: number, whole: number): number | undefined => (whole > 0 ? part / whole : undefined)
 
-export const measures = ({ early, inTime, late, needed, predicted, touches, wasted }: Tally): Measures => {
+export const measures = ({ early, inTime, late, needed, wasted }: Tally): Measures => {
   const settled = inTime + late + wasted
   return {
     accuracy: share(inTime, settled),
     coverage: share(inTime, needed),
     early: share(early, settled),
     late: share(late, settled),
-    pollution: share(wasted, settled),
-    predicted: share(predicted, touches)
+    pollution: share(wasted, settled)
   }
 }
 
@@ -62,13 +58,11 @@ export interface ScoreOptions {
   readonly earlyMs?: number
 }
 
-const mostSlots = 4096
-
 /** Which chunks are judged: all, or one drawn from each group of `step` neighbours. Slots are numbered from 0. */
 export class Sample {
   readonly step: number
   readonly slots: number
-  constructor(chunks: number, most = mostSlots) {
+  constructor(chunks: number, most: number) {
     this.step = Math.ceil(chunks / most)
     this.slots = Math.ceil(chunks / this.step)
   }
@@ -86,13 +80,16 @@ export class Sample {
 export class LastTouches {
   readonly sample: Sample
   readonly lastMs: Float64Array
+  /** How many scores have an open prediction for it. */
+  readonly open: Uint8Array
   readonly #region: PredictedRegion
   #hasBegun = false
 
-  constructor(region: PredictedRegion) {
+  constructor(region: PredictedRegion, mostSlots = 4096) {
     this.#region = region
-    this.sample = new Sample(region.chunks)
+    this.sample = new Sample(region.chunks, mostSlots)
     this.lastMs = new Float64Array(this.sample.slots)
+    this.open = new Uint8Array(this.sample.slots)
   }
 
   /** From the first observation on, everything that is not touched grows cold. */
@@ -105,6 +102,16 @@ export class LastTouches {
   isColdAt(slot: number, atMs: number): boolean {
     return atMs - this.lastMs[slot]! >= this.#region.coldMs
   }
+}
+
+/** Tells the scores of a touch of `chunk`, then the table. Returns whether the chunk needed a restore; of one that is not judged, no. */
+export const scoreTouch = (touched: LastTouches, scores: ReadonlyArray<Score>, chunk: number, atMs: number): boolean => {
+  const slot = touched.sample.slot(chunk)
+  if (slot < 0) return false
+  const needed = touched.isColdAt(slot, atMs)
+  if (needed || touched.open[slot]! > 0) for (const score of scores) score.touch(slot, atMs, needed)
+  touched.lastMs[slot] = atMs
+  return needed
 }
 
 export class Score {
@@ -128,17 +135,15 @@ export class Score {
     this.#keptUntilMs = new Float64Array(touched.sample.slots)
   }
 
-  /** A judged chunk is touched. Call it before `touched` learns of it. */
-  touch(slot: number, atMs: number): void {
-    const needed = this.#touched.isColdAt(slot, atMs)
-    this.#count("touches")
+  /** A judged chunk is touched, when it `needed` a restore or has an open prediction; other touches tell nothing. */
+  touch(slot: number, atMs: number, needed: boolean): void {
     if (needed) this.#count("needed")
     const readyMs = this.#readyMs[slot]!
     if (readyMs === 0) return
     if (this.#expire(slot, atMs)) return
     // Touched while it is warm all the same: the restore is neither right nor wrong yet.
     if (!needed) return this.#withdraw(slot)
-    this.#readyMs[slot] = 0
+    this.#close(slot)
     if (atMs < readyMs) return this.#count("late")
     this.#count("inTime")
     if (atMs - readyMs > this.#earlyMs()) this.#count("early")
@@ -174,6 +179,7 @@ export class Score {
       }
       // 0 means none: a region may begin at time 0.
       this.#readyMs[slot] = Math.max(readyMs, Number.MIN_VALUE)
+      this.#touched.open[slot]!++
       this.#keptUntilMs[slot] = Math.max(readyMs, expectedByMs) + this.#region.coldMs
       this.#count("predicted")
     }
@@ -190,13 +196,18 @@ export class Score {
 
   #expire(slot: number, nowMs: number): boolean {
     if (this.#readyMs[slot] === 0 || nowMs <= this.#keptUntilMs[slot]!) return false
-    this.#readyMs[slot] = 0
+    this.#close(slot)
     this.#count("wasted")
     return true
   }
 
-  #withdraw(slot: number): void {
+  #close(slot: number): void {
     this.#readyMs[slot] = 0
+    this.#touched.open[slot]!--
+  }
+
+  #withdraw(slot: number): void {
+    this.#close(slot)
     this.total.predicted--
     this.recent.predicted--
   }

@@ -3,12 +3,12 @@
  * pointer chases in an order that repeats. One history for the whole region: touches of unrelated streams in between break it (`stride`, `association`).
  * Source: Nesbit and Smith, "Data Cache Prefetching Using a Global History Buffer" (HPCA 2004); Shevgoor et al., VLDP (MICRO 2015).
  */
-import { nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { type Draft, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 const furthest = 64
 const surest = 7
 
-/** From a context of distances to the next one; direct-mapped, with a counter that says how often it held. */
+/** From a context of distances to the next one, with a counter that says how often it held. Each context may lie in two places. */
 class DeltaTable {
   readonly #mask: number
   readonly #context: Int32Array
@@ -23,26 +23,39 @@ class DeltaTable {
   }
 
   learn(context: number, next: number): void {
-    const i = context & this.#mask
-    const sure = this.#sure[i]!
-    if (sure > 0 && this.#context[i] === context && this.#next[i] === next) {
-      if (sure < surest) this.#sure[i] = sure + 1
-    } else if (sure > 1) this.#sure[i] = sure >> 1
-    else {
-      this.#context[i] = context
-      this.#next[i] = next
-      this.#sure[i] = 1
+    let i = this.#find(context)
+    if (i >= 0 && this.#next[i] === next) {
+      if (this.#sure[i]! < surest) this.#sure[i]! += 1
+      return
     }
+    if (i < 0) {
+      i = context & this.#mask
+      if (this.#sure[i ^ 1]! < this.#sure[i]!) i ^= 1
+    }
+    if (this.#sure[i]! > 1) {
+      this.#sure[i]! >>= 1
+      return
+    }
+    this.#context[i] = context
+    this.#next[i] = next
+    this.#sure[i] = 1
   }
 
   /** How often the context's answer held lately, 0 if it has none. */
   sureness(context: number): number {
-    const i = context & this.#mask
-    return this.#context[i] === context ? this.#sure[i]! : 0
+    const i = this.#find(context)
+    return i < 0 ? 0 : this.#sure[i]!
   }
 
+  /** Only after `sureness` was not 0. */
   next(context: number): number {
-    return this.#next[context & this.#mask]!
+    return this.#next[this.#find(context)]!
+  }
+
+  #find(context: number): number {
+    const i = context & this.#mask
+    if (this.#context[i] === context && this.#sure[i] !== 0) return i
+    return this.#context[i ^ 1] === context && this.#sure[i ^ 1] !== 0 ? i ^ 1 : -1
   }
 }
 
@@ -65,10 +78,13 @@ class DeltaCorrelation implements Predictor {
   #last = -1
   #lastMs = 0
   #paceMs = 0
+  #deviationMs = 0
+  /** The share of distances that came as the tables said, lately. */
+  #held = 0
 
   constructor(region: PredictedRegion) {
     this.#region = region
-    const entries = Math.min(4096, Math.max(256, 2 ** Math.ceil(Math.log2(Math.max(1, region.chunks)))))
+    const entries = Math.min(8192, Math.max(256, 2 * 2 ** Math.ceil(Math.log2(Math.max(1, region.chunks)))))
     this.#two = new DeltaTable(entries)
     this.#three = new DeltaTable(entries)
   }
@@ -78,14 +94,21 @@ class DeltaCorrelation implements Predictor {
     if (this.#last >= 0) {
       const delta = chunk - this.#last
       const two = mixed(this.#d1, this.#d2)
+      const three = mixed(two, this.#d3)
+      const sure = this.#sureness(two, three)
+      if (sure > 0) this.#held += ((this.#next(two, three) === delta ? 1 : 0) - this.#held) / 32
       if (this.#seen >= 2) this.#two.learn(two, delta)
-      if (this.#seen >= 3) this.#three.learn(mixed(two, this.#d3), delta)
+      if (this.#seen >= 3) this.#three.learn(three, delta)
       this.#d3 = this.#d2
       this.#d2 = this.#d1
       this.#d1 = delta
       // A pause is not part of the pace.
       const sinceMs = atMs - this.#lastMs
-      if (sinceMs < this.#region.coldMs) this.#paceMs += (sinceMs - this.#paceMs) / (this.#seen === 0 ? 1 : 8)
+      if (sinceMs < this.#region.coldMs) {
+        const offMs = sinceMs - this.#paceMs
+        this.#paceMs += offMs / (this.#seen === 0 ? 1 : 8)
+        if (this.#seen > 0) this.#deviationMs += (Math.abs(offMs) - this.#deviationMs) / 8
+      }
       if (this.#seen < 3) this.#seen++
     }
     this.#last = chunk
@@ -94,20 +117,21 @@ class DeltaCorrelation implements Predictor {
 
   readonly predict = (nowMs: number, horizonMs: number): ReadonlyArray<Prediction> => {
     if (this.#seen < 2 || nowMs - this.#lastMs > Math.max(16 * this.#paceMs, this.#region.coldMs)) return nothing
-    const found: Array<Prediction> = []
+    const found: Array<Draft> = []
     let [d1, d2, d3, chunk] = [this.#d1, this.#d2, this.#d3, this.#last]
     let atMs = Math.max(nowMs, this.#lastMs + this.#paceMs)
-    let confidence = 1
+    let held = 1
+    let weakest = surest
     for (let i = 0; i < furthest && atMs <= nowMs + horizonMs; i++) {
       const two = mixed(d1, d2)
       const three = mixed(two, d3)
-      const byThree = this.#three.sureness(three)
-      const byTwo = this.#two.sureness(two)
-      const sure = Math.max(byThree, byTwo)
-      if (sure < 2) break
-      const delta = byThree >= 2 ? this.#three.next(three) : this.#two.next(two)
-      // A context that held every time loses nothing on the way ahead.
-      confidence *= (sure + 1) / (surest + 1)
+      const sure = this.#sureness(two, three)
+      if (sure === 0) break
+      const delta = this.#next(two, three)
+      // Every step ahead may fail as the last ones did; what the way's weakest context is worth counts once.
+      weakest = Math.min(weakest, sure)
+      held *= this.#held
+      const confidence = (held * weakest) / (weakest + 1)
       chunk += delta
       if (confidence < 0.25 || delta === 0 || chunk < 0 || chunk >= this.#region.chunks) break
       this.#add(found, chunk, delta, atMs, confidence)
@@ -122,7 +146,16 @@ class DeltaCorrelation implements Predictor {
   readonly explain = (): string =>
     this.#seen < 2 ? "too few touches" : `at ${this.#last} after distances ${this.#d3}, ${this.#d2}, ${this.#d1}`
 
-  #add(found: Array<Prediction>, chunk: number, delta: number, atMs: number, confidence: number): void {
+  #sureness(two: number, three: number): number {
+    return Math.max(this.#two.sureness(two), this.#three.sureness(three))
+  }
+
+  /** What the longer context says, if it says anything. */
+  #next(two: number, three: number): number {
+    return this.#three.sureness(three) > 0 ? this.#three.next(three) : this.#two.next(two)
+  }
+
+  #add(found: Array<Draft>, chunk: number, delta: number, atMs: number, confidence: number): void {
     const run = found.at(-1)
     const stepMs = this.#paceMs
     if (
@@ -131,8 +164,9 @@ class DeltaCorrelation implements Predictor {
       run.chunk + run.count * delta === chunk &&
       run.confidence === confidence
     ) {
-      found[found.length - 1] = { ...run, stride: delta, count: run.count + 1 }
-    } else found.push({ chunk, stride: delta, count: 1, atMs, stepMs, spreadMs: stepMs, confidence })
+      run.stride = delta
+      run.count++
+    } else found.push({ chunk, stride: delta, count: 1, atMs, stepMs, spreadMs: this.#deviationMs, confidence })
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { PredictedRegion, PredictorKind } from "./Predictor.ts"
 import type { TouchSequence } from "./references.ts"
-import { emptyTally, LastTouches, Score, type Tally } from "./Score.ts"
+import { emptyTally, LastTouches, Score, scoreTouch, type Tally } from "./Score.ts"
 import { defaultTournament } from "./tournament.ts"
 
 /** The touches of one region, with the application's hints and what is known of the machine. */
@@ -29,6 +29,8 @@ export interface Evaluation {
   readonly whole: Tally
   /** Without the time it takes to learn. */
   readonly afterLearning: Tally
+  /** Touches of judged chunks. */
+  readonly touches: number
   /** How often it was asked. */
   readonly questions: number
   readonly explanation: string
@@ -66,17 +68,18 @@ export const evaluate = (kind: PredictorKind, stream: TouchStream, options: Eval
     until(atMs)
     if (learning === undefined && atMs >= stream.learntByMs) learning = { ...score.total }
     predictor.observe(chunk, atMs, stream.writes?.[i] === 1)
-    const slot = touched.sample.slot(chunk)
-    if (slot < 0) continue
-    const isCold = touched.isColdAt(slot, atMs)
-    score.touch(slot, atMs)
-    touched.lastMs[slot] = atMs
-    if (isCold && atMs - askedMs >= shortestQuestionMs) ask(atMs)
+    if (scoreTouch(touched, [score], chunk, atMs) && atMs - askedMs >= shortestQuestionMs) ask(atMs)
   }
   // What is open when the stream ends stays open: it may still have come true.
   const lastMs = stream.timesMs[stream.timesMs.length - 1] ?? 0
   score.settle(lastMs)
   const afterLearning = emptyTally()
   for (const key of Object.keys(afterLearning) as Array<keyof Tally>) afterLearning[key] = score.total[key] - (learning ?? score.total)[key]
-  return { whole: score.total, afterLearning, questions, explanation: predictor.explain() }
+  return {
+    whole: score.total,
+    afterLearning,
+    touches: Math.round(stream.chunks.length / touched.sample.step),
+    questions,
+    explanation: predictor.explain()
+  }
 }

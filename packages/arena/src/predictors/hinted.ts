@@ -43,7 +43,9 @@ class Hinted implements Predictor {
     const atMs = Math.max(nowMs, this.#hintMs + this.#delayMs)
     if (atMs - 2 * this.#deviationMs > nowMs + horizonMs) return nothing
     const confidence = (this.#kept + 1) / (this.#given + 1)
-    const when = { stride: 1, atMs, stepMs: 0, spreadMs: 2 * this.#deviationMs, confidence }
+    // How long after a hint is unknown before the first one: any time from now on.
+    const spreadMs = this.#kept === 0 ? forgottenMs : 2 * this.#deviationMs
+    const when = { stride: 1, atMs, stepMs: 0, spreadMs, confidence }
     const found: Array<Prediction> = []
     for (let chunk = 0; chunk < this.#used.length; chunk++) {
       if (!this.#isUsed(chunk)) continue

@@ -9,7 +9,7 @@ export { countChunks, type PredictedRegion, type Prediction, type Predictor, typ
 export { nextK, none, oracle, type TouchSequence } from "./references.ts"
 export { competitors, findPredictor, predictors } from "./registry.ts"
 export { type Restore, type RestoreQueue, restoresDue } from "./restoresDue.ts"
-export { emptyTally, LastTouches, type Measures, measures, Sample, Score, type ScoreOptions, type Tally } from "./Score.ts"
+export { emptyTally, LastTouches, type Measures, measures, Sample, Score, scoreTouch, type ScoreOptions, type Tally } from "./Score.ts"
 export { stride } from "./stride.ts"
 export * as syntheticStreams from "./streams.ts"
 export { defaultTournament, type Standing, Tournament, tournament, type TournamentOptions, worth } from "./tournament.ts"

@@ -5,13 +5,15 @@
  * waited for. Does not see patterns of several unequal gaps. Mean and deviation: as TCP's round-trip times (RFC 6298).
  */
 import { Clusters } from "./clusters.ts"
-import { nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { type Draft, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 const mostClusters = 1024
 /** Mean deviation over period above which nothing is regular; of Poisson arrivals it is 0.74. */
 const regular = 0.2
 /** Two gaps that differ by less than this share are the same period. */
 const same = 0.15
+/** Predictions less sure than this are not made. */
+const hopeless = 0.2
 /** Beats that may be skipped before it stops waiting. */
 const patience = 2
 
@@ -27,6 +29,8 @@ class Periodic implements Predictor {
   /** The last gap that did not fit, 0 if the last one did. */
   readonly #oddMs: Float32Array
   readonly #gaps: Uint8Array
+  /** The share of gaps in the whole region that were as expected, lately: how far to believe a cluster of which little is known. */
+  #trust = 1
   /** Nothing is due before this: a lower bound, so that an idle region costs nothing to ask about. */
   #nothingBeforeMs = Number.POSITIVE_INFINITY
 
@@ -61,7 +65,7 @@ class Periodic implements Predictor {
   readonly predict = (nowMs: number, horizonMs: number): ReadonlyArray<Prediction> => {
     const untilMs = nowMs + horizonMs
     if (untilMs < this.#nothingBeforeMs) return nothing
-    const found: Array<Prediction> = []
+    const found: Array<Draft> = []
     let soonestMs = Number.POSITIVE_INFINITY
     let runEnd = -1
     for (let cluster = 0; cluster < this.#clusters.count; cluster++) {
@@ -76,7 +80,8 @@ class Periodic implements Predictor {
       }
       soonestMs = Math.min(soonestMs, nowMs)
       const gaps = this.#gaps[cluster]!
-      const confidence = ((gaps / (gaps + 1)) * (1 - this.#relativeDeviation(cluster))) / beat
+      const confidence = ((gaps / (gaps + 1)) * (1 - this.#relativeDeviation(cluster)) * this.#trust ** (2 / gaps)) / beat
+      if (confidence < hopeless) continue
       runEnd = this.#add(found, cluster, runEnd, { atMs, spreadMs, confidence })
     }
     this.#nothingBeforeMs = soonestMs
@@ -106,6 +111,8 @@ class Periodic implements Predictor {
     const periodMs = this.#periodMs[cluster]!
     if (gaps === 0) return this.#set(cluster, gapMs, 0, 1)
     const oddMs = this.#oddMs[cluster]!
+    const isExpected = this.#isRegular(cluster) && Math.abs(gapMs - periodMs) <= this.#spread(cluster)
+    this.#trust += ((isExpected ? 1 : 0) - this.#trust) / 256
     if (gaps >= 2 && Math.abs(gapMs - periodMs) > Math.max(this.#spread(cluster), same * periodMs)) {
       if (oddMs > 0 && Math.abs(gapMs - oddMs) <= same * oddMs) this.#set(cluster, (gapMs + oddMs) / 2, Math.abs(gapMs - oddMs) / 2, 2)
       else {
@@ -159,7 +166,7 @@ class Periodic implements Predictor {
   }
 
   /** Adds a cluster: to the run before if it goes on where and when that ends. Returns where such a run ends, -1 if it has holes. */
-  #add(found: Array<Prediction>, cluster: number, runEnd: number, when: Pick<Prediction, "atMs" | "spreadMs" | "confidence">): number {
+  #add(found: Array<Draft>, cluster: number, runEnd: number, when: Pick<Prediction, "atMs" | "spreadMs" | "confidence">): number {
     const first = this.#clusters.firstChunk(cluster)
     const end = this.#clusters.endChunk(cluster)
     let isWhole = true
@@ -169,15 +176,11 @@ class Periodic implements Predictor {
       const lastMs = run.atMs + (run.count - 1) * run.stepMs
       const sinceMs = when.atMs - lastMs
       if (sinceMs >= 0 && sinceMs <= this.#region.coldMs / 8 && Math.abs(when.confidence - run.confidence) < 0.1) {
-        const count = end - run.chunk
-        found[found.length - 1] = {
-          ...run,
-          count,
-          // The cluster's own start is exact; what is before it was evened out.
-          stepMs: (when.atMs - run.atMs) / (first - run.chunk),
-          spreadMs: Math.max(run.spreadMs, when.spreadMs),
-          confidence: Math.min(run.confidence, when.confidence)
-        }
+        run.count = end - run.chunk
+        // The cluster's own start is exact; what is before it was evened out.
+        run.stepMs = (when.atMs - run.atMs) / (first - run.chunk)
+        run.spreadMs = Math.max(run.spreadMs, when.spreadMs)
+        run.confidence = Math.min(run.confidence, when.confidence)
         return end
       }
     }

@@ -10,7 +10,7 @@ export const none: PredictorKind = {
   make: () => ({ name: "none", observe: () => {}, hint: () => {}, predict: () => nothing, explain: () => "predicts nothing" })
 }
 
-/** After every touch, the `k` chunks behind it. */
+/** After every touch, the `k` chunks behind it; when, it does not know: within a cold age. */
 export const nextK = (k = 4): PredictorKind => ({
   name: "next-k",
   summary: `After every touch, the next ${k} chunks.`,
@@ -27,7 +27,9 @@ export const nextK = (k = 4): PredictorKind => ({
       hint: () => {},
       predict: (nowMs) => {
         const count = last < 0 || nowMs - lastAtMs > region.coldMs ? 0 : fitting(region, last + 1, 1, k)
-        return count === 0 ? nothing : [{ chunk: last + 1, stride: 1, count, atMs: nowMs, stepMs: 0, spreadMs: 0, confidence: 0.5 }]
+        return count === 0
+          ? nothing
+          : [{ chunk: last + 1, stride: 1, count, atMs: nowMs, stepMs: 0, spreadMs: region.coldMs, confidence: 0.5 }]
       },
       explain: () => (last < 0 ? "nothing touched yet" : `the ${k} chunks after ${last}`)
     }

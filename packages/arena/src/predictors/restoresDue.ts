@@ -3,7 +3,7 @@
  * Earliest deadline first on one queue: a chunk waits for those before it. What cannot be ready in time any more is left out, so that those behind
  * it can be (a stream faster than restoring is met further ahead). Does not decide what restoring is worth; several workers are a shorter `restoreMs`.
  */
-import type { Prediction } from "./Predictor.ts"
+import { countChunks, type Prediction } from "./Predictor.ts"
 
 export interface RestoreQueue {
   readonly nowMs: number
@@ -33,28 +33,38 @@ export const restoresDue = (
   isNeeded: (chunk: number, expectedByMs: number) => boolean
 ): ReadonlyArray<Restore> => {
   if (predictions.length === 0) return []
-  const wanted: Array<Restore & { readonly earliestMs: number }> = []
+  const startMs = Math.max(queue.nowMs, queue.busyUntilMs)
+  // Even last in the queue, what is expected after this need not begin yet.
+  const soonMs = startMs + queue.restoreMs * countChunks(predictions) + queue.marginMs
+  const wanted: Array<Restore & { readonly earliestMs: number; readonly usefulUntilMs: number }> = []
   let isSorted = true
   let beforeMs = Number.NEGATIVE_INFINITY
   for (const { atMs, chunk, confidence, count, spreadMs, stepMs, stride } of predictions) {
     if (confidence < queue.leastConfidence) continue
     for (let i = 0; i < count; i++) {
       const expectedMs = atMs + i * stepMs
+      if (expectedMs - spreadMs > soonMs) break
       const expectedByMs = expectedMs + spreadMs
       if (!isNeeded(chunk + i * stride, expectedByMs)) continue
       const earliestMs = expectedMs - spreadMs
       isSorted &&= earliestMs >= beforeMs
       beforeMs = earliestMs
-      wanted.push({ chunk: chunk + i * stride, earliestMs, expectedByMs })
+      // What is overdue may still come within its spread; what is not must be ready when it is expected.
+      wanted.push({
+        chunk: chunk + i * stride,
+        earliestMs,
+        expectedByMs,
+        usefulUntilMs: expectedMs <= queue.nowMs ? expectedByMs : expectedMs
+      })
     }
   }
   if (!isSorted) wanted.sort((a, b) => a.earliestMs - b.earliestMs)
-  let doneMs = Math.max(queue.nowMs, queue.busyUntilMs)
+  let doneMs = startMs
   let due = 0
   const begun: Array<Restore> = []
   for (const restore of wanted) {
     const readyMs = doneMs + queue.restoreMs
-    if (readyMs > restore.expectedByMs) continue
+    if (readyMs > restore.usefulUntilMs) continue
     doneMs = readyMs
     begun.push(restore)
     // Whoever is due takes all before it along: they are ahead of it in the queue.

@@ -38,7 +38,7 @@ class Touches {
 
   end(): Pick<TouchStream, "chunks" | "timesMs"> {
     if (this.#isSorted) return { chunks: Int32Array.from(this.#chunks), timesMs: Float64Array.from(this.#timesMs) }
-    const order = Uint32Array.from(this.#chunks.keys()).sort((a, b) => this.#timesMs[a]! - this.#timesMs[b]! || a - b)
+    const order = Uint32Array.from(this.#chunks.keys()).toSorted((a, b) => this.#timesMs[a]! - this.#timesMs[b]! || a - b)
     return { chunks: Int32Array.from(order, (i) => this.#chunks[i]!), timesMs: Float64Array.from(order, (i) => this.#timesMs[i]!) }
   }
 }

@@ -6,6 +6,7 @@
 import { fitting, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 const mostStreams = 16
+/** A power of two. */
 const remembered = 16
 /** Steps seen before a stream is believed. */
 const believed = 3
@@ -20,11 +21,14 @@ class Streams implements Predictor {
   readonly #steps = new Int32Array(mostStreams)
   readonly #lastMs = new Float64Array(mostStreams)
   readonly #paceMs = new Float64Array(mostStreams)
+  readonly #deviationMs = new Float64Array(mostStreams)
   #streams = 0
   /** Touches that no stream explains, newest at `#newest`. */
   readonly #chunk = new Int32Array(remembered).fill(-1)
   readonly #atMs = new Float64Array(remembered)
   #newest = 0
+  /** How many of them have these low bits: most searches end here. */
+  readonly #lowBits = new Uint8Array(1024)
   #lastChunk = -1
 
   constructor(region: PredictedRegion) {
@@ -59,7 +63,7 @@ class Streams implements Predictor {
       const count = fitting(this.#region, chunk, stride, ahead)
       if (count === 0) continue
       found ??= []
-      found.push({ chunk, stride, count, atMs, stepMs: paceMs, spreadMs: paceMs, confidence: steps / (steps + 1) })
+      found.push({ chunk, stride, count, atMs, stepMs: paceMs, spreadMs: this.#deviationMs[s]!, confidence: steps / (steps + 1) })
     }
     return found === undefined ? nothing : found.toSorted((a, b) => a.atMs - b.atMs)
   }
@@ -79,28 +83,32 @@ class Streams implements Predictor {
   #advance(s: number, chunk: number, atMs: number, steps: number): void {
     this.#steps[s]! += 1
     this.#last[s] = chunk
-    const paceMs = (atMs - this.#lastMs[s]!) / steps
-    this.#paceMs[s]! += (paceMs - this.#paceMs[s]!) / 8
+    const offMs = (atMs - this.#lastMs[s]!) / steps - this.#paceMs[s]!
+    this.#paceMs[s]! += offMs / 8
+    this.#deviationMs[s]! += (Math.abs(offMs) - this.#deviationMs[s]!) / 8
     this.#lastMs[s] = atMs
   }
 
   #unexplained(chunk: number, atMs: number): void {
     for (let i = 0; i < remembered; i++) {
-      const a = (this.#newest - i + remembered) % remembered
+      const a = (this.#newest - i) & (remembered - 1)
       const middle = this.#chunk[a]!
       if (middle < 0) break
       const stride = chunk - middle
       if (stride === 0) return
       const before = middle - stride
-      if (before < 0 || before >= this.#region.chunks) continue
+      if (before < 0 || before >= this.#region.chunks || this.#lowBits[before & 1023] === 0) continue
       for (let j = i + 1; j < remembered; j++) {
-        const b = (this.#newest - j + remembered) % remembered
+        const b = (this.#newest - j) & (remembered - 1)
         if (this.#chunk[b] !== before) continue
         this.#begin(chunk, stride, atMs, (atMs - this.#atMs[b]!) / 2)
         return
       }
     }
     this.#newest = (this.#newest + 1) % remembered
+    const forgotten = this.#chunk[this.#newest]!
+    if (forgotten >= 0) this.#lowBits[forgotten & 1023]!--
+    this.#lowBits[chunk & 1023]!++
     this.#chunk[this.#newest] = chunk
     this.#atMs[this.#newest] = atMs
   }
@@ -116,6 +124,7 @@ class Streams implements Predictor {
     this.#steps[s] = 2
     this.#lastMs[s] = atMs
     this.#paceMs[s] = paceMs
+    this.#deviationMs[s] = 0
   }
 }
 

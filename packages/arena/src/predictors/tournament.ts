@@ -5,7 +5,7 @@
  * it declines. One winner speaks at a time: predictions are not mixed.
  */
 import { nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
-import { LastTouches, Score, type ScoreOptions, type Tally } from "./Score.ts"
+import { LastTouches, Score, scoreTouch, type ScoreOptions, type Tally } from "./Score.ts"
 
 export interface TournamentOptions extends ScoreOptions {
   /** Settled predictions before a predictor can win. */
@@ -15,6 +15,8 @@ export interface TournamentOptions extends ScoreOptions {
   readonly leaveAccuracy: number
   /** The winner stays until another is worth this much more (worth is at most 1). */
   readonly hysteresis: number
+  /** Chunks by which the members are judged, at most. */
+  readonly judged: number
 }
 
 export const defaultTournament: TournamentOptions = {
@@ -23,8 +25,12 @@ export const defaultTournament: TournamentOptions = {
   leastEvidence: 32,
   enterAccuracy: 0.6,
   leaveAccuracy: 0.45,
-  hysteresis: 0.05
+  hysteresis: 0.05,
+  judged: 1024
 }
+
+/** A member that is mostly wrong is asked this much more seldom, until it is not. */
+const seldom = 8
 
 const settled = ({ inTime, late, wasted }: Tally): number => inTime + late + wasted
 
@@ -45,14 +51,17 @@ export class Tournament implements Predictor {
   readonly #options: TournamentOptions
   readonly #touched: LastTouches
   readonly #members: ReadonlyArray<{ readonly predictor: Predictor; readonly score: Score }>
+  readonly #scores: ReadonlyArray<Score>
   #winner = -1
   #switches = 0
+  #questions = 0
 
   constructor(region: PredictedRegion, kinds: ReadonlyArray<PredictorKind>, options: Partial<TournamentOptions> = {}) {
     this.#region = region
     this.#options = { ...defaultTournament, ...options }
-    this.#touched = new LastTouches(region)
+    this.#touched = new LastTouches(region, this.#options.judged)
     this.#members = kinds.map((kind) => ({ predictor: kind.make(region), score: new Score(region, this.#touched, this.#options) }))
+    this.#scores = this.#members.map(({ score }) => score)
   }
 
   /** The name of the predictor that speaks, `undefined` while it declines. */
@@ -77,11 +86,7 @@ export class Tournament implements Predictor {
   readonly observe = (chunk: number, atMs: number, write: boolean): void => {
     if (!(chunk >= 0 && chunk < this.#region.chunks)) return
     this.#touched.begin(atMs)
-    const slot = this.#touched.sample.slot(chunk)
-    if (slot >= 0) {
-      for (const { score } of this.#members) score.touch(slot, atMs)
-      this.#touched.lastMs[slot] = atMs
-    }
+    scoreTouch(this.#touched, this.#scores, chunk, atMs)
     for (const { predictor } of this.#members) predictor.observe(chunk, atMs, write)
   }
 
@@ -93,7 +98,10 @@ export class Tournament implements Predictor {
     this.#touched.begin(nowMs)
     this.#elect()
     let spoken = nothing
+    this.#questions++
     for (const [i, { predictor, score }] of this.#members.entries()) {
+      const isPoor = score.recent.inTime < settled(score.recent) / 4 && settled(score.recent) >= this.#options.leastEvidence
+      if (isPoor && i !== this.#winner && this.#questions % seldom !== 0) continue
       const predictions = predictor.predict(nowMs, horizonMs)
       score.asked(nowMs, predictions)
       if (i === this.#winner) spoken = predictions
