@@ -11,6 +11,7 @@ export type { ChunkStateName } from "./region/ChunkTable.ts"
 export type { ChunkView } from "./region/ChunkView.ts"
 export type { CompressJob, Region, RegionStats, TouchListener } from "./region/Region.ts"
 export type { CompressOutcome } from "./Store.ts"
+export { ObjectStore, type ObjectStoreStats } from "./ObjectStore.ts"
 export { attempt, openArena, scopedView } from "./openArena.ts"
 export {
   type ArenaController,

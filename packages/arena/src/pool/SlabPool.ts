@@ -37,7 +37,7 @@ export interface PoolStats {
 }
 
 /** Slabs reserved at a time. */
-const extentSlabs = 64
+export const extentSlabs = 64
 const slabObjectBytes = 120
 
 export class SlabPool {
@@ -66,6 +66,10 @@ export class SlabPool {
     this.capBytes = capBytes
   }
 
+  get slabBytes(): Bytes {
+    return this.#classes.slabBytes
+  }
+
   /** A slot for `length` bytes of `owner`; −1 where the cap is reached. Throws `ArenaError` (`NoMemory`). */
   allocate(length: Bytes, owner: number): number {
     const group = this.#classes.classOf(length)
@@ -83,10 +87,15 @@ export class SlabPool {
     return number * mostSlots + slot
   }
 
+  /** Which slab a slot is in, and where in it. */
+  locate(handle: number): readonly [slab: number, start: Bytes] {
+    const number = Math.floor(handle / mostSlots)
+    return [number, (handle % mostSlots) * this.#slabs[number]!.size]
+  }
+
   /** The payload's bytes, where they are now: good until the next `release` or `compact`. */
   bytes(handle: number, length: Bytes): Uint8Array {
-    const number = Math.floor(handle / mostSlots)
-    const start = (handle % mostSlots) * this.#slabs[number]!.size
+    const [number, start] = this.locate(handle)
     return this.#unit(number).subarray(start, start + length)
   }
 

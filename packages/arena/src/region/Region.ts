@@ -117,6 +117,24 @@ export class Region {
     }
   }
 
+  /** Gives back all chunks that lie wholly within the range, whatever they are: they are zeros again, and cost nothing. */
+  discard(offset: Bytes, length: Bytes): void {
+    this.#check(offset, length)
+    const end = offset + length === this.bytes ? this.chunks : Math.floor((offset + length) / this.chunkBytes)
+    const { flags, pins, version } = this.table
+    const first = Math.ceil(offset / this.chunkBytes)
+    for (let chunk = first; chunk < end; chunk++) if (pins[chunk]! > 0) throw this.#error({ _tag: "InView" }, chunk)
+    for (let chunk = first; chunk < end; chunk++) {
+      if ((flags[chunk]! & isTouched) === 0) continue
+      if (this.table.state[chunk] === ChunkState.compressed) this.#leave(chunk)
+      this.table.state[chunk] = ChunkState.raw
+      flags[chunk] = 0
+      version[chunk]!++
+      this.#raw--
+      this.#memory.release(chunk)
+    }
+  }
+
   /** Says that all of it will be used soon: one more thing for predictors to go by. */
   activeSoon(): void {
     this.onActiveSoon?.(this.#store.now())

@@ -90,8 +90,9 @@ export class Shadow {
     else if (dice < 985) this.#count("compact", () => this.arena.compact(this.#random.below(2 ** 20)))
     else if (dice < 990) this.#damage()
     else if (dice < 998) this.#shortage()
+    else if (dice === 999 && this.#random.below(2) === 0) this.#discard()
     else if (dice === 998) this.#count("cap", () => (this.arena.poolBytes = this.#random.below(4) === 0 ? 2 ** 16 : 2 ** 40))
-    else if (this.#random.below(20) === 0) this.#renew()
+    else if (this.#random.below(5) === 0) this.#renew()
   }
 
   /** Chunks on their way through a real compressor: to be given to `finish` of their regions. */
@@ -144,9 +145,9 @@ export class Shadow {
   }
 
   /** A range: mostly short, sometimes over several chunks. */
-  #range({ region }: Pair, chunk: number): readonly [offset: number, length: number] {
+  #range({ region }: Pair, chunk: number, isWide = this.#random.below(50) === 0): readonly [offset: number, length: number] {
     const offset = Math.min(chunk * region.chunkBytes + this.#random.below(region.chunkBytes), region.bytes - 1)
-    const most = this.#random.below(50) === 0 ? 3 * region.chunkBytes : 200
+    const most = isWide ? 3 * region.chunkBytes : 200
     return [offset, 1 + this.#random.below(Math.min(most, region.bytes - offset))]
   }
 
@@ -269,6 +270,17 @@ export class Shadow {
       if (problem instanceof ArenaError) return problem
       throw problem
     }
+  }
+
+  /** Whole chunks within a range become zeros, the others stay. */
+  #discard(): void {
+    const [pair, chunk] = this.#place()
+    const { copy, region } = pair
+    const [offset, length] = this.#range(pair, chunk, true)
+    this.#count("discard", () => region.discard(offset, length))
+    const first = Math.ceil(offset / region.chunkBytes) * region.chunkBytes
+    const end = offset + length === region.bytes ? region.bytes : Math.floor((offset + length) / region.chunkBytes) * region.chunkBytes
+    if (first < end) copy.fill(0, first, end)
   }
 
   #renew(): void {
