@@ -89,10 +89,10 @@ export class Shadow {
     else if (dice < 980) this.#count("demote", () => this.#any((region, chunk) => region.demote(chunk)))
     else if (dice < 985) this.#count("compact", () => this.arena.compact(this.#random.below(2 ** 20)))
     else if (dice < 990) this.#damage()
-    else if (dice < 998) this.#shortage()
-    else if (dice === 999 && this.#random.below(2) === 0) this.#discard()
+    else if (dice < 996) this.#shortage()
+    else if (dice < 998) this.#discard()
     else if (dice === 998) this.#count("cap", () => (this.arena.poolBytes = this.#random.below(4) === 0 ? 2 ** 16 : 2 ** 40))
-    else if (this.#random.below(5) === 0) this.#renew()
+    else if (dice === 999) this.#renew()
   }
 
   /** Chunks on their way through a real compressor: to be given to `finish` of their regions. */
