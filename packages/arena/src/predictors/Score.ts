@@ -67,12 +67,24 @@ export class Sample {
     this.slots = Math.ceil(chunks / this.step)
   }
 
+  /** The first judged chunk from `chunk` on; may lie beyond the region. */
+  nextFrom(chunk: number): number {
+    if (this.step === 1) return chunk
+    const group = Math.floor(chunk / this.step)
+    const judged = group * this.step + this.#drawn(group)
+    return judged >= chunk ? judged : (group + 1) * this.step + this.#drawn(group + 1)
+  }
+
   /** The chunk's slot, or -1. Drawn by a hash, so that no stride is always or never in it. */
   slot(chunk: number): number {
     if (this.step === 1) return chunk
     const group = Math.floor(chunk / this.step)
+    return chunk - group * this.step === this.#drawn(group) ? group : -1
+  }
+
+  #drawn(group: number): number {
     const h = Math.imul(group + 1, 0x9e3779b1)
-    return chunk - group * this.step === ((h ^ (h >>> 15)) >>> 0) % this.step ? group : -1
+    return ((h ^ (h >>> 15)) >>> 0) % this.step
   }
 }
 
@@ -149,8 +161,8 @@ export class Score {
     if (atMs - readyMs > this.#earlyMs()) this.#count("early")
   }
 
-  /** The predictor was asked at `nowMs` and said this. */
-  asked(nowMs: number, predictions: ReadonlyArray<Prediction>): void {
+  /** The predictor was asked at `nowMs` and said this. `marginMs`: when it is not asked as often as the options say. */
+  asked(nowMs: number, predictions: ReadonlyArray<Prediction>, marginMs = this.#options.marginMs): void {
     this.#sweep(nowMs)
     if (predictions.length === 0) return
     const { sample } = this.#touched
@@ -160,13 +172,14 @@ export class Score {
         nowMs,
         busyUntilMs: this.#busyUntilMs,
         restoreMs: this.#region.restoreMs * sample.step,
-        marginMs: this.#options.marginMs,
+        marginMs,
         leastConfidence: this.#options.leastConfidence
       },
       (chunk, expectedByMs) => {
         const slot = sample.slot(chunk)
         return slot >= 0 && this.#touched.isColdAt(slot, expectedByMs) && (this.#readyMs[slot] === 0 || this.#expire(slot, nowMs))
-      }
+      },
+      sample
     )
     for (const { chunk, expectedByMs } of restores) {
       const slot = sample.slot(chunk)

@@ -25,23 +25,29 @@ export interface Restore {
 
 /**
  * The restores to begin now, in order. `isNeeded` says whether a chunk is, or by `expectedByMs` would be, compressed; it is asked once for each
- * chunk named. Time: linear in the chunks named, with a sort if predictions overlap.
+ * chunk named. `among`, for an owner who asks for one chunk in `step` only: `nextFrom` is the first of those from a chunk on. Time: linear in the chunks asked about, with a sort if predictions overlap.
  */
 export const restoresDue = (
   predictions: ReadonlyArray<Prediction>,
   queue: RestoreQueue,
-  isNeeded: (chunk: number, expectedByMs: number) => boolean
+  isNeeded: (chunk: number, expectedByMs: number) => boolean,
+  among?: { readonly step: number; readonly nextFrom: (chunk: number) => number }
 ): ReadonlyArray<Restore> => {
   if (predictions.length === 0) return []
   const startMs = Math.max(queue.nowMs, queue.busyUntilMs)
   // Even last in the queue, what is expected after this need not begin yet.
-  const soonMs = startMs + queue.restoreMs * countChunks(predictions) + queue.marginMs
+  const most = predictions.length + countChunks(predictions) / (among?.step ?? 1)
+  const soonMs = startMs + queue.restoreMs * most + queue.marginMs
   const wanted: Array<Restore & { readonly earliestMs: number; readonly usefulUntilMs: number }> = []
   let isSorted = true
   let beforeMs = Number.NEGATIVE_INFINITY
   for (const { atMs, chunk, confidence, count, spreadMs, stepMs, stride } of predictions) {
     if (confidence < queue.leastConfidence) continue
     for (let i = 0; i < count; i++) {
+      if (among !== undefined && among.step > 1 && stride === 1) {
+        i = among.nextFrom(chunk + i) - chunk
+        if (i >= count) break
+      }
       const expectedMs = atMs + i * stepMs
       if (expectedMs - spreadMs > soonMs) break
       const expectedByMs = expectedMs + spreadMs

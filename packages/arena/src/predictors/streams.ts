@@ -106,16 +106,16 @@ export const longBursts = (options: BurstOptions = {}): TouchStream =>
   bursts({ activeMs: 2 * seconds, idleMs: 8 * seconds, passMs: 100, coldMs: seconds, bursts: 30, ...options })
 
 /** Three fifths of the region in an order that has nothing to do with addresses, with a period that doubles half way. */
-export const changingBursts = (seed = 2): TouchStream => {
+export const changingBursts = (seed = 2, size = 4096): TouchStream => {
   const random = randomFractions(seed)
   const touches = new Touches()
-  const chunks = shuffled(range(0, 4096), random).slice(0, 2458)
+  const chunks = shuffled(range(0, size), random).slice(0, Math.ceil(0.6 * size))
   const half = { bursts: 30, seed, jitter: 0.05 }
   addBursts(touches, chunks, { ...half, idleMs: 900 }, addBursts(touches, chunks, half))
   return {
     name: "burst changing",
-    summary: "3/5 of 4096 chunks, shuffled; every 500 ms, later every 1000 ms",
-    region: region(4096, 100),
+    summary: `3/5 of ${size} chunks, shuffled; every 500 ms, later every 1000 ms`,
+    region: region(size, 100),
     learntByMs: 2750,
     ...touches.end()
   }
@@ -170,10 +170,10 @@ export const interleaved = (): TouchStream => {
 }
 
 /** The seed's `random_touch_heap`, at the rate it reaches: 13,000 touches a second over 512 MiB. */
-export const randomTouch = (seed = 3): TouchStream => {
+export const randomTouch = (seed = 3, forMs = 30 * seconds): TouchStream => {
   const random = randomFractions(seed)
   const touches = new Touches()
-  for (let i = 0; i < 390_000; i++) touches.add(Math.floor(random() * 8192), i / 13)
+  for (let i = 0; i < 13 * forMs; i++) touches.add(Math.floor(random() * 8192), i / 13)
   return { name: "random", summary: "8192 chunks at random, 13 touches a ms", region: region(8192, 100), learntByMs: 0, ...touches.end() }
 }
 

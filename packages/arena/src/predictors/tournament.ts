@@ -29,8 +29,13 @@ export const defaultTournament: TournamentOptions = {
   judged: 1024
 }
 
-/** A member that is mostly wrong is asked this much more seldom, until it is not. */
+/**
+ * While one wins, and after so many questions to which none was worth listening, the others are asked at every fourth question; those that are mostly
+ * wrong at every eighth. They are given the time: what must begin before they are asked again begins at once.
+ */
+const challenged = 4
 const seldom = 8
+const resigned = 512
 
 const settled = ({ inTime, late, wasted }: Tally): number => inTime + late + wasted
 
@@ -55,6 +60,7 @@ export class Tournament implements Predictor {
   #winner = -1
   #switches = 0
   #questions = 0
+  #decidedAt = 0
 
   constructor(region: PredictedRegion, kinds: ReadonlyArray<PredictorKind>, options: Partial<TournamentOptions> = {}) {
     this.#region = region
@@ -99,11 +105,13 @@ export class Tournament implements Predictor {
     this.#elect()
     let spoken = nothing
     this.#questions++
+    const isOpen = this.#winner < 0 && this.#questions - this.#decidedAt < resigned
     for (const [i, { predictor, score }] of this.#members.entries()) {
       const isPoor = score.recent.inTime < settled(score.recent) / 4 && settled(score.recent) >= this.#options.leastEvidence
-      if (isPoor && i !== this.#winner && this.#questions % seldom !== 0) continue
+      const every = i === this.#winner ? 1 : isPoor ? seldom : isOpen ? 1 : challenged
+      if (this.#questions % every !== 0) continue
       const predictions = predictor.predict(nowMs, horizonMs)
-      score.asked(nowMs, predictions)
+      score.asked(nowMs, predictions, every * this.#options.marginMs)
       if (i === this.#winner) spoken = predictions
     }
     return spoken
@@ -131,7 +139,9 @@ export class Tournament implements Predictor {
       mostWorth = worth(recent)
       this.#winner = i
     }
-    if (this.#winner !== before) this.#switches++
+    if (this.#winner === before) return
+    this.#switches++
+    this.#decidedAt = this.#questions
   }
 }
 
