@@ -136,9 +136,21 @@ export class Arena {
     this.#store.pool.capBytes = bytes
   }
 
-  /** Empties sparsely used slabs of the pool, moving at most so many bytes, and gives their memory back. Gives how much that was. */
-  compact(budgetBytes: Bytes = Number.MAX_SAFE_INTEGER): Bytes {
-    return this.#store.payloads.compact(budgetBytes)
+  /**
+   * Empties sparsely used slabs of the pool, moving at most so many bytes, and gives their memory back, all but a little that is kept for what
+   * is compressed next. Without a limit it keeps nothing. Gives how much was given back.
+   */
+  compact(budgetBytes?: Bytes): Bytes {
+    const { payloads, pool } = this.#store
+    const before = pool.stats().heldBytes
+    payloads.compact(budgetBytes ?? Number.MAX_SAFE_INTEGER)
+    if (budgetBytes === undefined) pool.trim()
+    return before - pool.stats().heldBytes
+  }
+
+  /** Gives back what the pool keeps for what is compressed next. */
+  trim(): Bytes {
+    return this.#store.pool.trim()
   }
 
   poolStats(): PoolStats {

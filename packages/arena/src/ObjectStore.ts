@@ -41,7 +41,7 @@ export class ObjectStore {
   constructor(arena: Arena, name = "objects") {
     this.#arena = arena
     this.#name = name
-    this.#slots = new SlabPool(this.#regions(), arena.chunkBytes, Number.MAX_SAFE_INTEGER)
+    this.#slots = new SlabPool(this.#regions(), arena.chunkBytes, Number.MAX_SAFE_INTEGER, 0)
   }
 
   /** Stores a copy. When that fails (`ArenaError`), what the key had before is still there. */

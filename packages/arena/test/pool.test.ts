@@ -50,6 +50,8 @@ describe("SlabPool", () => {
     }
     for (const { bytes, handle } of live.values()) pool.release(handle, bytes.length)
     pool.compact(unlimited, () => expect.unreachable())
+    expect(pool.stats().heldBytes).toBe(pool.stats().warmBytes)
+    pool.trim()
     expect(pool.stats()).toMatchObject({ payloadBytes: 0, slotBytes: 0, heldBytes: 0, slabs: 0, metadataBytes: 0 })
   })
 
@@ -61,9 +63,12 @@ describe("SlabPool", () => {
     })
     const before = pool.stats()
     expect(before.slabs).toBe(100)
-    expect(pool.compact(4096 * 3, () => {})).toBe(0)
-    expect(pool.compact(4096 * 4, () => {})).toBe(65_536)
+    pool.compact(4096 * 3, () => {})
+    expect(pool.stats().slabs).toBe(100)
+    pool.compact(4096 * 4, () => {})
+    expect(pool.stats().slabs).toBe(99)
     pool.compact(unlimited, () => {})
+    pool.trim()
     const after = pool.stats()
     expect(after.slabs).toBe(25)
     expect(after.heldBytes).toBe(before.heldBytes / 4)
@@ -78,6 +83,23 @@ describe("SlabPool", () => {
     pool.release(handles[3]!, 4096)
     expect(pool.allocate(4096, 99)).toBe(handles[3])
     expect(pool.allocate(4096, 100)).toBe(-1)
+  })
+
+  it("keeps some empty slabs for any class, gives them back at its cap or when told to", () => {
+    const pool = new SlabPool(buffers, 4096, 16 * 4096)
+    const fill = (length: number) => Array.from({ length: 16 }, (_, owner) => pool.allocate(length, owner))
+    for (const handle of fill(4096)) pool.release(handle, 4096)
+    pool.compact(unlimited, () => {})
+    expect(pool.stats()).toMatchObject({ slabs: 0, heldBytes: 65_536, warmBytes: 65_536 })
+    // The slab is used again, by another class, and holds no more than before.
+    for (const handle of fill(2000)) pool.release(handle, 2000)
+    expect(pool.stats()).toMatchObject({ slabs: 1, heldBytes: 65_536, warmBytes: 0 })
+    pool.compact(unlimited, () => {})
+    expect(pool.trim()).toBe(65_536)
+    expect(pool.stats()).toMatchObject({ heldBytes: 0, warmBytes: 0 })
+    const [first] = fill(4096)
+    pool.release(first!, 4096)
+    expect(pool.allocate(64, 1)).toBe(-1)
   })
 })
 
@@ -129,6 +151,7 @@ describe("PayloadTable", () => {
     numbers.forEach((number, at) => expect(payloads.add(bytesOf(at), 0)).toBe(number))
     for (const number of [...numbers, ...numbers]) payloads.release(number)
     payloads.compact(unlimited)
+    pool.trim()
     expect(payloads.stats()).toMatchObject({ payloads: 0, duplicates: 0 })
     expect(pool.stats().heldBytes).toBe(0)
     // Numbers are used again.

@@ -63,6 +63,8 @@ export interface ArenaController {
 
 /** Restoring is never as regular as it was measured. */
 const restoreReserve = 1.25
+/** How often the pool gives back what it keeps for the next payloads. */
+const trimMs = 10_000
 
 class Loops implements ArenaController {
   readonly #arena: Arena
@@ -77,6 +79,7 @@ class Loops implements ArenaController {
   #restoreMs = 0
   #predictMs = 0
   #adaptedAtMs: Milliseconds
+  #trimmedAtMs: Milliseconds
   #demandMs: number
   #wake: (() => void) | undefined
 
@@ -97,6 +100,7 @@ class Loops implements ArenaController {
     }
     this.#compression = new CompressionLoop(arena, log, compressor)
     this.#adaptedAtMs = arena.now()
+    this.#trimmedAtMs = this.#adaptedAtMs
     this.#demandMs = arena.counters.demandMs
     this.#follow()
   }
@@ -141,6 +145,7 @@ class Loops implements ArenaController {
     this.#follow()
     this.#observe()
     this.#adapt()
+    this.#trim()
     return Effect.sleep(this.#settings.hotnessTickMs)
   }).pipe(Effect.forever)
 
@@ -211,6 +216,13 @@ class Loops implements ArenaController {
     if (adapted === undefined) return
     this.#coldMs = adapted.coldMs
     this.#log.add({ atMs: nowMs, loop: "hotness", reason: adapted.reason })
+  }
+
+  #trim(): void {
+    const nowMs = this.#arena.now()
+    if (nowMs - this.#trimmedAtMs < trimMs) return
+    this.#trimmedAtMs = nowMs
+    this.#arena.trim()
   }
 
   #plan(): void {

@@ -182,15 +182,17 @@ export class CompressionLoop {
   }
 
   #compact(nowMs: Milliseconds, { compactAbovePercent, compactBytes }: ControllerSettings): void {
-    const { heldBytes, slotBytes } = this.#arena.poolStats()
-    const lost = heldBytes - slotBytes
+    const { heldBytes, slotBytes, warmBytes } = this.#arena.poolStats()
+    const lost = heldBytes - slotBytes - warmBytes
     if (lost * 100 <= compactAbovePercent * heldBytes || lost < 2 ** 20) return
     const started = this.#arena.meter()
-    const given = this.#arena.compact(compactBytes)
+    const { slabsCompacted } = this.#arena.poolStats()
+    this.#arena.compact(compactBytes)
     this.#spend(this.#arena.meter() - started)
-    if (given === 0) return
+    const emptied = this.#arena.poolStats().slabsCompacted - slabsCompacted
+    if (emptied === 0) return
     const percent = ((100 * lost) / heldBytes).toFixed(0)
-    const reason = `${percent} % of the pool lay between slots, ${compactAbovePercent} % may: ${formatBytes(given)} given back`
+    const reason = `${percent} % of the pool lay between slots, ${compactAbovePercent} % may: ${emptied} slabs emptied`
     this.#log.add({ atMs: nowMs, loop: "compression", reason })
   }
 

@@ -26,8 +26,10 @@ export interface PoolStats {
   readonly payloadBytes: Bytes
   /** The slots they sit in. The difference is lost within slots. */
   readonly slotBytes: Bytes
-  /** What the pool has written to and not given back: what it costs. The difference is lost between slots. */
+  /** What the pool has written to and not given back: what it costs. The difference is lost between slots, or warm. */
   readonly heldBytes: Bytes
+  /** Of it, empty slabs that are kept for the next payloads: memory that is there already costs a third of new memory. */
+  readonly warmBytes: Bytes
   readonly slabs: number
   /** Its own bookkeeping. */
   readonly metadataBytes: Bytes
@@ -39,18 +41,25 @@ export interface PoolStats {
 /** Slabs reserved at a time. */
 export const extentSlabs = 64
 const slabObjectBytes = 120
+const defaultWarmBytes = 2 ** 23
 
 export class SlabPool {
   readonly #memory: OffHeapMemory
   readonly #classes: SizeClasses
+  readonly #mostWarmBytes: Bytes
   readonly #extents: Array<Reservation> = []
   readonly #slabs: Array<Slab | undefined> = []
   readonly #freeSlabs: Array<number> = []
+  /** Empty slabs whose memory has not been given back. */
+  readonly #warm: Array<number> = []
+  /** How far each slab has been written to since its memory was last given back. */
+  readonly #touched: Array<Bytes> = []
   /** By class: numbers of the slabs with room. */
   readonly #partial: ReadonlyArray<Array<number>>
   #payloadBytes = 0
   #slotBytes = 0
   #heldBytes = 0
+  #warmBytes = 0
   #slabCount = 0
   #ownerBytes = 0
   #slabsCompacted = 0
@@ -58,9 +67,10 @@ export class SlabPool {
   /** The pool may hold this much; may be changed at any time. */
   capBytes: Bytes
 
-  /** `largest`: the longest payload, a power of two. */
-  constructor(memory: OffHeapMemory, largest: Bytes, capBytes: Bytes) {
+  /** `largest`: the longest payload, a power of two. `mostWarmBytes`: what may be kept of empty slabs. */
+  constructor(memory: OffHeapMemory, largest: Bytes, capBytes: Bytes, mostWarmBytes = defaultWarmBytes) {
     this.#memory = memory
+    this.#mostWarmBytes = mostWarmBytes
     this.#classes = sizeClasses(largest)
     this.#partial = this.#classes.sizes.map(() => [])
     this.capBytes = capBytes
@@ -76,11 +86,10 @@ export class SlabPool {
     const partial = this.#partial[group]!
     const size = this.#classes.sizes[group]!
     const known = partial.at(-1)
-    const needsFresh = known === undefined || this.#slabs[known]!.free === this.#slabs[known]!.slots
-    if (needsFresh && this.#heldBytes + size > this.capBytes) return -1
+    if (this.#grows(known, size) && this.#heldBytes + size > this.capBytes && !this.#makeRoom(size)) return -1
     const number = known ?? this.#addSlab(group)
     const slab = this.#slabs[number]!
-    const slot = this.#takeSlot(slab, owner)
+    const slot = this.#takeSlot(number, slab, owner)
     if (slab.live === slab.slots) this.#dropPartial(slab)
     this.#payloadBytes += length
     this.#slotBytes += size
@@ -109,11 +118,11 @@ export class SlabPool {
   }
 
   /**
-   * Empties slabs whose payloads fit into others of their class, sparsest first, and gives back those that are empty, until `budgetBytes` have
-   * been moved. `moved` is told of each payload that has a new handle. Gives the bytes given back.
+   * Empties slabs whose payloads fit into others of their class, sparsest first, until `budgetBytes` have been moved; gives back those that are
+   * empty, but a few that are kept for what comes next (`trim` gives them back too). `moved` is told of each payload that has a new handle. Gives the bytes freed either way.
    */
   compact(budgetBytes: Bytes, moved: (owner: number, handle: number) => void): Bytes {
-    const before = this.#heldBytes
+    const before = this.#heldBytes - this.#warmBytes
     let budget = budgetBytes
     for (const partial of this.#partial) {
       while (partial.length > 0) {
@@ -129,7 +138,16 @@ export class SlabPool {
         this.#dropSlab(sparsest, slab)
       }
     }
-    return before - this.#heldBytes
+    return before - (this.#heldBytes - this.#warmBytes)
+  }
+
+  /** Gives back the empty slabs that were kept. Gives how much that was. */
+  trim(): Bytes {
+    const given = this.#warmBytes
+    for (const number of this.#warm) this.#giveBack(number)
+    this.#warm.length = 0
+    this.#warmBytes = 0
+    return given
   }
 
   stats(): PoolStats {
@@ -137,6 +155,7 @@ export class SlabPool {
       payloadBytes: this.#payloadBytes,
       slotBytes: this.#slotBytes,
       heldBytes: this.#heldBytes,
+      warmBytes: this.#warmBytes,
       slabs: this.#slabCount,
       metadataBytes: this.#ownerBytes + this.#slabCount * slabObjectBytes,
       slabsCompacted: this.#slabsCompacted,
@@ -159,12 +178,27 @@ export class SlabPool {
     return slab.fresh - slab.live
   }
 
+  /** Whether a slot in that slab, or in a new one, is memory that is not there yet. */
+  #grows(known: number | undefined, size: Bytes): boolean {
+    if (known === undefined) return this.#warm.length === 0
+    const { free, fresh, slots } = this.#slabs[known]!
+    return free === slots && (fresh + 1) * size > this.#touched[known]!
+  }
+
+  /** At the cap, what is only kept goes first. */
+  #makeRoom(bytes: Bytes): boolean {
+    return this.trim() > 0 && this.#heldBytes + bytes <= this.capBytes
+  }
+
   #addSlab(group: number): number {
-    let number = this.#freeSlabs.pop()
+    let number = this.#warm.pop()
+    if (number === undefined) number = this.#freeSlabs.pop()
+    else this.#warmBytes -= this.#touched[number]!
     if (number === undefined) {
       number = this.#extents.length * extentSlabs
       this.#extents.push(this.#memory.reserve(this.#classes.slabBytes, extentSlabs))
       for (let other = number + extentSlabs - 1; other > number; other--) this.#freeSlabs.push(other)
+      for (let other = number; other < number + extentSlabs; other++) this.#touched[other] = 0
     }
     const slots = this.#classes.slots[group]!
     const slab: Slab = {
@@ -183,12 +217,16 @@ export class SlabPool {
     return number
   }
 
-  #takeSlot(slab: Slab, owner: number): number {
+  #takeSlot(number: number, slab: Slab, owner: number): number {
     let slot = slab.free
     if (slot < slab.slots) slab.free = -1 - slab.owners[slot]!
     else {
       slot = slab.fresh++
-      this.#heldBytes += slab.size
+      const grown = slab.fresh * slab.size - this.#touched[number]!
+      if (grown > 0) {
+        this.#heldBytes += grown
+        this.#touched[number]! += grown
+      }
     }
     slab.owners[slot] = owner
     slab.live++
@@ -214,12 +252,19 @@ export class SlabPool {
 
   #dropSlab(number: number, slab: Slab): void {
     this.#dropPartial(slab)
-    this.#extents[Math.floor(number / extentSlabs)]!.release(number % extentSlabs)
     this.#slabs[number] = undefined
-    this.#freeSlabs.push(number)
     this.#slabCount--
     this.#ownerBytes -= slab.owners.byteLength
-    this.#heldBytes -= slab.fresh * slab.size
+    if (this.#warmBytes + this.#touched[number]! > this.#mostWarmBytes) return this.#giveBack(number)
+    this.#warm.push(number)
+    this.#warmBytes += this.#touched[number]!
+  }
+
+  #giveBack(number: number): void {
+    this.#extents[Math.floor(number / extentSlabs)]!.release(number % extentSlabs)
+    this.#freeSlabs.push(number)
+    this.#heldBytes -= this.#touched[number]!
+    this.#touched[number] = 0
   }
 
   #empty(number: number, slab: Slab, moved: (owner: number, handle: number) => void): void {
@@ -229,7 +274,7 @@ export class SlabPool {
       if (owner < 0) continue
       const target = this.#partial[slab.group]!.find((other) => other !== number && this.#usedRoom(this.#slabs[other]!) > 0)!
       const to = this.#slabs[target]!
-      const place = this.#takeSlot(to, owner)
+      const place = this.#takeSlot(target, to, owner)
       this.#unit(target).set(from.subarray(slot * slab.size, (slot + 1) * slab.size), place * slab.size)
       if (to.live === to.slots) this.#dropPartial(to)
       moved(owner, target * mostSlots + place)

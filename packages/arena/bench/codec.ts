@@ -1,0 +1,227 @@
+/**
+ * What the arena adds to its codec. Run: `node bench/codec.ts [codecs|throughput|demand|incompressible] [--mib N]`, all of them by default.
+ * codecs: ratio and speed of each, by chunk size, on three kinds of data: what the default was chosen by. throughput: compressing through the
+ * arena as a share of the bare codec's, interleaved. demand: p99 of reading a compressed chunk against decompressing alone. incompressible: CPU
+ * at rest of a controller over noise (1 GiB by default).
+ */
+import { Effect } from "effect"
+import { readSync, openSync, statSync } from "node:fs"
+import { Arena, type Codec, controlArena, findPredictor, loadCodec, loadMemory } from "../src/index.ts"
+import { makeBytes, random } from "../test/support/data.ts"
+
+const [which = "all"] = process.argv.slice(2).filter((word) => !word.startsWith("--") && !/^\d+$/.test(word))
+const noiseMiB = Number(process.argv[process.argv.indexOf("--mib") + 1] || 1024) || 1024
+const memory = await loadMemory()
+const mib = 2 ** 20
+const rounds = 5
+
+const json = (bytes: number): Uint8Array => {
+  const source = random(5)
+  const rows: Array<string> = []
+  for (let length = 0; length < bytes; length += rows.at(-1)!.length) {
+    const id = source.below(1e6)
+    rows.push(
+      JSON.stringify({
+        id,
+        name: `user-${id.toString(36)}`,
+        at: 1.7e12 + source.below(1e9),
+        tags: ["a", "b", "c"].slice(source.below(3)),
+        score: source.below(1e4) / 100
+      })
+    )
+  }
+  return Buffer.from(rows.join("\n")).subarray(0, bytes)
+}
+
+/** A piece of the middle of this program's binary. */
+const binary = (bytes: number): Uint8Array => {
+  const piece = new Uint8Array(bytes)
+  readSync(openSync(process.execPath, "r"), piece, 0, bytes, Math.floor(statSync(process.execPath).size / 3))
+  return piece
+}
+
+const dataSets = { json: json(8 * mib), records: makeBytes("records", 8 * mib, random(2)), binary: binary(8 * mib) }
+/** What the other parts use: some of each. */
+const mixed = Buffer.concat(Object.values(dataSets))
+
+/** CPU time of this thread. */
+const cpuMs = (): number => {
+  const { system, user } = process.threadCpuUsage()
+  return (system + user) / 1000
+}
+
+const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
+const percentile = (values: ReadonlyArray<number>, share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1]!
+const line = (...cells: ReadonlyArray<string | number>): void =>
+  console.log(
+    cells
+      .map((cell, at) =>
+        String(cell)
+          .padStart(at === 0 ? 0 : 12)
+          .padEnd(12)
+      )
+      .join("")
+  )
+
+const codecs = async (): Promise<void> => {
+  line("data", "chunk KiB", "codec", "ratio", "MB/s in", "MB/s out", "fair_score")
+  const loaded = await Promise.all(
+    ["lz4-native", "lz4-wasm", "zstd--5", "zstd-1", "zstd"].map((name) => loadCodec(name).catch(() => undefined))
+  )
+  for (const [name, data] of Object.entries(dataSets)) {
+    for (const chunkBytes of [4096, 65_536, 262_144])
+      for (const codec of loaded) if (codec !== undefined) measure(name, data, chunkBytes, codec)
+  }
+}
+
+const measure = (name: string, data: Uint8Array, chunkBytes: number, codec: Codec): void => {
+  const target = new Uint8Array(chunkBytes * 2)
+  const back = new Uint8Array(chunkBytes)
+  let [inMs, outMs, kept, chunks] = [Infinity, Infinity, 0, 0]
+  for (let round = 0; round < 3; round++) {
+    let [roundIn, roundOut] = [0, 0]
+    kept = 0
+    chunks = 0
+    for (let at = 0; at + chunkBytes <= 4 * mib; at += chunkBytes, chunks++) {
+      const source = data.subarray(at, at + chunkBytes)
+      const started = performance.now()
+      const length = codec.compress(source, target)
+      const compressed = performance.now()
+      codec.decompress(target.subarray(0, length), back)
+      roundOut += performance.now() - compressed
+      roundIn += compressed - started
+      kept += Math.min(length, chunkBytes)
+    }
+    inMs = Math.min(inMs, roundIn)
+    outMs = Math.min(outMs, roundOut)
+  }
+  const bytes = chunks * chunkBytes
+  // The prototype's definition, which it never computed: bytes saved per millisecond of both ways.
+  const fair = ((bytes - kept) / (inMs + outMs)).toFixed(0)
+  line(
+    name,
+    chunkBytes / 1024,
+    codec.name,
+    (bytes / kept).toFixed(2),
+    (bytes / inMs / 1000).toFixed(0),
+    (bytes / outMs / 1000).toFixed(0),
+    fair
+  )
+}
+
+const throughput = async (): Promise<void> => {
+  line("chunk KiB", "codec", "bare MB/s", "arena MB/s", "share %")
+  for (const codecName of ["lz4", "lz4-wasm"]) {
+    for (const chunkBytes of [4096, 16_384, 65_536, 262_144]) {
+      const codec = await loadCodec(codecName)
+      const arena = await Arena.open({ memory, chunkBytes, codec })
+      const region = arena.region(mixed.length)
+      const target = new Uint8Array(arena.keepRawAboveBytes)
+      const bare: Array<number> = []
+      const through: Array<number> = []
+      for (let round = 0; round < rounds; round++) {
+        region.write(0, mixed)
+        // In turns, so that whatever else the machine does falls on both; and CPU time, so that waiting for a core does not count.
+        let [bareMs, arenaMs] = [0, 0]
+        const batch = Math.max(1, (2 * mib) / chunkBytes)
+        for (let first = 0; first < region.chunks; first += batch) {
+          const end = Math.min(region.chunks, first + batch)
+          const started = cpuMs()
+          for (let chunk = first; chunk < end; chunk++) codec.compress(mixed.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes), target)
+          const between = cpuMs()
+          for (let chunk = first; chunk < end; chunk++) region.compress(chunk)
+          arenaMs += cpuMs() - between
+          bareMs += between - started
+        }
+        bare.push(mixed.length / bareMs / 1000)
+        through.push(mixed.length / arenaMs / 1000)
+      }
+      const share = median(through.map((speed, at) => (100 * speed) / bare[at]!))
+      line(chunkBytes / 1024, codec.name, median(bare).toFixed(0), median(through).toFixed(0), share.toFixed(1))
+      arena.close()
+    }
+  }
+}
+
+const demand = async (): Promise<void> => {
+  line("chunk KiB", "codec", "bare p50 µs", "p99 µs", "read p50 µs", "p99 µs", "p99 ratio")
+  for (const codecName of ["lz4", "lz4-wasm"]) {
+    for (const chunkBytes of [4096, 65_536, 262_144]) {
+      const codec = await loadCodec(codecName)
+      const arena = await Arena.open({ memory, chunkBytes, codec })
+      const region = arena.region(mixed.length)
+      const out = new Uint8Array(chunkBytes)
+      const target = new Uint8Array(chunkBytes * 2)
+      const few = new Uint8Array(64)
+      const bare: Array<number> = []
+      const read: Array<number> = []
+      const source = random(3)
+      for (let round = 0; round < rounds; round++) {
+        region.write(0, mixed)
+        for (let chunk = 0; chunk < region.chunks; chunk++) region.compress(chunk)
+        for (let i = 0; i < region.chunks; i++) {
+          const chunk = source.below(region.chunks)
+          if (region.state(chunk) !== "compressed") continue
+          const length = codec.compress(mixed.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes), target)
+          const compressed = target.slice(0, length)
+          const started = performance.now()
+          codec.decompress(compressed, out)
+          const between = performance.now()
+          region.readInto(chunk * chunkBytes, few)
+          read.push((performance.now() - between) * 1000)
+          bare.push((between - started) * 1000)
+        }
+      }
+      const figures = [percentile(bare, 0.5), percentile(bare, 0.99), percentile(read, 0.5), percentile(read, 0.99)]
+      line(chunkBytes / 1024, codec.name, ...figures.map((us) => us.toFixed(1)), (figures[3]! / figures[1]!).toFixed(2))
+      arena.close()
+    }
+  }
+}
+
+const cpuPercentOver = async (seconds: number): Promise<number> => {
+  const before = process.cpuUsage()
+  const started = performance.now()
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+  const { system, user } = process.cpuUsage(before)
+  return (user + system) / 10 / (performance.now() - started)
+}
+
+const incompressible = async (): Promise<void> => {
+  line("MiB", "chunk KiB", "first look s", "tried once", "at rest CPU %", "of it idle %")
+  const idle = await cpuPercentOver(5)
+  const noise = makeBytes("noise", 16 * mib, random(1))
+  for (const chunkBytes of [65_536, 4096]) {
+    const arena = await Arena.open({ memory, chunkBytes })
+    const region = arena.region(noiseMiB * mib)
+    // No two chunks alike: else they would be duplicates of one that is kept raw all the same.
+    for (let at = 0; at < region.bytes; at += noise.length) region.write(at, noise.subarray(0, Math.min(noise.length, region.bytes - at)))
+    const settings = { coldMs: 500, cpuPercent: 50 }
+    const program = Effect.gen(function* () {
+      yield* controlArena(arena, { predictor: findPredictor("tournament")!, settings })
+      const started = performance.now()
+      while (arena.counters.incompressible < region.chunks) yield* Effect.sleep(50)
+      const firstMs = performance.now() - started
+      yield* Effect.sleep(1000)
+      const percent = yield* Effect.promise(() => cpuPercentOver(10))
+      line(
+        noiseMiB,
+        chunkBytes / 1024,
+        (firstMs / 1000).toFixed(1),
+        arena.counters.incompressible === region.chunks ? "yes" : "no",
+        percent.toFixed(2),
+        idle.toFixed(2)
+      )
+    })
+    await Effect.runPromise(Effect.scoped(program))
+    arena.close()
+  }
+}
+
+const parts = { codecs, throughput, demand, incompressible }
+for (const [name, part] of Object.entries(parts)) {
+  if (which !== "all" && which !== name) continue
+  console.log(`\n${name} (memory: ${memory.kind})`)
+  await part()
+}
