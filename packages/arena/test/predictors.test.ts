@@ -150,8 +150,9 @@ describe("periodic", () => {
     expect(said).toHaveLength(1)
     expect(said[0]!.atMs).toBeCloseTo(2000)
     expect(said[0]!.stepMs).toBeCloseTo(0.1)
-    expect(said[0]!.spreadMs).toBeCloseTo(5)
-    expect(said[0]!.confidence).toBeCloseTo(0.75)
+    // Three gaps without deviation, and one as if off by a tenth: 2.5 * 500 * 0.1 / 4.
+    expect(said[0]!.spreadMs).toBeCloseTo(31.25)
+    expect(said[0]!.confidence).toBeCloseTo(0.75 * 0.975)
     expect(predictor.explain()).toBe("50 of 100 chunks every 500 ms ± 0 ms")
   })
 
@@ -187,6 +188,21 @@ describe("periodic", () => {
     expect(predictor.predict(3200, 200)[0]!.atMs).toBeCloseTo(3300)
     burst(predictor, 3600, [3])
     expect(predictor.predict(4000, 500)[0]!.atMs).toBeCloseTo(4400)
+  })
+
+  it("a touch between two beats does not move the beat", () => {
+    const predictor = periodic.make(region(10))
+    for (const atMs of [0, 500, 1000, 1500]) burst(predictor, atMs, [3])
+    predictor.observe(3, 1830, false)
+    expect(predictor.predict(1850, 200)[0]!.atMs).toBeCloseTo(2000)
+    burst(predictor, 2000, [3])
+    expect(predictor.predict(2400, 200)[0]!.atMs).toBeCloseTo(2500)
+  })
+
+  it("a period that grows shorter is followed after two short gaps", () => {
+    const predictor = periodic.make(region(10))
+    for (const atMs of [0, 1000, 2000, 3000, 3400, 3800]) burst(predictor, atMs, [3])
+    expect(predictor.predict(4100, 200)[0]!.atMs).toBeCloseTo(4200)
   })
 
   it("declines what comes at random", () => {

@@ -1,8 +1,8 @@
 /**
  * Bursts: each cluster of chunks (at most 1024) learns the time from one start of its use to the next, where a start is a touch after a pause of at
  * least the cold age. What comes round regularly is predicted for its next start, with a spread of 2.5 mean deviations, so that jitter is met by
- * being early. Two gaps that agree with each other but not with the mean are a new period; a single odd one is let pass, a skipped beat or two are
- * waited for. Does not see patterns of several unequal gaps. Mean and deviation: as TCP's round-trip times (RFC 6298).
+ * being early. Two gaps that agree with each other but not with the mean are a new period; a single odd one is let pass, and a touch in between does
+ * not move the beat; a skipped beat or two are waited for. Does not see patterns of several unequal gaps. Mean and deviation: as TCP's round-trip times (RFC 6298).
  */
 import { Clusters } from "./clusters.ts"
 import { type Draft, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
@@ -26,7 +26,7 @@ class Periodic implements Predictor {
   readonly #startMs: Float64Array
   readonly #periodMs: Float32Array
   readonly #deviationMs: Float32Array
-  /** The last gap that did not fit, 0 if the last one did. */
+  /** The last gap that did not fit, 0 if the last one did; negative if it was too long, and the beat was counted from its end. */
   readonly #oddMs: Float32Array
   readonly #gaps: Uint8Array
   /** The share of gaps in the whole region that were as expected, lately: how far to believe a cluster of which little is known. */
@@ -52,8 +52,7 @@ class Periodic implements Predictor {
     const lastMs = this.#lastMs[cluster]!
     // NaN before the first touch: that one is a start too, but ends no gap.
     if (!(atMs - lastMs < this.#region.coldMs)) {
-      if (atMs >= lastMs) this.#learn(cluster, atMs - this.#startMs[cluster]!)
-      this.#startMs[cluster] = atMs
+      if (!(atMs >= lastMs) || this.#learn(cluster, atMs - this.#startMs[cluster]!)) this.#startMs[cluster] = atMs
       this.#clusters.visit(cluster)
       const dueMs = this.#earliest(cluster)
       if (dueMs < this.#nothingBeforeMs) this.#nothingBeforeMs = dueMs
@@ -106,42 +105,54 @@ class Periodic implements Predictor {
     return `${chunks} of ${this.#region.chunks} chunks every ${group.periodMs.toFixed(0)} ms ± ${group.deviationMs.toFixed(0)} ms`
   }
 
-  #learn(cluster: number, gapMs: number): void {
+  /** A start. Returns whether the next beat is counted from it. */
+  #learn(cluster: number, gapMs: number): boolean {
     const gaps = this.#gaps[cluster]!
     const periodMs = this.#periodMs[cluster]!
     if (gaps === 0) return this.#set(cluster, gapMs, 0, 1)
-    const oddMs = this.#oddMs[cluster]!
-    const isExpected = this.#isRegular(cluster) && Math.abs(gapMs - periodMs) <= this.#spread(cluster)
-    this.#trust += ((isExpected ? 1 : 0) - this.#trust) / 256
-    if (gaps >= 2 && Math.abs(gapMs - periodMs) > Math.max(this.#spread(cluster), same * periodMs)) {
-      if (oddMs > 0 && Math.abs(gapMs - oddMs) <= same * oddMs) this.#set(cluster, (gapMs + oddMs) / 2, Math.abs(gapMs - oddMs) / 2, 2)
-      else {
-        this.#oddMs[cluster] = gapMs
-        // What does not fit lowers the trust, until it fits again; a skipped beat does not.
-        const beats = Math.round(gapMs / periodMs)
-        const isSkipped = beats >= 2 && beats <= patience + 1 && Math.abs(gapMs / beats - periodMs) <= same * periodMs
-        if (!isSkipped && oddMs > 0) this.#set(cluster, gapMs, regular * gapMs, 1)
-      }
-      return
-    }
     const offMs = gapMs - periodMs
+    const isExpected = this.#isRegular(cluster) && Math.abs(offMs) <= this.#spread(cluster)
+    this.#trust += ((isExpected ? 1 : 0) - this.#trust) / 256
+    if (gaps > 1 && Math.abs(offMs) > Math.max(this.#spread(cluster), same * periodMs)) return this.#odd(cluster, gapMs)
     const deviationMs = this.#deviationMs[cluster]!
-    this.#periodMs[cluster] = periodMs + offMs * Math.max(1 / 4, 1 / (gaps + 1))
-    this.#deviationMs[cluster] = deviationMs + (Math.abs(offMs) - deviationMs) * Math.max(1 / 4, 1 / gaps)
+    this.#periodMs[cluster] = periodMs + offMs * Math.max(1 / 8, 1 / (gaps + 1))
+    this.#deviationMs[cluster] = deviationMs + (Math.abs(offMs) - deviationMs) * Math.max(1 / 8, 1 / gaps)
     this.#oddMs[cluster] = 0
     if (gaps < 255) this.#gaps[cluster] = gaps + 1
+    return true
   }
 
-  #set(cluster: number, periodMs: number, deviationMs: number, gaps: number): void {
+  /** A start that came at the wrong time: a new period if it agrees with the one before it, else noise, which costs a little confidence. */
+  #odd(cluster: number, gapMs: number): boolean {
+    const periodMs = this.#periodMs[cluster]!
+    const oddMs = this.#oddMs[cluster]!
+    // Of early starts the beat goes on from the last good one: this one came so long after the last odd one.
+    const sinceMs = oddMs > 0 ? gapMs - oddMs : gapMs
+    const before = Math.abs(oddMs)
+    if (before > 0 && Math.abs(sinceMs - before) <= same * before) {
+      const newMs = (sinceMs + before) / 2
+      const jumpMs = Math.abs(newMs - periodMs)
+      // A small step may be jitter that is larger than it seemed.
+      return this.#set(cluster, newMs, Math.max(Math.abs(sinceMs - before), jumpMs < 0.35 * periodMs ? jumpMs : 0) / 2, 2)
+    }
+    this.#gaps[cluster]! -= 1
+    const isEarly = gapMs < periodMs
+    this.#oddMs[cluster] = isEarly ? gapMs : -sinceMs
+    return !isEarly
+  }
+
+  #set(cluster: number, periodMs: number, deviationMs: number, gaps: number): true {
     this.#periodMs[cluster] = periodMs
     this.#deviationMs[cluster] = deviationMs
     this.#oddMs[cluster] = 0
     this.#gaps[cluster] = gaps
+    return true
   }
 
   #relativeDeviation(cluster: number): number {
-    // Of one gap the deviation is unknown: it may be as large as just counts as regular, halved.
-    return this.#gaps[cluster] === 1 ? regular / 2 : this.#deviationMs[cluster]! / this.#periodMs[cluster]!
+    // What is known of few gaps is little: as if one more had been off by a tenth.
+    const gaps = this.#gaps[cluster]!
+    return ((gaps * this.#deviationMs[cluster]!) / this.#periodMs[cluster]! + 0.1) / (gaps + 1)
   }
 
   #isRegular(cluster: number): boolean {

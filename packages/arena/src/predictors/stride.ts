@@ -38,13 +38,19 @@ class Streams implements Predictor {
   readonly observe = (chunk: number, atMs: number): void => {
     if (chunk === this.#lastChunk || !(chunk >= 0 && chunk < this.#region.chunks)) return
     this.#lastChunk = chunk
+    let seen = false
+    let skipping = -1
     for (let s = 0; s < this.#streams; s++) {
       const distance = chunk - this.#last[s]!
-      if (distance === 0) return
       const stride = this.#stride[s]!
-      if (distance === stride || distance === 2 * stride) return this.#advance(s, chunk, atMs, distance === stride ? 1 : 2)
+      if (distance === stride) return this.#advance(s, chunk, atMs, 1)
+      if (distance === 0) seen = true
+      else if (distance === 2 * stride) skipping = s
     }
-    this.#unexplained(chunk, atMs)
+    // A stream that was here before, or that skips a step, comes after one that goes on: two on one path would take turns.
+    if (seen) return
+    if (skipping >= 0) this.#advance(skipping, chunk, atMs, 2)
+    else this.#unexplained(chunk, atMs)
   }
 
   readonly predict = (nowMs: number, horizonMs: number): ReadonlyArray<Prediction> => {
@@ -87,6 +93,14 @@ class Streams implements Predictor {
     this.#paceMs[s]! += offMs / 8
     this.#deviationMs[s]! += (Math.abs(offMs) - this.#deviationMs[s]!) / 8
     this.#lastMs[s] = atMs
+    if (fitting(this.#region, chunk + this.#stride[s]!, 1, 1) === 0) this.#end(s)
+  }
+
+  /** Past the region's end: its place is the next to be taken, and no touch is near it. */
+  #end(s: number): void {
+    this.#steps[s] = 0
+    this.#last[s] = -(2 ** 30)
+    this.#lastMs[s] = Number.NEGATIVE_INFINITY
   }
 
   #unexplained(chunk: number, atMs: number): void {
@@ -115,10 +129,8 @@ class Streams implements Predictor {
 
   #begin(chunk: number, stride: number, atMs: number, paceMs: number): void {
     let s = 0
-    if (this.#streams < mostStreams) s = this.#streams++
-    else {
-      for (let i = 1; i < mostStreams; i++) if (this.#lastMs[i]! < this.#lastMs[s]!) s = i
-    }
+    for (let i = 1; i < this.#streams; i++) if (this.#lastMs[i]! < this.#lastMs[s]!) s = i
+    if (this.#streams < mostStreams && (this.#streams === 0 || this.#steps[s] !== 0)) s = this.#streams++
     this.#last[s] = chunk
     this.#stride[s] = stride
     this.#steps[s] = 2
