@@ -282,6 +282,20 @@ describe("references", () => {
   })
 })
 
+it("what they say they hold is what they take", () => {
+  for (const kind of predictors) {
+    // What others leave behind is collected in between: the round in which nothing was counts.
+    const rounds = Array.from({ length: 5 }, () => {
+      const before = process.memoryUsage().arrayBuffers
+      const made = Array.from({ length: 4 }, () => kind.make(region(100_000)))
+      return { bytes: made[0]!.bytes, taken: (process.memoryUsage().arrayBuffers - before) / 4 }
+    })
+    const taken = Math.max(...rounds.map(({ taken }) => taken))
+    expect(rounds[0]!.bytes).toBeGreaterThanOrEqual(taken * 0.99)
+    expect(rounds[0]!.bytes).toBeLessThan(taken * 1.05 + 4096)
+  }
+})
+
 it("all are found by name", () => {
   expect(predictors.map(({ name }) => name)).toEqual([
     "tournament",

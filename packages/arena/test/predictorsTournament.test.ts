@@ -76,6 +76,7 @@ describe("choosing", () => {
     // Foresees a stream of one chunk a ms; past `until` it says nothing, past `lies` the wrong half of the region.
     make: () => ({
       name,
+      bytes: 0,
       observe: () => {},
       hint: () => {},
       explain: () => "",
@@ -149,6 +150,9 @@ describe("on any stream", () => {
         fc.property(stream, ({ chunks, coldMs, touches }) => {
           const region = { chunks, coldMs, restoreMs: 0.1 }
           const [one, two] = [kind.make(region), kind.make(region)]
+          const { bytes } = one
+          // Tables that do not grow: a few bytes for a chunk, and what is bounded whatever the region.
+          expect(bytes).toBeLessThanOrEqual(128 * 1024 + 128 * chunks)
           let nowMs = 0
           for (const { afterMs, chunk, hint, repeat, stride } of touches) {
             nowMs += afterMs
@@ -164,6 +168,7 @@ describe("on any stream", () => {
             const said = one.predict(nowMs, 200)
             expect(two.predict(nowMs, 200)).toEqual(said)
             if (kind.name !== "tournament") expect(one.predict(nowMs, 200)).toEqual(said)
+            expect(one.bytes).toBe(bytes)
             expect(said.length).toBeLessThanOrEqual(chunks)
             for (const { atMs, chunk, confidence, count, spreadMs, stepMs, stride } of said) {
               expect(Number.isInteger(chunk) && Number.isInteger(count) && count >= 1 && stride !== 0).toBe(true)

@@ -45,6 +45,8 @@ export interface Predictor {
    * on. It may name chunks that are not compressed, and says the same again when asked again: the owner knows what is already restored.
    */
   readonly predict: (nowMs: number, horizonMs: number) => ReadonlyArray<Prediction>
+  /** What it holds in tables, all of it from the start on: it does not grow. */
+  readonly bytes: number
   /** One line for people: what it believes now. */
   readonly explain: () => string
 }
@@ -68,6 +70,9 @@ export const fitting = (region: PredictedRegion, chunk: number, stride: number, 
   const room = stride > 0 ? Math.floor((region.chunks - 1 - chunk) / stride) : Math.floor(chunk / -stride)
   return Math.min(count, room + 1)
 }
+
+export const byteLength = (...tables: ReadonlyArray<{ readonly byteLength: number }>): number =>
+  tables.reduce((sum, table) => sum + table.byteLength, 0)
 
 /** Chunks that the predictions name, counting repetitions. */
 export const countChunks = (predictions: ReadonlyArray<Prediction>): number => predictions.reduce((sum, { count }) => sum + count, 0)

@@ -104,6 +104,10 @@ export class LastTouches {
     this.open = new Uint8Array(this.sample.slots)
   }
 
+  get byteLength(): number {
+    return this.lastMs.byteLength + this.open.byteLength
+  }
+
   /** From the first observation on, everything that is not touched grows cold. */
   begin(atMs: number): void {
     if (this.#hasBegun) return
@@ -145,6 +149,10 @@ export class Score {
     this.#options = options
     this.#readyMs = new Float64Array(touched.sample.slots)
     this.#keptUntilMs = new Float64Array(touched.sample.slots)
+  }
+
+  get byteLength(): number {
+    return this.#readyMs.byteLength + this.#keptUntilMs.byteLength
   }
 
   /** A judged chunk is touched, when it `needed` a restore or has an open prediction; other touches tell nothing. */

@@ -5,7 +5,7 @@
  * Source: the idea of block correlation, Li et al., "C-Miner" (FAST 2004), without its mining: counted online.
  */
 import { Clusters } from "./clusters.ts"
-import { nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { byteLength, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 const mostClusters = 512
 const followers = 6
@@ -78,6 +78,20 @@ class Association implements Predictor {
       }
     }
     return found.length === 0 ? nothing : found.toSorted((a, b) => a.atMs - b.atMs)
+  }
+
+  get bytes(): number {
+    return byteLength(
+      this.#clusters,
+      this.#lastMs,
+      this.#wakings,
+      this.#follower,
+      this.#counts,
+      this.#afterMs,
+      this.#recent,
+      this.#recentMs,
+      this.#answered
+    )
   }
 
   readonly explain = (): string => {

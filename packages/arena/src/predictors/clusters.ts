@@ -24,6 +24,10 @@ export class Clusters {
     this.#seen = new Uint8Array(chunks)
   }
 
+  get byteLength(): number {
+    return this.#visits.byteLength + this.#seen.byteLength
+  }
+
   visit(cluster: number): void {
     this.#visits[cluster]!++
     // A counter of 8 bits comes round: marks that have not moved for as long are forgotten in time.

@@ -3,7 +3,7 @@
  * pointer chases in an order that repeats. One history for the whole region: touches of unrelated streams in between break it (`stride`, `association`).
  * Source: Nesbit and Smith, "Data Cache Prefetching Using a Global History Buffer" (HPCA 2004); Shevgoor et al., VLDP (MICRO 2015).
  */
-import { type Draft, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { byteLength, type Draft, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 const furthest = 64
 const surest = 7
@@ -20,6 +20,10 @@ class DeltaTable {
     this.#context = new Int32Array(entries)
     this.#next = new Int32Array(entries)
     this.#sure = new Uint8Array(entries)
+  }
+
+  get byteLength(): number {
+    return this.#context.byteLength + this.#next.byteLength + this.#sure.byteLength
   }
 
   learn(context: number, next: number): void {
@@ -141,6 +145,10 @@ class DeltaCorrelation implements Predictor {
       atMs += this.#paceMs
     }
     return found
+  }
+
+  get bytes(): number {
+    return byteLength(this.#two, this.#three)
   }
 
   readonly explain = (): string =>

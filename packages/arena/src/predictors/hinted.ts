@@ -3,7 +3,7 @@
  * earlier hints had. An active time ends with a pause of the cold age of the whole region. Hints that nothing followed lower the confidence.
  * Knows nothing of order: the chunks come in address order at one moment.
  */
-import { nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { byteLength, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 /** A hint that nothing follows for this long was wrong. */
 const forgottenMs = 10_000
@@ -54,6 +54,10 @@ class Hinted implements Predictor {
       found.push({ ...when, chunk: first, count: chunk - first + 1 })
     }
     return found
+  }
+
+  get bytes(): number {
+    return byteLength(this.#used)
   }
 
   readonly explain = (): string =>

@@ -4,7 +4,7 @@
  * Source: Joseph and Grunwald, "Prefetching using Markov Predictors" (ISCA 1997).
  */
 import { Clusters } from "./clusters.ts"
-import { nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { byteLength, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 const successors = 4
 const mostClusters = 256
@@ -53,6 +53,10 @@ class Markov implements Predictor {
     const found: Array<Prediction> = []
     this.#follow(found, this.#current, this.#enteredMs, 1, steps, nowMs, nowMs + horizonMs)
     return found.length === 0 ? nothing : found.toSorted((a, b) => a.atMs - b.atMs)
+  }
+
+  get bytes(): number {
+    return byteLength(this.#clusters, this.#next, this.#counts, this.#afterMs, this.#totals)
   }
 
   readonly explain = (): string => {

@@ -5,7 +5,7 @@
  * not move the beat; a skipped beat or two are waited for. Does not see patterns of several unequal gaps. Mean and deviation: as TCP's round-trip times (RFC 6298).
  */
 import { Clusters } from "./clusters.ts"
-import { type Draft, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { byteLength, type Draft, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 const mostClusters = 1024
 /** Mean deviation over period above which nothing is regular; of Poisson arrivals it is 0.74. */
@@ -85,6 +85,10 @@ class Periodic implements Predictor {
     }
     this.#nothingBeforeMs = soonestMs
     return found.toSorted((a, b) => a.atMs - b.atMs)
+  }
+
+  get bytes(): number {
+    return byteLength(this.#clusters, this.#lastMs, this.#startMs, this.#periodMs, this.#deviationMs, this.#oddMs, this.#gaps)
   }
 
   readonly explain = (): string => {

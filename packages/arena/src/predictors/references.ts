@@ -7,7 +7,7 @@ import { fitting, nothing, type PredictedRegion, type Prediction, type Predictor
 export const none: PredictorKind = {
   name: "none",
   summary: "Predicts nothing: every restore is on demand.",
-  make: () => ({ name: "none", observe: () => {}, hint: () => {}, predict: () => nothing, explain: () => "predicts nothing" })
+  make: () => ({ name: "none", bytes: 0, observe: () => {}, hint: () => {}, predict: () => nothing, explain: () => "predicts nothing" })
 }
 
 /** After every touch, the `k` chunks behind it; when, it does not know: within a cold age. */
@@ -19,6 +19,7 @@ export const nextK = (k = 4): PredictorKind => ({
     let lastAtMs = 0
     return {
       name: "next-k",
+      bytes: 16,
       observe: (chunk, atMs) => {
         if (!(chunk >= 0 && chunk < region.chunks)) return
         last = chunk
@@ -53,6 +54,8 @@ class Oracle implements Predictor {
   readonly name = "oracle"
   readonly hint = () => {}
   readonly observe = () => {}
+  /** The future itself, which is not counted: no arena has it. */
+  readonly bytes = 0
   readonly #chunks: Array<number> = []
   readonly #timesMs: Array<number> = []
   #next = 0

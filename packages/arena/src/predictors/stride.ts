@@ -3,7 +3,7 @@
  * A stream is found when three unexplained touches of the last 16 lie at equal distances, and believed from the fourth on. It looks no further
  * ahead than twice its length so far, as kernel readahead grows its window. One skipped step is forgiven; steps that vary are `delta`'s.
  */
-import { fitting, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { byteLength, fitting, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 
 const mostStreams = 16
 /** A power of two. */
@@ -72,6 +72,20 @@ class Streams implements Predictor {
       found.push({ chunk, stride, count, atMs, stepMs: paceMs, spreadMs: this.#deviationMs[s]!, confidence: steps / (steps + 1) })
     }
     return found === undefined ? nothing : found.toSorted((a, b) => a.atMs - b.atMs)
+  }
+
+  get bytes(): number {
+    return byteLength(
+      this.#last,
+      this.#stride,
+      this.#steps,
+      this.#lastMs,
+      this.#paceMs,
+      this.#deviationMs,
+      this.#chunk,
+      this.#atMs,
+      this.#lowBits
+    )
   }
 
   readonly explain = (): string => {

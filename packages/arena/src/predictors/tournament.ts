@@ -4,7 +4,7 @@
  * The scores are those of the moments at which it is asked, so it must be asked regularly (on every tick, and after a restore on demand), also while
  * it declines. One winner speaks at a time: predictions are not mixed.
  */
-import { nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { byteLength, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 import { LastTouches, Score, scoreTouch, type ScoreOptions, type Tally } from "./Score.ts"
 
 export interface TournamentOptions extends ScoreOptions {
@@ -115,6 +115,10 @@ export class Tournament implements Predictor {
       if (i === this.#winner) spoken = predictions
     }
     return spoken
+  }
+
+  get bytes(): number {
+    return byteLength(this.#touched, ...this.#scores) + this.#members.reduce((sum, { predictor }) => sum + predictor.bytes, 0)
   }
 
   readonly explain = (): string => {
