@@ -194,6 +194,7 @@ describe("prefetch", () => {
     summary: "",
     make: ({ chunks }) => ({
       name: "clockwork",
+      bytes: 0,
       observe: () => {},
       hint: () => {},
       predict: (nowMs) => {
