@@ -6,7 +6,7 @@ import { expect, it } from "vitest"
 const root = join(import.meta.dirname, "../..")
 const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["core"],
-  ["sim", "monitors"],
+  ["arena", "sim", "monitors"],
   ["policies"],
   ["recording"],
   ["control", "report"],
