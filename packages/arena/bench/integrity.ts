@@ -34,9 +34,9 @@ const compressor = await openThreadCompressor("lz4")
 let threaded = 0
 while (raced.operations < millions * 0.2e6) {
   const jobs = raced.beginMany(64)
-  let isDone = false
-  const run = compressor.run(jobs, raced.arena.chunkBytes, raced.arena.keepRawAboveBytes).finally(() => (isDone = true))
-  while (!isDone) {
+  const open = { isDone: false }
+  const run = compressor.run(jobs, raced.arena.chunkBytes, raced.arena.keepRawAboveBytes).finally(() => (open.isDone = true))
+  while (!open.isDone) {
     for (let i = 0; i < 100; i++) raced.step()
     await new Promise((resolve) => setImmediate(resolve))
   }

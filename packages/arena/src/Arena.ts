@@ -153,11 +153,17 @@ export class Arena {
     return this.#store.pool.trim()
   }
 
+  /** Gives back the raw memory of all that has been compressed. */
+  settle(): void {
+    for (const region of this.#regions) region.settle()
+  }
+
   poolStats(): PoolStats {
     return this.#store.pool.stats()
   }
 
   stats(): ArenaStats {
+    this.settle()
     const { chunkBytes, counters, payloads, pool, scratchBytes } = this.#store
     const regions = [...this.#regions].map((region) => region.stats())
     const sum = (count: (region: RegionStats) => number): number => regions.reduce((total, region) => total + count(region), 0)

@@ -176,7 +176,7 @@ export class ObjectStore {
           lend: unsupported,
           takeBack: unsupported,
           populate: unsupported,
-          release: (unit) => region.discard(unit * unitBytes, unitBytes),
+          release: (unit, count = 1) => region.discard(unit * unitBytes, count * unitBytes),
           close: () => region.free()
         }
       }

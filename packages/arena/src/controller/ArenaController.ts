@@ -63,6 +63,8 @@ export interface ArenaController {
 
 /** Restoring is never as regular as it was measured. */
 const restoreReserve = 1.25
+/** A loop with nothing to do looks again after this long at most. */
+const mostPauseMs = 500
 /** How often the pool gives back what it keeps for the next payloads. */
 const trimMs = 10_000
 
@@ -82,6 +84,7 @@ class Loops implements ArenaController {
   #trimmedAtMs: Milliseconds
   #demandMs: number
   #wake: (() => void) | undefined
+  #isQuiet = false
 
   constructor(arena: Arena, settings: ControllerSettings, options: ControllerOptions, compressor: Compressor | undefined) {
     this.#arena = arena
@@ -149,19 +152,28 @@ class Loops implements ArenaController {
     return Effect.sleep(this.#settings.hotnessTickMs)
   }).pipe(Effect.forever)
 
-  readonly compression: Effect.Effect<never> = Effect.suspend(() =>
-    Effect.andThen(
-      this.#compression.turn([...this.#watches.values()], this.#coldMs, this.#settings),
-      Effect.sleep(this.#settings.compressTickMs)
-    )
-  ).pipe(Effect.forever)
+  readonly compression: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
+    let pauseMs = this.#settings.compressTickMs
+    while (true) {
+      const { compressTickMs } = this.#settings
+      const isBusy = yield* this.#compression.turn([...this.#watches.values()], this.#coldMs, this.#settings)
+      // What is cold now was not a moment ago: with nothing to do, a quarter of the cold age is soon enough.
+      const mostMs = Math.max(compressTickMs, Math.min(mostPauseMs, this.#coldMs / 4))
+      pauseMs = isBusy ? compressTickMs : Math.min(mostMs, pauseMs * 2)
+      yield* Effect.sleep(pauseMs)
+    }
+  })
 
   readonly prefetch: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
     while (true) {
       this.#follow()
       this.#plan()
       while (this.#restoreSlice()) yield* Effect.yieldNow
-      yield* Effect.raceFirst(Effect.sleep(this.#settings.prefetchTickMs), this.#demand)
+      const { horizonMs, prefetchTickMs } = this.#settings
+      this.#isQuiet = this.#watches.values().every((watch) => watch.isQuiet)
+      // Nothing happens: what a predictor sees coming, it sees a horizon ahead.
+      const pauseMs = this.#isQuiet ? Math.max(prefetchTickMs, Math.min(mostPauseMs, horizonMs / 5)) : prefetchTickMs
+      yield* Effect.raceFirst(Effect.sleep(pauseMs), this.#woken)
     }
   })
 
@@ -170,8 +182,8 @@ class Loops implements ArenaController {
     this.#watches.clear()
   }
 
-  /** Somebody waited for a restore: what comes next may be known now. */
-  readonly #demand: Effect.Effect<void> = Effect.callback((resume) => {
+  /** Somebody waited for a restore: what comes next may be known now. Or the first touch after nothing happened. */
+  readonly #woken: Effect.Effect<void> = Effect.callback((resume) => {
     this.#wake = () => {
       this.#wake = undefined
       resume(Effect.void)
@@ -186,7 +198,10 @@ class Loops implements ArenaController {
     for (const region of this.#arena.regions) {
       if (this.#watches.has(region)) continue
       const kind = typeof predictor === "function" ? predictor(region) : predictor
-      this.#watches.set(region, new RegionWatch(region, kind, this.#coldMs, this.#oneRestoreMs(), () => this.#wake?.()))
+      this.#watches.set(
+        region,
+        new RegionWatch(region, kind, this.#coldMs, this.#oneRestoreMs(), (isDemand) => (isDemand || this.#isQuiet) && this.#wake?.())
+      )
     }
     for (const region of this.#watches.keys()) if (region.isFreed) this.#watches.delete(region)
   }

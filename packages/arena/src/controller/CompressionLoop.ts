@@ -65,6 +65,7 @@ export class CompressionLoop {
     return this.#spentMs
   }
 
+  /** Says whether anything was compressed, or could not be for lack of budget or room. */
   readonly turn = Effect.fnUntraced(
     { self: this },
     function* (this: CompressionLoop, watches: ReadonlyArray<RegionWatch>, coldMs: Milliseconds, settings: ControllerSettings) {
@@ -117,6 +118,7 @@ export class CompressionLoop {
       if (found === undefined) break
       outcomes.push(found[0].region.compress(found[1]))
     }
+    this.#arena.settle()
     this.#spend(this.#arena.meter() - started)
     return outcomes
   }
@@ -153,14 +155,15 @@ export class CompressionLoop {
       if (results === undefined) return outcomes
       started = this.#arena.meter()
       for (const [at, job] of jobs.entries()) outcomes.push(job.region.finish(job, results[at]))
+      this.#arena.settle()
       this.#arena.counters.compressMs += cpuMs
       this.#spend(cpuMs + this.#arena.meter() - started)
       return outcomes
     })
   }
 
-  #demote(watches: ReadonlyArray<RegionWatch>, nowMs: Milliseconds, { coldestMs, cpuPercent, sliceMs }: ControllerSettings): void {
-    if (coldestMs === Infinity) return
+  #demote(watches: ReadonlyArray<RegionWatch>, nowMs: Milliseconds, { coldestMs, cpuPercent, sliceMs }: ControllerSettings): boolean {
+    if (coldestMs === Infinity) return false
     const looks = { left: mostLooks }
     const started = this.#arena.meter()
     const mostMs = Math.min(sliceMs, this.#budget.available(nowMs, cpuPercent))
@@ -176,9 +179,10 @@ export class CompressionLoop {
       if (bytes > 0) moved++
     }
     this.#spend(this.#arena.meter() - started)
-    if (moved === 0) return
+    if (moved === 0) return false
     const reason = `${moved} chunks idle for ${formatDuration(coldestMs)} are in the coldest tier, ${formatBytes(saved)} smaller`
     this.#log.add({ atMs: nowMs, loop: "compression", reason })
+    return true
   }
 
   #compact(nowMs: Milliseconds, { compactAbovePercent, compactBytes }: ControllerSettings): void {

@@ -30,9 +30,11 @@ export class RegionWatch {
   readonly #expectation: Uint8Array
   readonly tally: Tally = emptyTally()
   #lastMs: Milliseconds = Number.NEGATIVE_INFINITY
+  #isTouched = false
+  #isExpecting = false
 
-  /** `onDemand` is called when somebody had to wait for a restore. */
-  constructor(region: Region, kind: PredictorKind, coldMs: Milliseconds, restoreMs: Milliseconds, onDemand: () => void) {
+  /** `wake` is called at the first touch since `plan`, and when somebody had to wait for a restore. */
+  constructor(region: Region, kind: PredictorKind, coldMs: Milliseconds, restoreMs: Milliseconds, wake: (isDemand: boolean) => void) {
     this.region = region
     this.#predicted = { chunks: region.chunks, coldMs, restoreMs }
     this.predictor = kind.make(this.#predicted)
@@ -46,9 +48,14 @@ export class RegionWatch {
       this.#log.add(chunk, this.#lastMs, isWrite)
       this.#count(chunk, atMs, wasCompressed, idleMs)
       if (this.#log.isHalfFull) this.#log.drain(observe)
-      if (wasCompressed) onDemand()
+      if (wasCompressed || !this.#isTouched) wake(wasCompressed)
+      this.#isTouched = true
     }
-    region.onActiveSoon = (atMs) => this.predictor.hint(Math.max(this.#lastMs, atMs))
+    region.onActiveSoon = (atMs) => {
+      this.predictor.hint(Math.max(this.#lastMs, atMs))
+      this.#isTouched = true
+      wake(true)
+    }
   }
 
   /** Shows the predictor what has happened, and what compressing and restoring take now. */
@@ -62,7 +69,9 @@ export class RegionWatch {
   plan(nowMs: Milliseconds, settings: ControllerSettings): number {
     const { coldMs, restoreMs } = this.#predicted
     const { flags, state, touchedAtMs } = this.region.table
+    this.#isTouched = false
     const predictions = this.predictor.predict(Math.max(nowMs, this.#lastMs), settings.horizonMs)
+    this.#isExpecting = predictions.length > 0
     const due = restoresDue(
       predictions,
       {
@@ -91,6 +100,11 @@ export class RegionWatch {
       } else this.#ready(chunk, isKept, nowMs)
     }
     return due.length
+  }
+
+  /** Nothing has happened since `plan`, and nothing is expected. */
+  get isQuiet(): boolean {
+    return !this.#isTouched && !this.#isExpecting && this.waiting === 0
   }
 
   get waiting(): number {

@@ -23,8 +23,8 @@ export interface Reservation {
   readonly takeBack: (unit: number) => void
   /** Says that all of a unit will be written now: faults it in at once. */
   readonly populate: (unit: number) => void
-  /** Gives the unit's memory back to the system; its bytes are lost. */
-  readonly release: (unit: number) => void
+  /** Gives the memory of a unit, or of several in a row, back to the system; their bytes are lost. One call for many is far cheaper. */
+  readonly release: (unit: number, count?: number) => void
   /** Gives all of it back. Nothing of it may be used after that. */
   readonly close: () => void
 }

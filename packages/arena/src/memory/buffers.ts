@@ -28,8 +28,8 @@ const reserve = (unitBytes: Bytes, units: number): Reservation => {
       if (lent !== undefined) held[unit] = new Uint8Array(lent.buffer.transfer())
     },
     populate: () => {},
-    release: (unit) => {
-      held[unit] = undefined
+    release: (unit, count = 1) => {
+      held.fill(undefined, unit, unit + count)
     },
     close: () => {
       held.length = 0

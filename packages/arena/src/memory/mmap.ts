@@ -50,8 +50,8 @@ const reserve = (calls: Calls, unitBytes: Bytes, units: number): Reservation => 
     populate: (unit) => {
       if (canPopulate && calls.madvise(at(unit), unitBytes, MADV_POPULATE_WRITE) !== 0) canPopulate = false
     },
-    release: (unit) => {
-      calls.madvise(at(unit), unitBytes, MADV_DONTNEED)
+    release: (unit, count = 1) => {
+      calls.madvise(at(unit), count * unitBytes, MADV_DONTNEED)
     },
     close: () => {
       for (const buffer of lent.values()) buffer.transfer()

@@ -130,10 +130,18 @@ export const scoreTouch = (touched: LastTouches, scores: ReadonlyArray<Score>, c
   return needed
 }
 
+/** Halves a tally that holds twice `chunks`. */
+const fade = (tally: Tally, chunks: number): void => {
+  if (tally.needed + tally.predicted < 2 * chunks) return
+  for (const key of Object.keys(tally) as Array<keyof Tally>) tally[key] /= 2
+}
+
 export class Score {
   readonly total = emptyTally()
   /** The same, the past counting half after as much again as the region has chunks. */
   readonly recent = emptyTally()
+  /** `recent` of each zone of the region (`zones.ts`). */
+  readonly zones: ReadonlyArray<Tally>
   readonly #region: PredictedRegion
   readonly #touched: LastTouches
   readonly #options: ScoreOptions
@@ -143,12 +151,13 @@ export class Score {
   #busyUntilMs = 0
   #swept = 0
 
-  constructor(region: PredictedRegion, touched: LastTouches, options: ScoreOptions) {
+  constructor(region: PredictedRegion, touched: LastTouches, options: ScoreOptions, zones = 1) {
     this.#region = region
     this.#touched = touched
     this.#options = options
     this.#readyMs = new Float64Array(touched.sample.slots)
     this.#keptUntilMs = new Float64Array(touched.sample.slots)
+    this.zones = Array.from({ length: zones }, emptyTally)
   }
 
   get byteLength(): number {
@@ -157,16 +166,16 @@ export class Score {
 
   /** A judged chunk is touched, when it `needed` a restore or has an open prediction; other touches tell nothing. */
   touch(slot: number, atMs: number, needed: boolean): void {
-    if (needed) this.#count("needed")
+    if (needed) this.#count("needed", slot)
     const readyMs = this.#readyMs[slot]!
     if (readyMs === 0) return
     if (this.#expire(slot, atMs)) return
     // Touched while it is warm all the same: the restore is neither right nor wrong yet.
     if (!needed) return this.#withdraw(slot)
     this.#close(slot)
-    if (atMs < readyMs) return this.#count("late")
-    this.#count("inTime")
-    if (atMs - readyMs > this.#earlyMs()) this.#count("early")
+    if (atMs < readyMs) return this.#count("late", slot)
+    this.#count("inTime", slot)
+    if (atMs - readyMs > this.#earlyMs()) this.#count("early", slot)
   }
 
   /** The predictor was asked at `nowMs` and said this. `marginMs`: when it is not asked as often as the options say. */
@@ -202,7 +211,7 @@ export class Score {
       this.#readyMs[slot] = Math.max(readyMs, Number.MIN_VALUE)
       this.#touched.open[slot]!++
       this.#keptUntilMs[slot] = Math.max(readyMs, expectedByMs) + this.#region.coldMs
-      this.#count("predicted")
+      this.#count("predicted", slot)
     }
   }
 
@@ -218,7 +227,7 @@ export class Score {
   #expire(slot: number, nowMs: number): boolean {
     if (this.#readyMs[slot] === 0 || nowMs <= this.#keptUntilMs[slot]!) return false
     this.#close(slot)
-    this.#count("wasted")
+    this.#count("wasted", slot)
     return true
   }
 
@@ -231,6 +240,7 @@ export class Score {
     this.#close(slot)
     this.total.predicted--
     this.recent.predicted--
+    this.#zone(slot).predicted--
   }
 
   /** A sixteenth of the slots each time it is asked, so that waste shows soon though nobody comes by. */
@@ -240,11 +250,17 @@ export class Score {
     this.#swept = end === this.#readyMs.length ? 0 : end
   }
 
-  #count(what: keyof Tally): void {
+  #zone(slot: number): Tally {
+    return this.zones[Math.floor((slot * this.zones.length) / this.#readyMs.length)]!
+  }
+
+  #count(what: keyof Tally, slot: number): void {
+    const zone = this.#zone(slot)
     this.total[what]++
     this.recent[what]++
+    zone[what]++
     if (what !== "needed" && what !== "predicted") return
-    if (this.recent.needed + this.recent.predicted < 2 * Math.max(512, this.#readyMs.length)) return
-    for (const key of Object.keys(this.recent) as Array<keyof Tally>) this.recent[key] /= 2
+    fade(this.recent, Math.max(512, this.#readyMs.length))
+    fade(zone, Math.max(128, this.#readyMs.length / this.zones.length))
   }
 }

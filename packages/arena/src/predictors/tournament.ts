@@ -1,11 +1,12 @@
 /**
- * The tournament: all its predictors watch the region and are scored on the side; the one that is winning speaks. When none is worth its restores,
- * it declines: predicts nothing, goes on scoring, and comes back when one is. Is a predictor itself, one for each region.
+ * The tournament: all its predictors watch the region and are scored on the side; in each zone of it the one that is winning speaks. Where none is
+ * worth its restores, it declines: predicts nothing, goes on scoring, and comes back when one is. Is a predictor itself, one for each region.
  * The scores are those of the moments at which it is asked, so it must be asked regularly (on every tick, and after a restore on demand), also while
- * it declines. One winner speaks at a time: predictions are not mixed.
+ * it declines. In a zone one winner speaks at a time: predictions for the same chunks are not mixed.
  */
-import { byteLength, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
+import { byteLength, type Draft, nothing, type PredictedRegion, type Prediction, type Predictor, type PredictorKind } from "./Predictor.ts"
 import { LastTouches, Score, scoreTouch, type ScoreOptions, type Tally } from "./Score.ts"
+import { cutToZones, zoneCount } from "./zones.ts"
 
 export interface TournamentOptions extends ScoreOptions {
   /** Settled predictions before a predictor can win. */
@@ -17,6 +18,8 @@ export interface TournamentOptions extends ScoreOptions {
   readonly hysteresis: number
   /** Chunks by which the members are judged, at most. */
   readonly judged: number
+  /** Parts of the region that may listen to different predictors, at most 8. */
+  readonly zones: number
 }
 
 export const defaultTournament: TournamentOptions = {
@@ -26,7 +29,8 @@ export const defaultTournament: TournamentOptions = {
   enterAccuracy: 0.6,
   leaveAccuracy: 0.45,
   hysteresis: 0.05,
-  judged: 1024
+  judged: 1024,
+  zones: 8
 }
 
 /**
@@ -57,7 +61,8 @@ export class Tournament implements Predictor {
   readonly #touched: LastTouches
   readonly #members: ReadonlyArray<{ readonly predictor: Predictor; readonly score: Score }>
   readonly #scores: ReadonlyArray<Score>
-  #winner = -1
+  /** Who speaks in each zone, -1 for nobody. */
+  readonly #winners: Int8Array
   #switches = 0
   #questions = 0
   #decidedAt = 0
@@ -66,16 +71,18 @@ export class Tournament implements Predictor {
     this.#region = region
     this.#options = { ...defaultTournament, ...options }
     this.#touched = new LastTouches(region, this.#options.judged)
-    this.#members = kinds.map((kind) => ({ predictor: kind.make(region), score: new Score(region, this.#touched, this.#options) }))
+    const zones = Math.min(this.#options.zones, zoneCount(region.chunks))
+    this.#winners = new Int8Array(zones).fill(-1)
+    this.#members = kinds.map((kind) => ({ predictor: kind.make(region), score: new Score(region, this.#touched, this.#options, zones) }))
     this.#scores = this.#members.map(({ score }) => score)
   }
 
-  /** The name of the predictor that speaks, `undefined` while it declines. */
-  get winner(): string | undefined {
-    return this.#members[this.#winner]?.predictor.name
+  /** Who speaks in each zone of the region, from its first chunks to its last; `undefined` where it declines. */
+  get winners(): ReadonlyArray<string | undefined> {
+    return Array.from(this.#winners, (winner) => this.#members[winner]?.predictor.name)
   }
 
-  /** How often the winner has changed, declining included. */
+  /** How often the winner of a zone has changed, declining included. */
   get switches(): number {
     return this.#switches
   }
@@ -102,19 +109,24 @@ export class Tournament implements Predictor {
 
   readonly predict = (nowMs: number, horizonMs: number): ReadonlyArray<Prediction> => {
     this.#touched.begin(nowMs)
-    this.#elect()
-    let spoken = nothing
+    for (let zone = 0; zone < this.#winners.length; zone++) this.#elect(zone)
     this.#questions++
-    const isOpen = this.#winner < 0 && this.#questions - this.#decidedAt < resigned
+    const isOpen = this.#questions - this.#decidedAt < resigned && this.#winners.includes(-1)
+    const first = this.#winners[0]!
+    const isUnanimous = this.#winners.every((winner) => winner === first)
+    const spoken: Array<Draft> = []
     for (const [i, { predictor, score }] of this.#members.entries()) {
+      const speaks = this.#winners.includes(i)
       const isPoor = score.recent.inTime < settled(score.recent) / 4 && settled(score.recent) >= this.#options.leastEvidence
-      const every = i === this.#winner ? 1 : isPoor ? seldom : isOpen ? 1 : challenged
+      const every = speaks ? 1 : isPoor ? seldom : isOpen ? 1 : challenged
       if (this.#questions % every !== 0) continue
       const predictions = predictor.predict(nowMs, horizonMs)
       score.asked(nowMs, predictions, every * this.#options.marginMs)
-      if (i === this.#winner) spoken = predictions
+      if (!speaks) continue
+      if (isUnanimous) spoken.push(...predictions)
+      else cutToZones(spoken, predictions, this.#winners, i, this.#region.chunks)
     }
-    return spoken
+    return spoken.length === 0 ? nothing : isUnanimous ? spoken : spoken.toSorted((a, b) => a.atMs - b.atMs)
   }
 
   get bytes(): number {
@@ -122,28 +134,42 @@ export class Tournament implements Predictor {
   }
 
   readonly explain = (): string => {
-    const member = this.#members[this.#winner]
-    if (member === undefined) return "declines: no predictor is worth its restores here"
-    const { inTime, needed } = member.score.recent
-    const accuracy = Math.round((100 * inTime) / Math.max(1, settled(member.score.recent)))
-    return `${member.predictor.name} (accuracy ${accuracy} %, coverage ${Math.round((100 * inTime) / Math.max(1, needed))} %): ${member.predictor.explain()}`
+    const zones = this.#winners.length
+    const lines = this.#members.flatMap(({ predictor, score }, i) => {
+      const won = this.#winners.filter((winner) => winner === i).length
+      if (won === 0) return []
+      const { inTime, needed } = score.recent
+      const accuracy = Math.round((100 * inTime) / Math.max(1, settled(score.recent)))
+      const coverage = Math.round((100 * inTime) / Math.max(1, needed))
+      const where = won === zones ? "" : ` in ${won} of ${zones} zones`
+      return [`${predictor.name}${where} (accuracy ${accuracy} %, coverage ${coverage} %): ${predictor.explain()}`]
+    })
+    return lines.length === 0 ? "declines: no predictor is worth its restores here" : lines.join("; ")
   }
 
-  #elect(): void {
-    const before = this.#winner
-    const incumbent = this.#members[before]?.score.recent
-    if (incumbent !== undefined && (incumbent.inTime < this.#options.leaveAccuracy * settled(incumbent) || worth(incumbent) <= 0))
-      this.#winner = -1
-    const current = this.#members[this.#winner]?.score.recent
-    let mostWorth = current === undefined ? this.#options.hysteresis : worth(current) + this.#options.hysteresis
-    for (const [i, { score }] of this.#members.entries()) {
-      const { recent } = score
-      if (i === this.#winner || settled(recent) < this.#options.leastEvidence) continue
-      if (recent.inTime < this.#options.enterAccuracy * settled(recent) || worth(recent) <= mostWorth) continue
+  /** What is known of a member in a zone: of the whole region, while it has said too little there. */
+  #record(member: number, zone: number): Tally | undefined {
+    const score = this.#members[member]?.score
+    const there = score?.zones[zone]
+    return there !== undefined && settled(there) >= this.#options.leastEvidence ? there : score?.recent
+  }
+
+  #elect(zone: number): void {
+    const { enterAccuracy, hysteresis, leastEvidence, leaveAccuracy } = this.#options
+    const before = this.#winners[zone]!
+    let winner = before
+    const incumbent = this.#record(before, zone)
+    if (incumbent !== undefined && (incumbent.inTime < leaveAccuracy * settled(incumbent) || worth(incumbent) <= 0)) winner = -1
+    let mostWorth = hysteresis + (winner < 0 ? 0 : worth(incumbent!))
+    for (let i = 0; i < this.#members.length; i++) {
+      const recent = this.#record(i, zone)!
+      if (i === before || settled(recent) < leastEvidence || recent.inTime < enterAccuracy * settled(recent)) continue
+      if (worth(recent) <= mostWorth) continue
       mostWorth = worth(recent)
-      this.#winner = i
+      winner = i
     }
-    if (this.#winner === before) return
+    if (winner === before) return
+    this.#winners[zone] = winner
     this.#switches++
     this.#decidedAt = this.#questions
   }
@@ -151,6 +177,6 @@ export class Tournament implements Predictor {
 
 export const tournament = (kinds: ReadonlyArray<PredictorKind>, options: Partial<TournamentOptions> = {}) => ({
   name: "tournament",
-  summary: `Whichever of ${kinds.map(({ name }) => name).join(", ")} is winning in the region; nothing if none is.`,
+  summary: `Whichever of ${kinds.map(({ name }) => name).join(", ")} is winning in each part of the region; nothing where none is.`,
   make: (region: PredictedRegion) => new Tournament(region, kinds, options)
 })

@@ -22,6 +22,9 @@ export interface CompressJob {
 /** `idleMs`: how long before that its last touch was. */
 export type TouchListener = (chunk: number, atMs: Milliseconds, isWrite: boolean, wasCompressed: boolean, idleMs: Milliseconds) => void
 
+/** Raw memory of neighbours that have been compressed is given back together, up to this much: one by one it costs up to eight times as much. */
+const mostLeftBytes: Bytes = 2 ** 20
+
 export interface RegionStats {
   readonly name: string
   readonly chunks: number
@@ -49,6 +52,9 @@ export class Region {
   #jobs = 0
   #pinned = 0
   #isFreed = false
+  /** Chunks in a row that are compressed, and whose raw memory has yet to be given back. */
+  #leftFirst = 0
+  #leftCount = 0
 
   constructor(store: Store, name: string, bytes: Bytes, onFreed: () => void) {
     this.name = name
@@ -121,6 +127,7 @@ export class Region {
   discard(offset: Bytes, length: Bytes): void {
     this.#check(offset, length)
     const end = offset + length === this.bytes ? this.chunks : Math.floor((offset + length) / this.chunkBytes)
+    this.settle()
     const { flags, pins, version } = this.table
     const first = Math.ceil(offset / this.chunkBytes)
     for (let chunk = first; chunk < end; chunk++) if (pins[chunk]! > 0) throw this.#error({ _tag: "InView" }, chunk)
@@ -150,7 +157,10 @@ export class Region {
     return state[chunk] === ChunkState.raw && pins[chunk] === 0 && (flags[chunk]! & (isTouched | isIncompressible)) === isTouched
   }
 
-  /** Compresses a chunk now. Never throws for lack of memory: the chunk stays raw then (`full`). */
+  /**
+   * Compresses a chunk now. Never throws for lack of memory: the chunk stays raw then (`full`). Its raw memory is given back with that of its
+   * neighbours, at the latest by `settle`.
+   */
   compress(chunk: number): CompressOutcome {
     if (this.#isFreed || !this.isCandidate(chunk)) return "left"
     const started = this.#store.meter()
@@ -198,6 +208,12 @@ export class Region {
     }
     state[chunk] = ChunkState.raw
     return this.#enter(chunk, compressed === undefined ? "incompressible" : this.#orFull(() => this.#store.keep(compressed)))
+  }
+
+  /** Gives back the raw memory of what has been compressed. */
+  settle(): void {
+    if (this.#leftCount > 0 && !this.#isFreed) this.#memory.release(this.#leftFirst, this.#leftCount)
+    this.#leftCount = 0
   }
 
   /** Ends a job that nobody could do. */
@@ -313,6 +329,7 @@ export class Region {
   /** All of it will be written: what it held need not be restored. */
   #discard(chunk: number): void {
     if (this.table.state[chunk] !== ChunkState.compressed) return
+    this.#settleIfLeft(chunk)
     this.#store.counters.overwritten++
     this.#leave(chunk)
   }
@@ -320,6 +337,7 @@ export class Region {
   #restore(chunk: number): void {
     const { payload, state } = this.table
     const started = this.#store.meter()
+    this.#settleIfLeft(chunk)
     state[chunk] = ChunkState.restoring
     let problem: string | undefined
     try {
@@ -372,10 +390,25 @@ export class Region {
       counters.earlyWasted++
       flags[chunk]! &= ~isPrefetched
     }
-    this.#memory.release(chunk)
+    this.#leaveMemory(chunk)
     if (!this.#store.isFill(result)) return "compressed"
     counters.filled++
     return "filled"
+  }
+
+  #leaveMemory(chunk: number): void {
+    if (this.#leftCount > 0 && chunk === this.#leftFirst + this.#leftCount) this.#leftCount++
+    else {
+      this.settle()
+      this.#leftFirst = chunk
+      this.#leftCount = 1
+    }
+    if (this.#leftCount * this.chunkBytes >= mostLeftBytes) this.settle()
+  }
+
+  /** Before a chunk is raw again: what would be given back later is its new content then. */
+  #settleIfLeft(chunk: number): void {
+    if (chunk >= this.#leftFirst && chunk < this.#leftFirst + this.#leftCount) this.settle()
   }
 
   #fill(raw: Uint8Array): number | undefined {
