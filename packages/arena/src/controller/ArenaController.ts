@@ -170,7 +170,7 @@ class Loops implements ArenaController {
       this.#plan()
       while (this.#restoreSlice()) yield* Effect.yieldNow
       const { horizonMs, prefetchTickMs } = this.#settings
-      this.#isQuiet = this.#watches.values().every((watch) => watch.isQuiet)
+      this.#isQuiet = [...this.#watches.values()].every((watch) => watch.isQuiet)
       // Nothing happens: what a predictor sees coming, it sees a horizon ahead.
       const pauseMs = this.#isQuiet ? Math.max(prefetchTickMs, Math.min(mostPauseMs, horizonMs / 5)) : prefetchTickMs
       yield* Effect.raceFirst(Effect.sleep(pauseMs), this.#woken)
