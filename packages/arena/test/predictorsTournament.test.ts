@@ -9,12 +9,14 @@ import {
   measures,
   oracle,
   type PredictedRegion,
+  type Prediction,
   type PredictorKind,
   predictors,
   syntheticStreams,
   Tournament,
   type TouchStream
 } from "../src/predictors/index.ts"
+import { cutToZones, zoneStart } from "../src/predictors/zones.ts"
 
 const tournament = findPredictor("tournament")!
 const measured = (kind: PredictorKind, stream: TouchStream): Measures & { readonly touched: number; readonly needed: number } => {
@@ -124,6 +126,56 @@ describe("choosing", () => {
     expect(new Set(alone.winners)).toEqual(new Set(["one"]))
     play(alone, 2000, 8000)
     expect(new Set(alone.winners)).toEqual(new Set([undefined]))
+  })
+})
+
+describe("zones", () => {
+  it("each part of a region listens to the one that is right there, and the random part to none", () => {
+    const stream = shortened(syntheticStreams.mixed(), 12_000)
+    const arena = new Tournament({ ...stream.region }, competitors)
+    let tickMs = 0
+    for (let i = 0; i < stream.chunks.length; i++) {
+      for (; tickMs <= stream.timesMs[i]!; tickMs += 10) arena.predict(tickMs, 500)
+      arena.observe(stream.chunks[i]!, stream.timesMs[i]!, false)
+    }
+    // Zones 0 to 3 have bursts, 4 and 5 a stream, 6 and 7 random touches.
+    expect(arena.winners.slice(0, 4)).toEqual(["periodic", "periodic", "periodic", "periodic"])
+    expect(arena.winners.slice(4, 6)).not.toContain(undefined)
+    for (const { chunk, count, stride } of arena.predict(tickMs, 500)) {
+      if (chunk >= 3072) expect(count * Math.abs(stride)).toBeLessThan(0.05 * 1024)
+    }
+  })
+
+  it("cutting keeps every chunk of a winner's zones, at its time, and none of the others", () => {
+    const run = fc.record({
+      chunk: fc.integer({ min: 0, max: 999 }),
+      stride: fc.integer({ min: -40, max: 40 }).filter((stride) => stride !== 0),
+      wanted: fc.integer({ min: 1, max: 300 })
+    })
+    const winners = fc.array(fc.integer({ min: -1, max: 2 }), { minLength: 1, maxLength: 8 })
+    const named = (runs: ReadonlyArray<Prediction>) =>
+      runs.flatMap(({ atMs, chunk, count, stepMs, stride }) =>
+        Array.from({ length: count }, (_, i) => `${chunk + i * stride} at ${(atMs + i * stepMs).toFixed(3)}`)
+      )
+    fc.assert(
+      fc.property(run, winners, ({ chunk, stride, wanted }, winners) => {
+        const room = Math.floor((stride > 0 ? 999 - chunk : chunk) / Math.abs(stride)) + 1
+        const whole = { chunk, stride, count: Math.min(wanted, room), atMs: 5, stepMs: 0.25, spreadMs: 1, confidence: 1 }
+        const parts = [-1, 0, 1, 2].map((winner) => {
+          const into: Array<Prediction> = []
+          cutToZones(into, [whole], winners, winner, 1000)
+          for (const { chunk, count, stride } of into) {
+            for (let i = 0; i < count; i++) {
+              const zone = winners.findIndex((_, zone) => chunk + i * stride < zoneStart(zone + 1, winners.length, 1000))
+              expect(winners[zone]).toBe(winner)
+            }
+          }
+          return named(into)
+        })
+        expect(parts.flat().toSorted()).toEqual(named([whole]).toSorted())
+      }),
+      { seed: 11 }
+    )
   })
 })
 
