@@ -16,6 +16,7 @@ import {
   predictors,
   stride
 } from "../src/predictors/index.ts"
+import { Clusters } from "../src/predictors/clusters.ts"
 
 const region = (chunks: number, more: Partial<PredictedRegion> = {}): PredictedRegion => ({ chunks, coldMs: 100, restoreMs: 1, ...more })
 
@@ -135,6 +136,18 @@ describe("markov", () => {
     // 8 chunks a cluster: 800 to 807.
     expect(chunksOf(predictor.predict(240, 15))).toEqual([803, 805])
   })
+})
+
+it("clusters: a chunk used once long ago is not taken for recent when the counters come round", () => {
+  const clusters = new Clusters(8, 1)
+  clusters.visit(0)
+  clusters.mark(5)
+  for (let visit = 0; visit < 1000; visit++) {
+    clusters.visit(0)
+    clusters.mark(2)
+    expect(clusters.isRecent(2)).toBe(true)
+    expect(clusters.isRecent(5)).toBe(visit === 0)
+  }
 })
 
 describe("periodic", () => {
