@@ -208,7 +208,7 @@ const cpuPercentOver = async (seconds: number): Promise<number> => {
 }
 
 const incompressible = async (): Promise<void> => {
-  line("MiB", "chunk KiB", "first look s", "tried once", "at rest CPU %", "of it idle %")
+  line("MiB", "chunk KiB", "first look s", "tried once", "at rest CPU %", "without it %", "predicting %", "looking %")
   const idle = await cpuPercentOver(5)
   const noise = makeBytes("noise", 16 * mib, random(1))
   for (const chunkBytes of [65_536, 4096]) {
@@ -218,19 +218,24 @@ const incompressible = async (): Promise<void> => {
     for (let at = 0; at < region.bytes; at += noise.length) region.write(at, noise.subarray(0, Math.min(noise.length, region.bytes - at)))
     const settings = { coldMs: 500, cpuPercent: 50 }
     const program = Effect.gen(function* () {
-      yield* controlArena(arena, { predictor: findPredictor("tournament")!, settings })
+      const controller = yield* controlArena(arena, { predictor: findPredictor("tournament")!, settings })
       const started = performance.now()
       while (arena.counters.incompressible < region.chunks) yield* Effect.sleep(50)
       const firstMs = performance.now() - started
       yield* Effect.sleep(1000)
+      const before = controller.status()
       const percent = yield* Effect.promise(() => cpuPercentOver(10))
+      const after = controller.status()
+      const share = (ms: (status: typeof after) => number): string => ((ms(after) - ms(before)) / 100).toFixed(2)
       line(
         noiseMiB,
         chunkBytes / 1024,
         (firstMs / 1000).toFixed(1),
         arena.counters.incompressible === region.chunks ? "yes" : "no",
         percent.toFixed(2),
-        idle.toFixed(2)
+        idle.toFixed(2),
+        share(({ predictMs }) => predictMs),
+        share(({ compressMs }) => compressMs)
       )
     })
     await Effect.runPromise(Effect.scoped(program))

@@ -311,7 +311,9 @@ describe("the cold age", () => {
         touchAll(region)
         yield* TestClock.adjust(200)
         expect(controller.status()).toMatchObject({ coldMs: 300 })
-        expect(controller.status().stallPercent).toBeCloseTo(6.4)
+        // It looks between 1 s and 1.5 s after it did last.
+        expect(controller.status().stallPercent).toBeGreaterThan(4.2)
+        expect(controller.status().stallPercent).toBeLessThanOrEqual(6.4)
         yield* TestClock.adjust(3000)
         expect(controller.status().coldMs).toBeLessThan(300)
       })

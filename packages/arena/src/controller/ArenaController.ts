@@ -149,7 +149,8 @@ class Loops implements ArenaController {
     this.#observe()
     this.#adapt()
     this.#trim()
-    return Effect.sleep(this.#settings.hotnessTickMs)
+    const { adaptMs, hotnessTickMs } = this.#settings
+    return Effect.sleep(this.#isQuiet ? Math.max(hotnessTickMs, Math.min(mostPauseMs, adaptMs)) : hotnessTickMs)
   }).pipe(Effect.forever)
 
   readonly compression: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
@@ -198,10 +199,10 @@ class Loops implements ArenaController {
     for (const region of this.#arena.regions) {
       if (this.#watches.has(region)) continue
       const kind = typeof predictor === "function" ? predictor(region) : predictor
-      this.#watches.set(
-        region,
-        new RegionWatch(region, kind, this.#coldMs, this.#oneRestoreMs(), (isDemand) => (isDemand || this.#isQuiet) && this.#wake?.())
-      )
+      const wake = (isDemand: boolean): void => {
+        if (isDemand || this.#isQuiet) this.#wake?.()
+      }
+      this.#watches.set(region, new RegionWatch(region, kind, this.#coldMs, this.#oneRestoreMs(), wake))
     }
     for (const region of this.#watches.keys()) if (region.isFreed) this.#watches.delete(region)
   }

@@ -18,6 +18,14 @@ import type { ControllerSettings } from "./Settings.ts"
 const mostLooks = 32_768
 const mostJobs = 64
 
+/** Once around all chunks, if that is not too many. */
+const looksAround = (watches: ReadonlyArray<RegionWatch>): { left: number } => ({
+  left: Math.min(
+    mostLooks,
+    watches.reduce((sum, { region }) => sum + region.chunks + 1, 0)
+  )
+})
+
 type Look = (watch: RegionWatch, chunk: number) => boolean
 
 /** Where a walk around all chunks is. */
@@ -70,27 +78,25 @@ export class CompressionLoop {
     { self: this },
     function* (this: CompressionLoop, watches: ReadonlyArray<RegionWatch>, coldMs: Milliseconds, settings: ControllerSettings) {
       const nowMs = this.#arena.now()
-      const looks = {
-        left: Math.min(
-          mostLooks,
-          watches.reduce((sum, { region }) => sum + region.chunks + 1, 0)
-        )
-      }
+      const holders = watches.filter(({ region }) => region.candidates > 0)
+      const looks = looksAround(holders)
       const before = { ...this.#arena.counters }
       let isFull = false
       let isMore = true
       while (isMore && !isFull && this.#budget.available(nowMs, settings.cpuPercent) > 0) {
         const outcomes =
           this.#compressor === undefined
-            ? this.#slice(watches, looks, nowMs, coldMs, settings)
-            : yield* this.#elsewhere(this.#compressor, watches, looks, nowMs, coldMs)
+            ? this.#slice(holders, looks, nowMs, coldMs, settings)
+            : yield* this.#elsewhere(this.#compressor, holders, looks, nowMs, coldMs)
         isFull = outcomes.includes("full")
         isMore = looks.left > 0
         yield* Effect.yieldNow
       }
       this.#say(before, nowMs, coldMs, isFull)
-      if (this.#budget.available(nowMs, settings.cpuPercent) > 0) this.#demote(watches, nowMs, settings)
+      const isMoved = this.#budget.available(nowMs, settings.cpuPercent) > 0 && this.#demote(watches, nowMs, settings)
       this.#compact(nowMs, settings)
+      const { compressed, incompressible } = this.#arena.counters
+      return isMore || isFull || isMoved || compressed + incompressible > before.compressed + before.incompressible
     }
   )
 
@@ -164,7 +170,8 @@ export class CompressionLoop {
 
   #demote(watches: ReadonlyArray<RegionWatch>, nowMs: Milliseconds, { coldestMs, cpuPercent, sliceMs }: ControllerSettings): boolean {
     if (coldestMs === Infinity) return false
-    const looks = { left: mostLooks }
+    const holders = watches.filter(({ region }) => region.compressedChunks > 0)
+    const looks = looksAround(holders)
     const started = this.#arena.meter()
     const mostMs = Math.min(sliceMs, this.#budget.available(nowMs, cpuPercent))
     let saved = 0
@@ -172,7 +179,7 @@ export class CompressionLoop {
     const look: Look = ({ region: { table } }, chunk) =>
       table.state[chunk] === ChunkState.compressed && table.tier[chunk] === 0 && nowMs - table.touchedAtMs[chunk]! >= coldestMs
     for (let spentMs = 0; spentMs < mostMs; spentMs = this.#arena.meter() - started) {
-      const found = this.#coldest.next(watches, looks, look)
+      const found = this.#coldest.next(holders, looks, look)
       if (found === undefined) break
       const bytes = found[0].region.demote(found[1])
       saved += bytes

@@ -49,6 +49,7 @@ export class Region {
   readonly #onFreed: () => void
   #raw = 0
   #compressed = 0
+  #incompressible = 0
   #jobs = 0
   #pinned = 0
   #isFreed = false
@@ -135,6 +136,7 @@ export class Region {
       if ((flags[chunk]! & isTouched) === 0) continue
       if (this.table.state[chunk] === ChunkState.compressed) this.#leave(chunk)
       this.table.state[chunk] = ChunkState.raw
+      if ((flags[chunk]! & isIncompressible) !== 0) this.#incompressible--
       flags[chunk] = 0
       version[chunk]!++
       this.#raw--
@@ -257,15 +259,17 @@ export class Region {
   }
 
   stats(): RegionStats {
-    const { flags } = this.table
-    let incompressible = 0
-    for (let chunk = 0; chunk < this.chunks; chunk++) if ((flags[chunk]! & isIncompressible) !== 0) incompressible++
-    return { name: this.name, chunks: this.chunks, raw: this.#raw, compressed: this.#compressed, incompressible }
+    return { name: this.name, chunks: this.chunks, raw: this.#raw, compressed: this.#compressed, incompressible: this.#incompressible }
   }
 
   /** Chunks that have memory of their own now. */
   get rawChunks(): number {
     return this.#raw
+  }
+
+  /** Raw chunks that have not been tried in vain. */
+  get candidates(): number {
+    return this.#raw - this.#incompressible
   }
 
   get compressedChunks(): number {
@@ -285,6 +289,7 @@ export class Region {
     this.#isFreed = true
     this.#raw = 0
     this.#compressed = 0
+    this.#incompressible = 0
     this.#onFreed()
     // A compressor on another thread may be reading: the last of its jobs closes it.
     if (this.#jobs === 0) this.#memory.close()
@@ -318,6 +323,7 @@ export class Region {
     const flag = flags[chunk]!
     if ((flag & isTouched) === 0) this.#raw++
     if ((flag & isPrefetched) !== 0) this.#store.counters.earlyUsed++
+    if (isWrite && (flag & isIncompressible) !== 0) this.#incompressible--
     flags[chunk] = (isWrite ? 0 : flag & isIncompressible) | isTouched
     if (isWrite) version[chunk]!++
     const lastMs = touchedAtMs[chunk]!
@@ -375,6 +381,7 @@ export class Region {
     if (result === "incompressible") {
       counters.incompressible++
       flags[chunk]! |= isIncompressible
+      this.#incompressible++
       return result
     }
     if (result === "full") {

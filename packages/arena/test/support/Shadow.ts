@@ -3,6 +3,7 @@
  * tiers, compaction, regions that come and go, a pool that is full, memory that runs out, and damage. Every byte read is compared.
  */
 import { Arena, ArenaError, type ArenaOptions, type CompressJob, type OffHeapMemory, type Region } from "../../src/index.ts"
+import { isIncompressible } from "../../src/region/ChunkTable.ts"
 import { kinds, makeBytes, type Random, random } from "./data.ts"
 
 interface Pair {
@@ -106,9 +107,14 @@ export class Shadow {
     return jobs
   }
 
-  /** Compares everything. */
+  /** Compares everything, and the region's counts with its chunks. */
   check(): void {
     for (const { copy, region } of this.#pairs) {
+      const chunks = Array.from({ length: region.chunks }, (_, chunk) => chunk)
+      const incompressible = chunks.filter((chunk) => (region.table.flags[chunk]! & isIncompressible) !== 0).length
+      const compressed = chunks.filter((chunk) => region.state(chunk) === "compressed").length
+      const stats = region.stats()
+      if (stats.incompressible !== incompressible || stats.compressed !== compressed) this.wrongBytes++
       for (let offset = 0; offset < region.bytes; offset += region.chunkBytes)
         this.#compare(region, copy, offset, Math.min(region.chunkBytes, region.bytes - offset))
     }
