@@ -335,6 +335,47 @@ describe("settings", () => {
   )
 })
 
+describe("a codec thread", () => {
+  const compressed = (region: Region) => Effect.sleep(5).pipe(Effect.repeat({ until: () => region.compressedChunks === region.chunks }))
+
+  it.live("compresses what is cold; what is written meanwhile is what is read", () =>
+    run(
+      Effect.gen(function* () {
+        const settings = { coldMs: 10, leastColdMs: 10, compressTickMs: 1, cpuPercent: 100 }
+        const { arena, controller, region } = yield* setUp(
+          { settings, compressOn: "thread" },
+          { codec: "lz4-wasm", meter: () => performance.now() },
+          256
+        )
+        expect(controller.status().isThreaded).toBe(true)
+        const source = random(5)
+        for (let round = 0; round < 50; round++) {
+          const bytes = makeBytes("text", 100, source)
+          const offset = source.below(region.bytes - 100)
+          region.write(offset, bytes)
+          yield* Effect.sleep(1)
+          expect(Buffer.compare(region.read(offset, 100), bytes)).toBe(0)
+        }
+        yield* compressed(region)
+        expect(arena.stats().rawBytes).toBe(0)
+        expect(controller.status().compressMs).toBeGreaterThan(0)
+      })
+    )
+  )
+
+  it.live("that cannot have the codec leaves the work to this one", () =>
+    run(
+      Effect.gen(function* () {
+        const codec: Codec = { ...lz4, name: "known-here-only" }
+        const settings = { coldMs: 10, leastColdMs: 10, cpuPercent: 100 }
+        const { controller, region } = yield* setUp({ settings, compressOn: "thread" }, { codec, meter: () => performance.now() })
+        expect(controller.status().isThreaded).toBe(false)
+        yield* compressed(region)
+      })
+    )
+  )
+})
+
 describe("parts", () => {
   it("a budget is a share of the time, saved for a second at most, and debts are paid back", () => {
     const budget = new CpuBudget(0)

@@ -174,7 +174,7 @@ class Loops implements ArenaController {
       this.#isQuiet = [...this.#watches.values()].every((watch) => watch.isQuiet)
       // Nothing happens: what a predictor sees coming, it sees a horizon ahead.
       const pauseMs = this.#isQuiet ? Math.max(prefetchTickMs, Math.min(mostPauseMs, horizonMs / 5)) : prefetchTickMs
-      yield* Effect.raceFirst(Effect.sleep(pauseMs), this.#woken)
+      yield* Effect.timeoutOption(this.#woken, pauseMs)
     }
   })
 
