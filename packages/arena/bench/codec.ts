@@ -146,7 +146,12 @@ const throughput = async (): Promise<void> => {
         for (let first = 0; first < region.chunks; first += batch) {
           const jobs = Array.from({ length: batch }, (_, at) => region.begin(first + at)).filter((begun) => typeof begun !== "string")
           const run = compressor.run(jobs, chunkBytes, arena.keepRawAboveBytes)
-          waiting.push(run.then(({ results }) => jobs.forEach((job, at) => region.finish(job, results[at]))))
+          waiting.push(
+            run.then(({ done, results }) => {
+              jobs.forEach((job, at) => region.finish(job, results[at]))
+              done()
+            })
+          )
           if (waiting.length > 1) await waiting.shift()
         }
         await Promise.all(waiting)

@@ -40,8 +40,9 @@ while (raced.operations < millions * 0.2e6) {
     for (let i = 0; i < 100; i++) raced.step()
     await new Promise((resolve) => setImmediate(resolve))
   }
-  const { results } = await run
+  const { done, results } = await run
   for (const [at, job] of jobs.entries()) if (job.region.finish(job, results[at]) === "compressed") threaded++
+  done()
 }
 await compressor.close()
 raced.check()

@@ -152,15 +152,16 @@ export class CompressionLoop {
       this.#spend(this.#arena.meter() - started)
       if (jobs.length === 0) return outcomes
       const run = compressor.run(jobs, this.#arena.chunkBytes, this.#arena.keepRawAboveBytes)
-      const { cpuMs, results } = await run.catch((problem: unknown) => {
+      const { cpuMs, done, results } = await run.catch((problem: unknown) => {
         for (const job of jobs) job.region.abandon(job)
         this.#compressor = undefined
         this.#log.add({ atMs: nowMs, loop: "compression", reason: `${String(problem)}: compressing in slices from now on` })
-        return { cpuMs: 0, results: undefined }
+        return { cpuMs: 0, results: undefined, done: undefined }
       })
       if (results === undefined) return outcomes
       started = this.#arena.meter()
       for (const [at, job] of jobs.entries()) outcomes.push(job.region.finish(job, results[at]))
+      done?.()
       this.#arena.settle()
       this.#arena.counters.compressMs += cpuMs
       this.#spend(cpuMs + this.#arena.meter() - started)

@@ -16,13 +16,24 @@ export interface Compressor {
 export interface CompressorResult {
   readonly results: ReadonlyArray<Uint8Array | undefined>
   readonly cpuMs: number
+  /** Says that the results are not looked at any more: their memory is used again. */
+  readonly done: () => void
 }
+
+/** Places for results that are kept: as many as there are requests at a time. */
+const mostSpare = 2
 
 /** In the sources a TypeScript file of this folder, in a bundle a file beside it. */
 const entry = (): URL => new URL(import.meta.url.endsWith(".ts") ? "./codecWorker.ts" : "./codecWorker.js", import.meta.url)
 
-const requestOf = (id: number, jobs: ReadonlyArray<CompressJob>, chunkBytes: Bytes, mostBytes: Bytes): CompressRequest => {
-  const common = { id, chunkBytes, mostBytes, chunks: jobs.length }
+const requestOf = (
+  id: number,
+  jobs: ReadonlyArray<CompressJob>,
+  chunkBytes: Bytes,
+  mostBytes: Bytes,
+  into: ArrayBuffer | undefined
+): CompressRequest => {
+  const common = { id, chunkBytes, mostBytes, chunks: jobs.length, into }
   if (jobs.every(({ address }) => address !== undefined)) {
     return { ...common, addresses: BigUint64Array.from(jobs, ({ address }) => address!), bytes: undefined }
   }
@@ -42,6 +53,7 @@ export const openThreadCompressor = async (codec: string): Promise<Compressor> =
   worker.unref()
   const open = new Map<number, { resolve: (reply: CompressReply) => void; reject: (problem: Error) => void }>()
   let asked = 0
+  const spare: Array<ArrayBuffer> = []
   const fail = (problem: Error): void => {
     for (const { reject } of open.values()) reject(problem)
     open.clear()
@@ -61,12 +73,17 @@ export const openThreadCompressor = async (codec: string): Promise<Compressor> =
   worker.on("exit", () => fail(new Error("the codec thread ended")))
   return {
     run: async (jobs, chunkBytes, mostBytes) => {
-      const request = requestOf(asked++, jobs, chunkBytes, mostBytes)
+      const place = spare.findIndex(({ byteLength }) => byteLength >= jobs.length * mostBytes)
+      const [into] = place < 0 ? [] : spare.splice(place, 1)
+      const request = requestOf(asked++, jobs, chunkBytes, mostBytes, into)
       const reply = await new Promise<CompressReply>((resolve, reject) => {
         open.set(request.id, { resolve, reject })
-        worker.postMessage(request)
+        worker.postMessage(request, into === undefined ? [] : [into])
       })
-      return { results: resultsOf(reply), cpuMs: reply.cpuMs }
+      const done = (): void => {
+        if (spare.length < mostSpare) spare.push(reply.bytes.buffer as ArrayBuffer)
+      }
+      return { results: resultsOf(reply), cpuMs: reply.cpuMs, done }
     },
     close: async () => {
       await worker.terminate()

@@ -18,10 +18,10 @@ const loadCopy = async (): Promise<(target: Uint8Array, address: bigint, bytes: 
 }
 let copy: Awaited<ReturnType<typeof loadCopy>> | undefined
 
-const compress = async ({ addresses, bytes, chunkBytes, chunks, id, mostBytes }: CompressRequest): Promise<CompressReply> => {
+const compress = async ({ addresses, bytes, chunkBytes, chunks, id, into, mostBytes }: CompressRequest): Promise<CompressReply> => {
   const started = performance.now()
   const lengths = new Uint32Array(chunks)
-  const results = new Uint8Array(chunks * mostBytes)
+  const results = new Uint8Array(into ?? new ArrayBuffer(chunks * mostBytes))
   const snapshot = new Uint8Array(chunkBytes)
   if (addresses !== undefined) copy ??= await loadCopy()
   let used = 0

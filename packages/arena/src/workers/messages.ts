@@ -15,6 +15,8 @@ export interface CompressRequest {
   /** Where the chunks are, if the thread can see them; else their bytes, one after the other. */
   readonly addresses: BigUint64Array | undefined
   readonly bytes: Uint8Array | undefined
+  /** Where the results go, from an earlier reply; a new place where there is none, which costs as much as the copying. */
+  readonly into: ArrayBuffer | undefined
 }
 
 export interface CompressReply {
