@@ -7,6 +7,7 @@ import { Effect, type Scope } from "effect"
 import type { Arena } from "../Arena.ts"
 import { ArenaError } from "../ArenaError.ts"
 import type { PredictorKind } from "../predictors/Predictor.ts"
+import { none } from "../predictors/references.ts"
 import { type Measures, measures, type Tally } from "../predictors/Score.ts"
 import type { Region } from "../region/Region.ts"
 import { type Compressor, openThreadCompressor } from "../workers/ThreadCompressor.ts"
@@ -18,7 +19,7 @@ import { changeSettings, type ControllerSettings, defaultSettings } from "./Sett
 
 export interface ControllerOptions {
   readonly settings?: Partial<ControllerSettings>
-  /** One for all regions, or one for each. */
+  /** One for all regions of four chunks or more, or one for each. */
   readonly predictor: PredictorKind | ((region: Region) => PredictorKind)
   /** Where the codec runs: on a thread of its own (where that cannot be, on this one), or on this one in slices, which is the default. */
   readonly compressOn?: "thread" | "slices"
@@ -65,6 +66,8 @@ export interface ArenaController {
 const restoreReserve = 1.25
 /** A loop with nothing to do looks again after this long at most. */
 const mostPauseMs = 500
+/** Regions of fewer chunks are not worth a predictor's memory; whoever thinks otherwise names one for each region. */
+const leastPredicted = 4
 /** How often the pool gives back what it keeps for the next payloads. */
 const trimMs = 10_000
 
@@ -198,7 +201,7 @@ class Loops implements ArenaController {
     const { predictor } = this.#options
     for (const region of this.#arena.regions) {
       if (this.#watches.has(region)) continue
-      const kind = typeof predictor === "function" ? predictor(region) : predictor
+      const kind = typeof predictor === "function" ? predictor(region) : region.chunks < leastPredicted ? none : predictor
       const wake = (isDemand: boolean): void => {
         if (isDemand || this.#isQuiet) this.#wake?.()
       }

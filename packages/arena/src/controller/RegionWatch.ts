@@ -23,7 +23,7 @@ export class RegionWatch {
   readonly #queue: Array<number> = []
   #queueAt = 0
   readonly #predicted: PredictedRegion
-  readonly #log = new TouchLog()
+  readonly #log: TouchLog
   /** Until when a chunk is not to be compressed. */
   readonly #keptUntilMs: Float64Array
   readonly #readyMs: Float64Array
@@ -38,6 +38,7 @@ export class RegionWatch {
     this.region = region
     this.#predicted = { chunks: region.chunks, coldMs, restoreMs }
     this.predictor = kind.make(this.#predicted)
+    this.#log = new TouchLog(region.chunks)
     this.#keptUntilMs = new Float64Array(region.chunks)
     this.#readyMs = new Float64Array(region.chunks)
     this.#expectation = new Uint8Array(region.chunks)

@@ -4,17 +4,27 @@
  */
 import type { Milliseconds } from "@wmo/core"
 
-const capacity = 16_384
+const mostTouches = 16_384
+const leastTouches = 64
 
 export class TouchLog {
-  readonly #chunks = new Uint32Array(capacity)
-  readonly #timesMs = new Float64Array(capacity)
-  readonly #writes = new Uint8Array(capacity)
+  readonly #capacity: number
+  readonly #chunks: Uint32Array
+  readonly #timesMs: Float64Array
+  readonly #writes: Uint8Array
   #length = 0
   #missed = 0
 
+  /** `chunks`: of the region. Small regions are many. */
+  constructor(chunks: number) {
+    this.#capacity = Math.min(mostTouches, Math.max(leastTouches, 2 * chunks))
+    this.#chunks = new Uint32Array(this.#capacity)
+    this.#timesMs = new Float64Array(this.#capacity)
+    this.#writes = new Uint8Array(this.#capacity)
+  }
+
   add(chunk: number, atMs: Milliseconds, isWrite: boolean): void {
-    if (this.#length === capacity) {
+    if (this.#length === this.#capacity) {
       this.#missed++
       return
     }
@@ -29,7 +39,7 @@ export class TouchLog {
   }
 
   get isHalfFull(): boolean {
-    return this.#length >= capacity / 2
+    return this.#length >= this.#capacity / 2
   }
 
   get missed(): number {
@@ -37,6 +47,6 @@ export class TouchLog {
   }
 
   get metadataBytes(): number {
-    return capacity * (4 + 8 + 1)
+    return this.#capacity * (4 + 8 + 1)
   }
 }
