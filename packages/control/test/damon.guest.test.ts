@@ -34,9 +34,13 @@ const loopFor = (group: string, policy: AnyPolicy, given: Record<string, string>
   })
 
 /** Ticks once a second until `isDone`, a minute at most. */
-const tickUntil = Effect.fnUntraced(function* (tick: Effect.Effect<Tick, any>, isDone: (ticks: ReadonlyArray<Tick>) => boolean) {
+const tickUntil = Effect.fnUntraced(function* (
+  tick: Effect.Effect<Tick, any>,
+  isDone: (ticks: ReadonlyArray<Tick>) => boolean,
+  atMost = 60
+) {
   const ticks: Array<Tick> = []
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < atMost; i++) {
     ticks.push(yield* tick)
     if (isDone(ticks)) break
     yield* Effect.sleep(1000)
@@ -190,7 +194,7 @@ describe.skipIf(!existsSync(kdamonds))("DAMON actions", () => {
             refresh: "2s"
           }
           const { tick } = yield* loopFor(group, damonReclaim, given)
-          const ticks = yield* tickUntil(tick, () => readNumber(group, "memory.swap.current") > 20 * mib)
+          const ticks = yield* tickUntil(tick, () => readNumber(group, "memory.swap.current") > 20 * mib, 10)
           const first = outcomesOf(ticks)[0]
           assert.strictEqual(first?.status, "done", first?.detail)
           const now = yield* modules.read("damon_reclaim")
