@@ -6,6 +6,7 @@ import { type Bytes, formatBytes, type Milliseconds } from "@wmo/core"
 import { ArenaError } from "./ArenaError.ts"
 import { loadCodec } from "./codecs/loadCodec.ts"
 import type { Codec } from "./Codec.ts"
+import { hasZstd } from "./codecs/zstd.ts"
 import type { Counters } from "./Counters.ts"
 import { loadMemory, type OffHeapMemory } from "./memory/OffHeap.ts"
 import type { PoolStats } from "./pool/SlabPool.ts"
@@ -18,7 +19,7 @@ export interface ArenaOptions {
   readonly chunkBytes?: Bytes
   /** By name, see `loadCodec`. `lz4` by default. */
   readonly codec?: string | Codec
-  /** Of the coldest tier; `none` for no such tier. `zstd` by default. */
+  /** Of the coldest tier; `none` for no such tier. `zstd` by default, where Node has it. */
   readonly coldCodec?: string | Codec
   /** What the pool may hold; unlimited by default. */
   readonly poolBytes?: Bytes
@@ -75,7 +76,7 @@ export class Arena {
     }
     if (!(minSavingsPercent >= 0 && minSavingsPercent <= 95)) throw bad("minSavingsPercent", `${minSavingsPercent} is not between 0 and 95`)
     if (!(poolBytes >= 0)) throw bad("poolBytes", `${poolBytes} is not an amount of memory`)
-    const coldCodec = await codecOf(options.coldCodec ?? "zstd")
+    const coldCodec = await codecOf(options.coldCodec ?? (hasZstd ? "zstd" : "none"))
     return new Arena(
       new Store({
         memory: options.memory ?? (await loadMemory()),

@@ -7,7 +7,7 @@ import { ArenaError } from "../ArenaError.ts"
 import { loadLz4Native } from "./lz4Native.ts"
 import { loadLz4Wasm } from "./lz4Wasm.ts"
 import { none } from "./none.ts"
-import { zstd } from "./zstd.ts"
+import { hasZstd, zstd } from "./zstd.ts"
 
 export const builtInCodecs = ["lz4", "lz4-native", "lz4-wasm", "zstd", "zstd-LEVEL", "none"]
 
@@ -31,6 +31,7 @@ export const loadCodec = async (name: string): Promise<Codec> => {
   if (level !== null) {
     const value = Number(level[1] ?? 3)
     if (value < -7 || value > 19 || value === 0) throw unknown(name, "zstd has levels −7 to −1 and 1 to 19")
+    if (!hasZstd) throw unknown(name, "this Node has no zstd, it takes 22.15 or 24")
     return zstd(value)
   }
   switch (name) {
