@@ -54,16 +54,22 @@ it("says why there is no thread for a codec", async () => {
 })
 
 it("rejects what is open when the thread ends", async () => {
-  const compressor = await openThreadCompressor("lz4")
-  using arena = await Arena.open({ memory: buffers, chunkBytes })
-  const region = arena.region(chunkBytes)
-  region.write(0, makeBytes("text", chunkBytes, random(1)))
-  const job = region.begin(0)
-  if (typeof job === "string") return expect.unreachable()
-  const run = compressor.run([job], chunkBytes, chunkBytes)
+  // Seconds of work, so that it is open for sure.
+  const large = 2 ** 20
+  const compressor = await openThreadCompressor("zstd-19")
+  using arena = await Arena.open({ memory: buffers, chunkBytes: large })
+  const region = arena.region(8 * large)
+  const jobs: Array<CompressJob> = []
+  for (let chunk = 0; chunk < region.chunks; chunk++) {
+    region.write(chunk * large, makeBytes("text", large, random(chunk + 1)))
+    const job = region.begin(chunk)
+    if (typeof job === "string") return expect.unreachable()
+    jobs.push(job)
+  }
+  const run = compressor.run(jobs, large, large)
   const refused = expect(run).rejects.toThrow("the codec thread ended")
   await compressor.close()
   await refused
-  region.abandon(job)
+  for (const job of jobs) region.abandon(job)
   expect(region.state(0)).toBe("raw")
 })
