@@ -23,8 +23,8 @@ describe("wmo lab league in a guest", () => {
   it(
     "plays entries beside a run without a policy, and loses no byte",
     async () => {
-      const workload = "small=hotcold --hot 16M --warm 8M --cold 120M --warm-every 2s --forget-every 20ms"
-      const args = "lab league -e periodic:cold_age=4s,interval=2s -e periodic:cold_age=400s --repeats 1 --duration 20s --settle 12s --json"
+      const workload = "small=hotcold --hot 16M --warm 8M --cold 40M --warm-every 2s --forget-every 20ms"
+      const args = "lab league -e periodic:cold_age=4s,interval=2s -e periodic:cold_age=400s --repeats 1 --duration 30s --settle 18s --json"
       const { code, stderr, stdout } = await run([...args.split(" "), "-w", workload, "--out", directory])
       assert.strictEqual(code, 0, stderr)
       assert.match(stderr, /3 slots to play: about \d+ m/)
@@ -35,9 +35,9 @@ describe("wmo lab league in a guest", () => {
         assert.deepStrictEqual([repeats, failures], [1, []])
         assert.strictEqual(measures.wrong_bytes.median, 0)
       }
-      // 120 MiB are cold, compressed to less than 80: what is left of them is saved. The other one never gets that old.
-      assert.isAbove(active.measures.saved_mib.median, 20)
-      assert.isBelow(Math.abs(idle.measures.saved_mib.median), 15)
+      // 40 MiB are cold, compressed to 24: what is left of them is saved. (More would take the guest's one CPU longer than there is to settle.)
+      assert.isAbove(active.measures.saved_mib.median, 8)
+      assert.isBelow(Math.abs(idle.measures.saved_mib.median), 5)
       // Both slots took their turns on the same counted clock.
       assert.isBelow(Math.abs(idle.measures.throughput_loss_pct.median), 10)
     },
