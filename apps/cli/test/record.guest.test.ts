@@ -40,8 +40,15 @@ const until = async (what: string, isTrue: () => boolean): Promise<void> => {
 /** Nothing was changed: there is not even a directory for it. */
 const journals = (): ReadonlyArray<string> => (existsSync(state) ? readdirSync(state) : [])
 const kdamonds = (): string => (hasDamon ? readFileSync(countPath, "utf8").trim() : "0")
-const isRunning = () =>
-  !hasDamon || (kdamonds() === "1" && readFileSync("/sys/kernel/mm/damon/admin/kdamonds/0/state", "utf8").trim() === "on")
+/** While its owner writes to it, DAMON's tree refuses to be read (EBUSY): not yet, then. */
+const isRunning = () => {
+  try {
+    return !hasDamon || (kdamonds() === "1" && readFileSync("/sys/kernel/mm/damon/admin/kdamonds/0/state", "utf8").trim() === "on")
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EBUSY") return false
+    throw error
+  }
+}
 
 beforeAll(async () => {
   writeFileSync(join(root, "cgroup.subtree_control"), "+memory")
