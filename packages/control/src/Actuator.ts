@@ -36,7 +36,7 @@ const oldGenerations = (memcgs: ReadonlyArray<LruGenMemcg>, olderThanMs: Millise
       const youngest = old.at(-1)
       if (youngest === undefined) return []
       const pages = old.reduce((sum, { anonPages, filePages }) => sum + anonPages + filePages, 0)
-      return [{ group: path.slice(1), seq: youngest.seq, pages }]
+      return [{ memcg: path.slice(1), seq: youngest.seq, pages }]
     })
   )
 
@@ -91,22 +91,28 @@ export const makeActuator: (options: {
     return { reclaimedBytes: before - after, gaveUp }
   })
 
+  /** Evicts in chunks, from the group and those below it; tells how much `memory.current` fell. */
   const evict = Effect.fnUntraced(function* (group: string, { bytes, olderThanMs, swappiness }: Extract<Action, { _tag: "Evict" }>) {
-    const before = yield* cgroups.read(group, Memcg.memoryCurrent)
-    let last = before
+    const current = cgroups.read(group, Memcg.memoryCurrent)
+    /** Memory cgroups whose old pages do not go: in use after all, locked, or without room in swap. */
+    const stuck = new Set<string>()
+    let reclaimedBytes = 0
+    let before = yield* current
     for (let left = bytes; left >= pageSize;) {
       const old = oldGenerations(yield* mglru.groups(group), olderThanMs)
-      const next = old.find(({ pages }) => pages > 0)
+      const next = old.find(({ memcg, pages }) => pages > 0 && !stuck.has(memcg))
       if (next === undefined) break
       const pages = Math.min(left, chunkBytes) / pageSize
-      yield* mglru.evict(next.group, { seq: next.seq, pages, ...(swappiness === undefined ? {} : { swappiness }) })
-      const now = yield* cgroups.read(group, Memcg.memoryCurrent)
-      // What is left cannot go: in use after all, locked, or swap is full.
-      if (now >= last) break
-      left -= Math.min(next.pages, pages) * pageSize
-      last = now
+      yield* mglru.evict(next.memcg, { seq: next.seq, pages, ...(swappiness === undefined ? {} : { swappiness }) })
+      const now = yield* current
+      if (now >= before) stuck.add(next.memcg)
+      else {
+        reclaimedBytes += before - now
+        left -= Math.min(next.pages, pages) * pageSize
+      }
+      before = now
     }
-    return { reclaimedBytes: before - last }
+    return { reclaimedBytes }
   })
 
   const age = Effect.fnUntraced(function* (group: string) {
