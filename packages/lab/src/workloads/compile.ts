@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createHistogram } from "node:perf_hooks"
+import type { OperationsResult } from "./OperationsResult.ts"
 import { random } from "./verifiedMemory.ts"
 
 export interface CompileOptions {
@@ -22,15 +23,7 @@ export interface CompileOptions {
 }
 
 /** An operation is a compiled file. */
-export interface CompileResult {
-  readonly operations: number
-  readonly operations_per_second: number
-  readonly seconds: number
-  readonly operations_by_second: ReadonlyArray<number>
-  readonly measured_from_ms: number
-  readonly p50_us: number
-  readonly p99_us: number
-  readonly p999_us: number
+export interface CompileResult extends OperationsResult {
   readonly builds: number
   /** Of the program's output. */
   readonly wrong_bytes: number

@@ -10,6 +10,7 @@ import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createHistogram } from "node:perf_hooks"
+import type { OperationsResult } from "./OperationsResult.ts"
 import { gaussianKeys } from "./gaussianKeys.ts"
 import { type Batch, makeBatch, redisConnection, type RedisConnection, type WrongReply } from "./redisProtocol.ts"
 import { random, readCorpus } from "./verifiedMemory.ts"
@@ -31,15 +32,7 @@ export interface RedisOptions {
 }
 
 /** An operation is a request; latency is of a batch. */
-export interface RedisResult {
-  readonly operations: number
-  readonly operations_per_second: number
-  readonly seconds: number
-  readonly operations_by_second: ReadonlyArray<number>
-  readonly measured_from_ms: number
-  readonly p50_us: number
-  readonly p99_us: number
-  readonly p999_us: number
+export interface RedisResult extends OperationsResult {
   readonly keys: number
   readonly writes: number
   readonly wrong_bytes: number

@@ -4,6 +4,7 @@
  */
 import type { Milliseconds } from "@wmo/core"
 import { createHistogram } from "node:perf_hooks"
+import type { OperationsResult } from "./OperationsResult.ts"
 import { makeForgetful } from "./forgetful.ts"
 import { random, type VerifiedMemory } from "./verifiedMemory.ts"
 
@@ -35,17 +36,8 @@ export interface TouchPlan {
   readonly forgetEveryMs: Milliseconds
 }
 
-/** What every workload says of itself, written as JSON to `WMO_RESULT`. */
-export interface TouchResult {
-  readonly operations: number
-  readonly operations_per_second: number
-  readonly seconds: number
-  /** Operations in each second since `measured_from_ms`, milliseconds since 1970. */
-  readonly operations_by_second: ReadonlyArray<number>
-  readonly measured_from_ms: number
-  readonly p50_us: number
-  readonly p99_us: number
-  readonly p999_us: number
+/** An operation is sixteen touches; latency is of one. */
+export interface TouchResult extends OperationsResult {
   readonly scans: number
   /** Of all scans together; and of the slowest one. */
   readonly scan_ms: number
