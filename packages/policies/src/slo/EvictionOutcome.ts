@@ -3,6 +3,7 @@
  * comes back costs from the budget; those that stay away cost nothing. Pure.
  */
 import type { Milliseconds, Pages } from "@wmo/core"
+import { keptAfter } from "./PromotionLedger.ts"
 
 export interface EvictionOutcome {
   /** Evicted lately, and the part of it that has been away for some minutes. */
@@ -12,8 +13,6 @@ export interface EvictionOutcome {
   readonly returned: Pages
 }
 
-/** Remembered with weight 1/e after an hour. */
-const memoryMs = 3_600_000
 /** How long it takes until it shows whether something comes back. */
 const settlingMs = 300_000
 /** As many pages are taken to have come back before anything is known: the first that go are few. */
@@ -22,7 +21,7 @@ const doubtPages = 256
 export const noOutcome: EvictionOutcome = { evicted: 0, settled: 0, returned: 0 }
 
 export const follow = (outcome: EvictionOutcome, evicted: Pages, returned: Pages, elapsedMs: Milliseconds): EvictionOutcome => {
-  const kept = Math.exp(-elapsedMs / memoryMs)
+  const kept = keptAfter(elapsedMs)
   const settling = 1 - Math.exp(-elapsedMs / settlingMs)
   return {
     evicted: outcome.evicted * kept + evicted,

@@ -12,8 +12,9 @@ export interface PromotionLedger {
   readonly allowedPages: number
 }
 
-/** Remembered with weight 1/e after an hour. */
-const memoryMs = 3_600_000
+/** What is left of a memory after some time: 1/e after an hour. */
+export const keptAfter = (elapsedMs: Milliseconds): number => Math.exp(-elapsedMs / 3_600_000)
+
 /** What may come back before there is much of a past: two minutes' worth, and a few pages that any program touches now and then. */
 const leadMs = 120_000
 const leadPages = 32
@@ -31,7 +32,7 @@ export const book = (
   elapsedMs: Milliseconds,
   allowedPages: Pages
 ): PromotionLedger => {
-  const kept = Math.exp(-elapsedMs / memoryMs)
+  const kept = keptAfter(elapsedMs)
   return {
     edgesMs: ledger.edgesMs,
     pages: ledger.pages.map((before, i) => before * kept + (pages[i] ?? 0)),

@@ -1,0 +1,63 @@
+/** What of each kind goes in this step, and why so much: whole generations of the ages that the searches have found. Pure. */
+import { type Bytes, formatBytes, formatDuration, pageSize } from "@wmo/core"
+import type { Observation, PageAge } from "@wmo/monitors"
+import type { Action } from "../Action.ts"
+import { inPages } from "../takeable.ts"
+import { isOpen, lookEndsMs } from "./AgeSearch.ts"
+import { evictAgeOf, takeableOf } from "./coldByKind.ts"
+import { evictable } from "./EvictionOutcome.ts"
+import type { Health } from "./Health.ts"
+import { type BothKinds, type Kind, kinds } from "./KindState.ts"
+import { budgetOf, cameBack } from "./PromotionLedger.ts"
+
+/** Less is not worth a request. */
+export const leastBytes: Bytes = 256 * 1024
+
+export interface Taking {
+  readonly actions: ReadonlyArray<Action>
+  /** A phrase for each kind. */
+  readonly reason: string
+}
+
+/** No more than `stepBytes` of both together, in proportion to what is cold. */
+export const takeByKind = (
+  states: BothKinds,
+  { observation, pageAge }: { readonly observation: Observation; readonly pageAge: PageAge },
+  { allowedPages, refaults }: Health,
+  stepBytes: Bytes
+): Taking => {
+  const coldOf = (kind: Kind): Bytes => takeableOf(observation, pageAge, states[kind].search.ageMs, kind)
+  const settled = kinds.filter((kind) => !isOpen(states[kind].search) && states[kind].search.ageMs !== Infinity)
+  const allCold = settled.reduce((sum, kind) => sum + coldOf(kind), 0)
+  const phrases: Array<string> = []
+  const actions: Array<Action> = []
+  for (const kind of kinds) {
+    const { ledger, outcome, search } = states[kind]
+    const { ageMs, phase } = search
+    if (ageMs === Infinity) {
+      phrases.push(`${kind}: of every age more comes back than may`)
+      continue
+    }
+    if (isOpen(search)) {
+      const watchMs = Math.max(0, Math.round(lookEndsMs(search) - observation.atMs))
+      phrases.push(`${kind}: watching for another ${formatDuration(watchMs)} what comes back after ${formatDuration(ageMs)}`)
+      continue
+    }
+    const cold = coldOf(kind)
+    const budget = budgetOf(ledger, allowedPages * refaults.budgetShare[kind])
+    const back = cameBack(ledger, ageMs)
+    const doubtful = phase === "aim" ? evictable(outcome, budget - back) * pageSize : Infinity
+    const bytes = back >= budget ? 0 : inPages(Math.min(cold, (stepBytes * cold) / Math.max(1, allCold), doubtful))
+    const isWorthIt = bytes >= leastBytes
+    const came = `${Math.round(back)} such pages came back lately of ${Math.round(budget)}`
+    phrases.push(`${kind}: ${formatBytes(cold)} idle ≥ ${formatDuration(ageMs)}, ${came}${isWorthIt ? ` → ${formatBytes(bytes)}` : ""}`)
+    if (!isWorthIt) continue
+    const swappiness = kind === "file" ? 0 : 200
+    actions.push(
+      pageAge.source === "mglru"
+        ? { _tag: "Evict", olderThanMs: evictAgeOf(pageAge, ageMs, kind), bytes, swappiness }
+        : { _tag: "Reclaim", bytes, swappiness }
+    )
+  }
+  return { actions, reason: phrases.join("; ") }
+}
