@@ -68,7 +68,7 @@ const mostThatCouldBeSaved = (seed: number, durationMs: number): number => {
 const boundSentence = (boundBytes: number, summaries: ReadonlyArray<Summary>): string => {
   const none = summaries.find(({ policy }) => policy === "none")!.memory_current_bytes.mean
   return (
-    `At best, with all of the run known beforehand and ${sloPromotionsPct} % of the memory in use brought back a minute, it were ` +
+    `At best, with all of the run known beforehand and ${sloPromotionsPct} % of the memory in use brought back a minute, it would be ` +
     `${formatBytes(boundBytes)} (${((boundBytes / none) * 100).toFixed(1)} %); slo learns first, so it comes closer the longer it runs.`
   )
 }
