@@ -42,38 +42,63 @@ export interface PatternResult {
 
 const chunkBytes = 2 ** 20
 
+/** What can be read of this process's memory at `address`, at most as much as `into` holds; nothing where nothing is mapped (any more). */
+const readMemory = (fd: number, address: bigint, into: Buffer): Buffer => {
+  try {
+    return into.subarray(0, readSync(fd, into, 0, into.length, address))
+  } catch {
+    return into.subarray(0, 0)
+  }
+}
+
+/** Where `marker` is in `text`, every time. */
+const occurrences = (text: Buffer, marker: Buffer): ReadonlyArray<number> => {
+  const found: Array<number> = []
+  for (let at = text.indexOf(marker); at >= 0; at = text.indexOf(marker, at + 1)) found.push(at)
+  return found
+}
+
+/** This process's anonymous mappings that could hold so much, as [start, end). */
+const anonymousMappings = (leastBytes: number): ReadonlyArray<readonly [bigint, bigint]> =>
+  readFileSync("/proc/self/maps", "latin1")
+    .split("\n")
+    .map((line) => /^([0-9a-f]+)-([0-9a-f]+) rw-p \S+ 00:00 0\s*(?:\[heap\])?$/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, from, to]) => [BigInt(`0x${from}`), BigInt(`0x${to}`)] as const)
+    .filter(([from, to]) => to - from >= BigInt(leastBytes))
+
 /**
  * Where a buffer lies: what is written into its first bytes is looked for in this process's memory, first at the beginnings of pages, where
- * what malloc maps begins. A copy of the marker is told by that it does not follow a second one.
+ * what malloc maps begins. The marker itself and copies of it lie in memory too, often close by; they are told by that they do not follow a
+ * second marker. Other threads map and unmap meanwhile: what is gone is passed over, and what was not found is looked for again.
  */
-const addressOf = (memory: Buffer): bigint => {
+export const addressOf = (memory: Buffer): bigint => {
   const marker = randomBytes(32)
   marker.copy(memory)
   const fd = openSync("/proc/self/mem", "r")
-  const chunk = Buffer.alloc(chunkBytes)
+  const there = Buffer.alloc(marker.length)
   const isIt = (address: bigint): boolean => {
-    const second = randomBytes(32)
+    const second = randomBytes(marker.length)
     second.copy(memory)
-    const isSame = readSync(fd, chunk, 0, second.length, address) === second.length && chunk.subarray(0, second.length).equals(second)
+    const isSame = readMemory(fd, address, there).equals(second)
     marker.copy(memory)
     return isSame
   }
+  const chunk = Buffer.alloc(chunkBytes)
   try {
-    const mappings = readFileSync("/proc/self/maps", "latin1")
-      .split("\n")
-      .map((line) => /^([0-9a-f]+)-([0-9a-f]+) rw-p \S+ 00:00 0\s*(?:\[heap\])?$/.exec(line))
-      .filter((match) => match !== null)
-      .map(([, from, to]) => [BigInt(`0x${from}`), BigInt(`0x${to}`)] as const)
-      .filter(([from, to]) => to - from >= BigInt(memory.length))
-    for (const [step, length] of [
-      [page, 128],
-      [chunkBytes - marker.length, chunkBytes]
-    ] as const) {
-      for (const [from, to] of mappings) {
-        for (let at = from; at < to; at += BigInt(step)) {
-          const got = readSync(fd, chunk, 0, Math.min(length, Number(to - at)), at)
-          const offset = chunk.subarray(0, got).indexOf(marker)
-          if (offset >= 0 && isIt(at + BigInt(offset))) return at + BigInt(offset)
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const mappings = anonymousMappings(memory.length)
+      for (const [step, length] of [
+        [page, 128],
+        [chunkBytes - marker.length, chunkBytes]
+      ] as const) {
+        for (const [from, to] of mappings) {
+          for (let at = from; at < to; at += BigInt(step)) {
+            const text = readMemory(fd, at, chunk.subarray(0, Math.min(length, Number(to - at))))
+            for (const offset of occurrences(text, marker)) {
+              if (isIt(at + BigInt(offset))) return at + BigInt(offset)
+            }
+          }
         }
       }
     }
