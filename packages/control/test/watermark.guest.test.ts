@@ -95,16 +95,20 @@ const filled = (name: string, policy: AnyPolicy, files: ReadonlyArray<string>) =
   }).pipe(Effect.scoped)
 
 describe("watermark", () => {
-  it.live("keeps a group that fills page cache from ever being throttled, at two percent of a core at most beyond watching it", () =>
+  it.live("keeps a group that fills page cache from ever being throttled, at two percent of a core at most", () =>
     Effect.gen(function* () {
       const files = filesToRead()
-      const alone = yield* filled("wmo-unwatched", none, files)
-      const kept = yield* filled("wmo-watched", watermark, files)
-      console.log(`watermark takes ${(kept.cpu - alone.cpu).toFixed(2)} % of a core more than watching`)
-      assert.isAbove(alone.throttled, 0)
-      assert.strictEqual(kept.throttled, 0)
-      assert.isAbove(kept.requests, 0)
-      assert.isAtMost(kept.cpu - alone.cpu, 2)
+      // On an emulated machine the first run of each pays for code that is translated then; the second ones are compared.
+      const [, keptAtFirst, alone, kept] = yield* Effect.forEach([none, watermark, none, watermark], (policy) =>
+        filled("wmo-fills", policy, files)
+      )
+      console.log(`watermark takes ${(kept!.cpu - alone!.cpu).toFixed(2)} % of a core more than watching`)
+      assert.isAbove(alone!.throttled, 0)
+      assert.deepStrictEqual([keptAtFirst!.throttled, kept!.throttled], [0, 0])
+      assert.isAbove(kept!.requests, 0)
+      // What the kernel does for it, and what deciding takes beyond watching.
+      assert.isAtMost(kept!.reclaim, 2)
+      assert.isAtMost(kept!.cpu - alone!.cpu, 2)
     }).pipe(Effect.provide(kernel))
   )
 })
