@@ -12,6 +12,7 @@ export type { ChunkView } from "./region/ChunkView.ts"
 export type { CompressJob, Region, RegionStats, TouchListener } from "./region/Region.ts"
 export type { CompressOutcome } from "./Store.ts"
 export { ObjectStore, type ObjectStoreStats } from "./ObjectStore.ts"
+export { fileBytes, type SampleKind, sampleData, sampleKinds, sampleSummaries } from "./sampleData.ts"
 export { attempt, openArena, scopedView } from "./openArena.ts"
 export {
   type ArenaController,

@@ -14,3 +14,22 @@ export { type RedisOptions, type RedisResult, runRedis } from "./workloads/redis
 export * from "./vm/index.ts"
 export * from "./compare/index.ts"
 export * from "./league/index.ts"
+export { type DataName, dataNames } from "./workloads/memory/content.ts"
+export type { PhaseLatency, PhaseName } from "./workloads/memory/Meter.ts"
+export {
+  anonStreamer,
+  interactiveBurst,
+  type MemoryPlan,
+  type MemoryWorkloadName,
+  memoryWorkloadNames,
+  mmapChurn,
+  randomTouchHeap
+} from "./workloads/memory/plans.ts"
+export {
+  type ArenaPart,
+  type MemoryPlaces,
+  type MemoryWorkloadHooks,
+  type MemoryWorkloadOptions,
+  type MemoryWorkloadResult,
+  runMemoryWorkload
+} from "./workloads/memory/runMemoryWorkload.ts"

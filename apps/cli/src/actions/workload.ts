@@ -2,39 +2,13 @@
 import { formatBytes } from "@wmo/core"
 import { burstsPlan, minAge1Plan, minAge2Plan, type PhasedPlan, runCompile, runHotCold, runPattern, runPhased, runRedis } from "@wmo/lab"
 import { Console, Effect } from "effect"
-import { writeFileSync, writeSync } from "node:fs"
+import { writeSync } from "node:fs"
 import type { BurstsFlags, CompileFlags, HotColdFlags, MinAgeFlags, PatternFlags, RedisFlags } from "../commands/workload.ts"
 import { ExitCode, Failure, usageError } from "../Exit.ts"
-
-/** Hands the result to `wmo run`, which records it. */
-const publish = (result: object): void => {
-  const file = process.env["WMO_RESULT"]
-  if (file !== undefined) writeFileSync(file, JSON.stringify(result))
-}
+import { conclude, publish } from "./workloadResult.ts"
 
 const failure = (name: string) => (cause: unknown) =>
   new Failure({ message: `${name}: ${cause instanceof Error ? cause.message : String(cause)}`, exitCode: ExitCode.failed })
-
-interface Finished {
-  readonly operations_per_second: number
-  readonly p99_us: number
-  readonly wrong_bytes: number
-}
-
-/** Says and hands on what came of a workload; fails where content was lost. */
-const conclude = Effect.fnUntraced(function* (name: string, json: boolean, result: Finished, note: string) {
-  publish(result)
-  const pace = result.operations_per_second
-  if (json) yield* Console.log(JSON.stringify(result))
-  else {
-    yield* Console.log(
-      `${name}: ${pace < 100 ? pace.toFixed(2) : Math.round(pace).toLocaleString("en-US")} operations/s, ` +
-        `p99 ${result.p99_us.toFixed(1)} µs, ${note}, ${result.wrong_bytes} wrong bytes`
-    )
-  }
-  if (result.wrong_bytes > 0)
-    return yield* new Failure({ message: `${result.wrong_bytes} bytes came back wrong`, exitCode: ExitCode.failed })
-})
 
 export const hotcold = Effect.fn("wmo workload hotcold")(function* (flags: HotColdFlags) {
   if (flags.hot < 4096) return yield* usageError("--hot must be at least one page (4K)")

@@ -2,6 +2,7 @@
 import { Command, Flag } from "effect/cli"
 import { json, size, time } from "../flags.ts"
 import { lazily } from "../lazily.ts"
+import { memoryWorkloads } from "./memoryWorkload.ts"
 
 const mib = 2 ** 20
 
@@ -161,5 +162,5 @@ const compile = Command.make(
 
 export const workload = Command.make("workload").pipe(
   Command.withDescription("Built-in workloads to try policies on."),
-  Command.withSubcommands([hotcold, bursts, minAge1, minAge2, redis, compile, pattern])
+  Command.withSubcommands([hotcold, bursts, minAge1, minAge2, redis, compile, pattern, ...memoryWorkloads])
 )
