@@ -13,6 +13,7 @@ export type { CompressJob, Region, RegionStats, TouchListener } from "./region/R
 export type { CompressOutcome } from "./Store.ts"
 export { ObjectStore, type ObjectStoreStats } from "./ObjectStore.ts"
 export { fileBytes, type SampleKind, sampleData, sampleKinds, sampleSummaries } from "./sampleData.ts"
+export { type PublishedStats, type PublishOptions, publishStats, readPublishedStats } from "./publishStats.ts"
 export { attempt, openArena, scopedView } from "./openArena.ts"
 export {
   type ArenaController,
