@@ -33,3 +33,15 @@ export {
   type MemoryWorkloadResult,
   runMemoryWorkload
 } from "./workloads/memory/runMemoryWorkload.ts"
+export {
+  type ArenaBench,
+  arenaBenchMs,
+  type ArenaBenchOptions,
+  type ArenaBenchRow,
+  arenaBenchRow,
+  arenaBenchRuns,
+  runArenaBench
+} from "./arenaBench/arenaBench.ts"
+export { arenaBenchNotes, arenaBenchTable } from "./arenaBench/arenaBenchTable.ts"
+export { type Watched, WatchedRunFailed } from "./arenaBench/watchedRun.ts"
+export { type CodecRow, codecTable, fairestCodec, sweepCodecs } from "./arenaBench/codecSweep.ts"

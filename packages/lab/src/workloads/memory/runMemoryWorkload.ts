@@ -15,6 +15,7 @@ import {
   openArena,
   oracle,
   type PredictorKind,
+  publishStats,
   type Tally
 } from "@wmo/arena"
 import type { Bytes, Milliseconds } from "@wmo/core"
@@ -218,6 +219,7 @@ export const runMemoryWorkload = (
         settings: { coldMs, leastColdMs: coldMs / 2, mostColdMs: coldMs, cpuPercent: options.cpuPercent },
         compressOn: options.compressOn
       })
+      yield* publishStats(arena, { name: plan.name, controller })
     }
     const meter = new Meter()
     let before: Look | undefined
