@@ -9,6 +9,7 @@ import type { Codec } from "./Codec.ts"
 import { hasZstd } from "./codecs/zstd.ts"
 import type { Counters } from "./Counters.ts"
 import { loadMemory, type OffHeapMemory } from "./memory/OffHeap.ts"
+import { loadChecksum } from "./pool/checksum.ts"
 import type { PoolStats } from "./pool/SlabPool.ts"
 import { bytesPerChunk } from "./region/ChunkTable.ts"
 import { Region, type RegionStats } from "./region/Region.ts"
@@ -83,6 +84,7 @@ export class Arena {
         chunkBytes,
         codec: await codecOf(options.codec ?? "lz4"),
         coldCodec: coldCodec.name === "none" ? undefined : coldCodec,
+        checksum: await loadChecksum(),
         capBytes: poolBytes,
         keepRawAboveBytes: Math.floor(chunkBytes * (1 - minSavingsPercent / 100)),
         now: options.now ?? (() => performance.now()),
@@ -142,37 +144,38 @@ export class Arena {
    * is compressed next. Without a limit it keeps nothing. Gives how much was given back.
    */
   compact(budgetBytes?: Bytes): Bytes {
-    const { payloads, pool } = this.#store
-    const before = pool.stats().heldBytes
-    payloads.compact(budgetBytes ?? Number.MAX_SAFE_INTEGER)
-    if (budgetBytes === undefined) pool.trim()
-    return before - pool.stats().heldBytes
+    const before = this.#store.poolStats().heldBytes
+    this.#store.payloads.compact(budgetBytes ?? Number.MAX_SAFE_INTEGER)
+    if (budgetBytes === undefined) this.#store.trim()
+    else this.#store.settle()
+    return before - this.#store.poolStats().heldBytes
   }
 
-  /** Gives back what the pool keeps for what is compressed next. */
+  /** Gives back the memory that is kept for what is compressed or restored next. Gives how much that was. */
   trim(): Bytes {
-    return this.#store.pool.trim()
+    return this.#store.trim()
   }
 
-  /** Gives back the raw memory of all that has been compressed. */
+  /** Gives back the raw memory of all that has been compressed, all but that little. */
   settle(): void {
-    for (const region of this.#regions) region.settle()
+    this.#store.settle()
   }
 
   poolStats(): PoolStats {
-    return this.#store.pool.stats()
+    return this.#store.poolStats()
   }
 
   stats(): ArenaStats {
     this.settle()
-    const { chunkBytes, counters, payloads, pool, scratchBytes } = this.#store
+    const { chunkBytes, counters, frames, payloads, scratchBytes } = this.#store
     const regions = [...this.#regions].map((region) => region.stats())
     const sum = (count: (region: RegionStats) => number): number => regions.reduce((total, region) => total + count(region), 0)
     const raw = sum((region) => region.raw)
     const compressed = sum((region) => region.compressed)
     const table = payloads.stats()
-    const inPool = pool.stats()
-    const metadataBytes = sum(({ chunks }) => chunks) * bytesPerChunk + table.metadataBytes + inPool.metadataBytes + scratchBytes
+    const inPool = this.#store.poolStats()
+    const tables = sum(({ chunks }) => chunks) * bytesPerChunk + table.metadataBytes
+    const metadataBytes = tables + inPool.metadataBytes + frames.metadataBytes + scratchBytes
     const logicalBytes = (raw + compressed) * chunkBytes
     const rawBytes = raw * chunkBytes
     const heldBytes = rawBytes + inPool.heldBytes + metadataBytes
@@ -193,7 +196,7 @@ export class Arena {
   /** Frees all regions and the pool. Fails while anything is in view. */
   close(): void {
     for (const region of this.#regions) region.free()
-    if (!this.#isClosed) this.#store.pool.close()
+    if (!this.#isClosed) this.#store.close()
     this.#isClosed = true
   }
 

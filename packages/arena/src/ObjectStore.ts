@@ -5,8 +5,10 @@
 import type { Bytes } from "@wmo/core"
 import type { Arena } from "./Arena.ts"
 import { ArenaError } from "./ArenaError.ts"
+import { BlockSpace, extentBlocks } from "./memory/BlockSpace.ts"
 import type { OffHeapMemory } from "./memory/OffHeap.ts"
-import { extentSlabs, SlabPool } from "./pool/SlabPool.ts"
+import { sizeClasses } from "./pool/sizeClasses.ts"
+import { SlabPool } from "./pool/SlabPool.ts"
 import type { Region } from "./region/Region.ts"
 
 export interface ObjectStoreStats {
@@ -29,6 +31,7 @@ export class ObjectStore {
   readonly #name: string
   /** Slots of objects up to a chunk, as if the regions were memory. */
   readonly #slots: SlabPool
+  readonly #blocks: BlockSpace
   readonly #extents: Array<Region> = []
   /** A slot's handle and a length; or −1 − the number of a region. */
   readonly #index = new Map<string, number>()
@@ -41,7 +44,8 @@ export class ObjectStore {
   constructor(arena: Arena, name = "objects") {
     this.#arena = arena
     this.#name = name
-    this.#slots = new SlabPool(this.#regions(), arena.chunkBytes, Number.MAX_SAFE_INTEGER, 0)
+    this.#blocks = new BlockSpace(this.#regions(), sizeClasses(arena.chunkBytes).slabBytes, 0)
+    this.#slots = new SlabPool(this.#blocks, arena.chunkBytes, Number.MAX_SAFE_INTEGER)
   }
 
   /** Stores a copy. When that fails (`ArenaError`), what the key had before is still there. */
@@ -109,7 +113,7 @@ export class ObjectStore {
   /** Frees all of it. */
   close(): void {
     this.#index.clear()
-    this.#slots.close()
+    this.#blocks.close()
     for (const region of this.#large.values()) region.free()
     this.#large.clear()
   }
@@ -123,8 +127,8 @@ export class ObjectStore {
   }
 
   #locate(handle: number): readonly [region: Region, offset: Bytes] {
-    const [slab, start] = this.#slots.locate(handle)
-    return [this.#extents[Math.floor(slab / extentSlabs)]!, (slab % extentSlabs) * this.#slots.slabBytes + start]
+    const [block, start] = this.#slots.locate(handle)
+    return [this.#extents[Math.floor(block / extentBlocks)]!, (block % extentBlocks) * this.#blocks.blockBytes + start]
   }
 
   #writeSlot(value: Uint8Array): number {

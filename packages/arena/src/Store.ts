@@ -5,9 +5,13 @@
 import type { Bytes, Milliseconds } from "@wmo/core"
 import type { Codec } from "./Codec.ts"
 import { type Counters, noCounters } from "./Counters.ts"
+import { BlockSpace } from "./memory/BlockSpace.ts"
+import { FrameSpace } from "./memory/FrameSpace.ts"
 import type { OffHeapMemory } from "./memory/OffHeap.ts"
+import type { Checksum } from "./pool/checksum.ts"
+import { sizeClasses } from "./pool/sizeClasses.ts"
 import { fillCodec, noRoom, PayloadTable } from "./pool/PayloadTable.ts"
-import { SlabPool } from "./pool/SlabPool.ts"
+import { type PoolStats, SlabPool } from "./pool/SlabPool.ts"
 import { refill, sameFilled } from "./region/sameFilled.ts"
 
 /** What came of an attempt to compress a chunk. */
@@ -27,6 +31,7 @@ export interface StoreOptions {
   readonly chunkBytes: Bytes
   readonly codec: Codec
   readonly coldCodec: Codec | undefined
+  readonly checksum: Checksum
   readonly capBytes: Bytes
   /** A payload longer than this is not worth it. */
   readonly keepRawAboveBytes: Bytes
@@ -39,35 +44,81 @@ const warmCodec = 0
 const coldCodec = 1
 
 export class Store {
-  readonly memory: OffHeapMemory
   readonly chunkBytes: Bytes
   readonly keepRawAboveBytes: Bytes
   readonly now: () => Milliseconds
   readonly meter: () => Milliseconds
   readonly counters: Counters = noCounters()
+  /** Raw chunks. */
+  readonly frames: FrameSpace
   readonly pool: SlabPool
   readonly payloads: PayloadTable
   readonly codec: Codec
   readonly coldCodec: Codec | undefined
+  readonly #blocks: BlockSpace
+  readonly #frameBlocks: BlockSpace
   readonly #scratch: Uint8Array
   readonly #original: Uint8Array
+  #jobs = 0
+  #isClosed = false
 
   constructor(options: StoreOptions) {
-    this.memory = options.memory
     this.chunkBytes = options.chunkBytes
     this.codec = options.codec
     this.coldCodec = options.coldCodec
     this.now = options.now
     this.meter = options.meter
     this.keepRawAboveBytes = options.keepRawAboveBytes
-    this.pool = new SlabPool(options.memory, options.chunkBytes, options.capBytes)
-    this.payloads = new PayloadTable(this.pool)
+    this.#blocks = new BlockSpace(options.memory, sizeClasses(options.chunkBytes).slabBytes)
+    // Buffers can only be given away whole: there, a frame is a block of its own.
+    this.#frameBlocks = options.memory.kind === "mmap" ? this.#blocks : new BlockSpace(options.memory, options.chunkBytes)
+    this.frames = new FrameSpace(this.#frameBlocks, options.chunkBytes)
+    this.pool = new SlabPool(this.#blocks, options.chunkBytes, options.capBytes)
+    this.payloads = new PayloadTable(this.pool, options.checksum)
     this.#scratch = new Uint8Array(options.keepRawAboveBytes)
     this.#original = new Uint8Array(options.chunkBytes)
   }
 
   get scratchBytes(): Bytes {
     return this.#scratch.byteLength + this.#original.byteLength
+  }
+
+  /** Memory that is resident and that nobody uses. */
+  get warmBytes(): Bytes {
+    return this.frames.warmBytes + (this.#frameBlocks === this.#blocks ? 0 : this.#blocks.warmBytes)
+  }
+
+  poolStats(): PoolStats {
+    return this.pool.stats(this.warmBytes)
+  }
+
+  /** Gives back to the system what is free, all but a little that is kept for what comes next. */
+  settle(): void {
+    this.frames.settle()
+    this.#blocks.settle()
+  }
+
+  /** Gives back that little too. Gives how much that was. */
+  trim(): Bytes {
+    const before = this.warmBytes
+    this.frames.settle(0)
+    this.#blocks.settle(0)
+    return before - this.warmBytes
+  }
+
+  /** A compressor elsewhere looks at the memory until as many have ended. */
+  jobBegins(): void {
+    this.#jobs++
+  }
+
+  jobEnds(): void {
+    if (--this.#jobs === 0 && this.#isClosed) this.#unmap()
+  }
+
+  /** Gives all memory back, when nobody looks at it any more. */
+  close(): void {
+    this.#isClosed = true
+    if (this.#jobs === 0) this.#unmap()
   }
 
   /** Number of a payload that repeats eight bytes, if the chunk does. */
@@ -88,12 +139,12 @@ export class Store {
     return number === noRoom ? "full" : number
   }
 
-  /** Writes the payload's content into `raw`, which is all zeros. Gives what is wrong with it, if anything is. */
+  /** Writes the payload's content over all of `raw`. Gives what is wrong with it, if anything is. */
   restore(number: number, raw: Uint8Array): string | undefined {
     const codec = this.payloads.codec(number)
     if (codec === fillCodec) {
       const [first, last] = this.payloads.fill(number)
-      if (first !== 0 || last !== 0) refill(raw, first, last)
+      refill(raw, first, last)
       return undefined
     }
     const bytes = this.payloads.verified(number)
@@ -117,6 +168,11 @@ export class Store {
     const length = this.coldCodec.compress(this.#original, this.#scratch)
     if (length === 0 || length > before - before / 16) return 0
     return this.payloads.replace(number, this.#scratch.subarray(0, length), coldCodec) === noRoom ? 0 : before - length
+  }
+
+  #unmap(): void {
+    this.#blocks.close()
+    if (this.#frameBlocks !== this.#blocks) this.#frameBlocks.close()
   }
 
   isCold(number: number): boolean {

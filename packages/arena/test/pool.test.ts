@@ -1,12 +1,14 @@
 /** The slab pool and the payload table: contents, accounting, compaction, sharing; against a plain copy, with seeds. */
 import { describe, expect, it } from "vitest"
 import { buffers } from "../src/index.ts"
+import { BlockSpace } from "../src/memory/BlockSpace.ts"
 import { noRoom, PayloadTable } from "../src/pool/PayloadTable.ts"
 import { sizeClasses } from "../src/pool/sizeClasses.ts"
 import { SlabPool } from "../src/pool/SlabPool.ts"
 import { makeBytes, random } from "./support/data.ts"
 
 const unlimited = Number.MAX_SAFE_INTEGER
+const newBlocks = () => new BlockSpace(buffers, sizeClasses(4096).slabBytes)
 
 describe("size classes", () => {
   it.each([4096, 65_536, 1_048_576])("of %i: every length fits, and wastes at most a sixteenth and 32 bytes", (largest) => {
@@ -25,7 +27,8 @@ describe("size classes", () => {
 describe("SlabPool", () => {
   it("keeps what is in it through any sequence of allocations, releases and compactions", () => {
     const source = random(11)
-    const pool = new SlabPool(buffers, 4096, unlimited)
+    const blocks = newBlocks()
+    const pool = new SlabPool(blocks, 4096, unlimited)
     const live = new Map<number, { handle: number; bytes: Uint8Array }>()
     for (let step = 0; step < 20_000; step++) {
       const owner = source.below(3000)
@@ -51,12 +54,13 @@ describe("SlabPool", () => {
     for (const { bytes, handle } of live.values()) pool.release(handle, bytes.length)
     pool.compact(unlimited, () => expect.unreachable())
     expect(pool.stats().heldBytes).toBe(pool.stats().warmBytes)
-    pool.trim()
+    blocks.settle(0)
     expect(pool.stats()).toMatchObject({ payloadBytes: 0, slotBytes: 0, heldBytes: 0, slabs: 0, metadataBytes: 0 })
   })
 
   it("compaction gives back what sparse slabs hold, within its budget", () => {
-    const pool = new SlabPool(buffers, 4096, unlimited)
+    const blocks = newBlocks()
+    const pool = new SlabPool(blocks, 4096, unlimited)
     const handles = Array.from({ length: 1600 }, (_, owner) => pool.allocate(4000, owner))
     handles.forEach((handle, owner) => {
       if (owner % 4 !== 0) pool.release(handle, 4000)
@@ -68,7 +72,7 @@ describe("SlabPool", () => {
     pool.compact(4096 * 4, () => {})
     expect(pool.stats().slabs).toBe(99)
     pool.compact(unlimited, () => {})
-    pool.trim()
+    blocks.settle(0)
     const after = pool.stats()
     expect(after.slabs).toBe(25)
     expect(after.heldBytes).toBe(before.heldBytes / 4)
@@ -76,7 +80,7 @@ describe("SlabPool", () => {
   })
 
   it("never holds more than its cap, and takes again once there is room", () => {
-    const pool = new SlabPool(buffers, 4096, 10 * 4096)
+    const pool = new SlabPool(newBlocks(), 4096, 10 * 4096)
     const handles = Array.from({ length: 12 }, (_, owner) => pool.allocate(4096, owner))
     expect(handles.filter((handle) => handle < 0)).toHaveLength(2)
     expect(pool.stats().heldBytes).toBe(10 * 4096)
@@ -85,28 +89,32 @@ describe("SlabPool", () => {
     expect(pool.allocate(4096, 100)).toBe(-1)
   })
 
-  it("keeps some empty slabs for any class, gives them back at its cap or when told to", () => {
-    const pool = new SlabPool(buffers, 4096, 16 * 4096)
+  it("uses a warm block for any class, but not beyond its cap", () => {
+    const blocks = newBlocks()
+    const pool = new SlabPool(blocks, 4096, 16 * 4096)
     const fill = (length: number) => Array.from({ length: 16 }, (_, owner) => pool.allocate(length, owner))
     for (const handle of fill(4096)) pool.release(handle, 4096)
     pool.compact(unlimited, () => {})
     expect(pool.stats()).toMatchObject({ slabs: 0, heldBytes: 65_536, warmBytes: 65_536 })
-    // The slab is used again, by another class, and holds no more than before.
+    // The block is used again, by another class, and holds no more than before.
     for (const handle of fill(2000)) pool.release(handle, 2000)
     expect(pool.stats()).toMatchObject({ slabs: 1, heldBytes: 65_536, warmBytes: 0 })
     pool.compact(unlimited, () => {})
-    expect(pool.trim()).toBe(65_536)
-    expect(pool.stats()).toMatchObject({ heldBytes: 0, warmBytes: 0 })
-    const [first] = fill(4096)
-    pool.release(first!, 4096)
-    expect(pool.allocate(64, 1)).toBe(-1)
+    pool.capBytes = 8 * 4096
+    // All of the warm block would be more than there may be.
+    fill(2000)
+    expect(pool.stats()).toMatchObject({ slabs: 1, warmBytes: 65_536 })
+    expect(pool.stats().heldBytes - 65_536).toBeLessThanOrEqual(8 * 4096)
+    expect(blocks.settle(0)).toBe(65_536)
+    expect(pool.stats().warmBytes).toBe(0)
   })
 })
 
 describe("PayloadTable", () => {
   const table = (cap = unlimited) => {
-    const pool = new SlabPool(buffers, 4096, cap)
-    return { pool, payloads: new PayloadTable(pool) }
+    const blocks = newBlocks()
+    const pool = new SlabPool(blocks, 4096, cap)
+    return { blocks, pool, payloads: new PayloadTable(pool) }
   }
 
   it("stores equal payloads once, until the last of their chunks is gone", () => {
@@ -145,13 +153,13 @@ describe("PayloadTable", () => {
   })
 
   it("finds all of ten thousand again, and forgets them", () => {
-    const { payloads, pool } = table()
+    const { blocks, payloads, pool } = table()
     const bytesOf = (at: number) => new Uint8Array(new Uint32Array([at, at * 7, at ^ 0x5555]).buffer)
     const numbers = Array.from({ length: 10_000 }, (_, at) => payloads.add(bytesOf(at), 0))
     numbers.forEach((number, at) => expect(payloads.add(bytesOf(at), 0)).toBe(number))
     for (const number of [...numbers, ...numbers]) payloads.release(number)
     payloads.compact(unlimited)
-    pool.trim()
+    blocks.settle(0)
     expect(payloads.stats()).toMatchObject({ payloads: 0, duplicates: 0 })
     expect(pool.stats().heldBytes).toBe(0)
     // Numbers are used again.

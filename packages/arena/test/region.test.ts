@@ -124,7 +124,7 @@ describe("compressing", () => {
     const { compressedChunks, heldBytes, metadataBytes, pool, ratio, rawBytes } = arena.stats()
     expect([compressedChunks, rawBytes]).toEqual([1000, 0])
     expect(heldBytes).toBe(pool.heldBytes + metadataBytes)
-    expect(metadataBytes / 1000).toBeLessThan(72)
+    expect(metadataBytes / 1000).toBeLessThan(80)
     expect(ratio).toBeGreaterThan(2)
     region.free()
     arena.compact()
@@ -270,7 +270,7 @@ describe("a compressor elsewhere", () => {
     }
   })
 
-  it("may finish after its region has been freed, whose memory stays until then", async () => {
+  it("may finish after its arena has been closed, whose memory stays until then", async () => {
     let closed = 0
     const memory: OffHeapMemory = {
       kind: "buffers",
@@ -283,7 +283,7 @@ describe("a compressor elsewhere", () => {
     const region = arena.region(2 * chunkBytes)
     region.write(0, makeBytes("text", 2 * chunkBytes, random(3)))
     const jobs = [region.begin(0), region.begin(1)]
-    region.free()
+    arena.close()
     expect(closed).toBe(0)
     const [first, second] = jobs
     if (typeof first !== "object" || typeof second !== "object") return expect.unreachable()
@@ -291,7 +291,6 @@ describe("a compressor elsewhere", () => {
     expect(closed).toBe(0)
     region.abandon(second)
     expect(closed).toBe(1)
-    arena.close()
     expect(arena.stats().pool.payloadBytes).toBe(0)
   })
 })

@@ -17,14 +17,17 @@ export interface Reservation {
    * it is released, taken back or the reservation closed. Throws `ArenaError` (`NoMemory`).
    */
   readonly bytes: (unit: number, start?: Bytes, end?: Bytes) => Uint8Array
-  /** The unit's memory as a buffer of its own, to give away. The same one until it is taken back. */
-  readonly lend: (unit: number) => ArrayBuffer
-  /** Detaches what was lent: whoever still has it holds a buffer of length 0. The unit keeps its bytes. */
-  readonly takeBack: (unit: number) => void
-  /** Says that all of a unit will be written now: faults it in at once. */
-  readonly populate: (unit: number) => void
-  /** Gives the memory of a unit, or of several in a row, back to the system; their bytes are lost. One call for many is far cheaper. */
-  readonly release: (unit: number, count?: number) => void
+  /** The unit's memory, or part of it, as a buffer of its own, to give away. The same one until it is taken back. `buffers` lends whole units only. */
+  readonly lend: (unit: number, start?: Bytes, end?: Bytes) => ArrayBuffer
+  /** Detaches what was lent from `start` on: whoever still has it holds a buffer of length 0. The unit keeps its bytes. */
+  readonly takeBack: (unit: number, start?: Bytes) => void
+  /** Says that all of a unit, or of part of it, will be written now: faults it in at once. Throws `ArenaError` (`NoMemory`). */
+  readonly populate: (unit: number, start?: Bytes, end?: Bytes) => void
+  /**
+   * Gives the memory of a unit, of several in a row, or (with a count of 1) of part of one back to the system; the bytes are lost. One call
+   * for many is far cheaper. `buffers` gives back whole units only.
+   */
+  readonly release: (unit: number, count?: number, start?: Bytes, end?: Bytes) => void
   /** Gives all of it back. Nothing of it may be used after that. */
   readonly close: () => void
 }

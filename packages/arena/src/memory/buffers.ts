@@ -27,9 +27,11 @@ const reserve = (unitBytes: Bytes, units: number): Reservation => {
       const lent = held[unit]
       if (lent !== undefined) held[unit] = new Uint8Array(lent.buffer.transfer())
     },
-    populate: () => {},
-    release: (unit, count = 1) => {
-      held.fill(undefined, unit, unit + count)
+    populate: (unit) => {
+      whole(unit)
+    },
+    release: (unit, count = 1, start = 0, end = count * unitBytes) => {
+      if (start === 0 && end === count * unitBytes) held.fill(undefined, unit, unit + count)
     },
     close: () => {
       held.length = 0

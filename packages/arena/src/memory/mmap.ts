@@ -31,27 +31,31 @@ const reserve = (calls: Calls, unitBytes: Bytes, units: number): Reservation => 
   calls.madvise(address, total, MADV_NOHUGEPAGE)
   let all = new Uint8Array(calls.view(address, total))
   const lent = new Map<number, ArrayBuffer>()
-  let canPopulate = unitBytes > pageBytes
-  const at = (unit: number): bigint => address + BigInt(unit) * BigInt(unitBytes)
+  let canPopulate = true
+  const at = (unit: number, start: Bytes): bigint => address + BigInt(unit * unitBytes + start)
   return {
     unitBytes,
     units,
     address,
     bytes: (unit, start = 0, end = unitBytes) => all.subarray(unit * unitBytes + start, unit * unitBytes + end),
-    lend: (unit) => {
-      let buffer = lent.get(unit)
-      if (buffer === undefined) lent.set(unit, (buffer = calls.view(at(unit), unitBytes)))
+    lend: (unit, start = 0, end = unitBytes) => {
+      const key = unit * unitBytes + start
+      let buffer = lent.get(key)
+      if (buffer === undefined) lent.set(key, (buffer = calls.view(at(unit, start), end - start)))
       return buffer
     },
-    takeBack: (unit) => {
-      lent.get(unit)?.transfer()
-      lent.delete(unit)
+    takeBack: (unit, start = 0) => {
+      const key = unit * unitBytes + start
+      lent.get(key)?.transfer()
+      lent.delete(key)
     },
-    populate: (unit) => {
-      if (canPopulate && calls.madvise(at(unit), unitBytes, MADV_POPULATE_WRITE) !== 0) canPopulate = false
+    populate: (unit, start = 0, end = unitBytes) => {
+      // For a single page the fault itself costs less than the call.
+      if (end - start === pageBytes || !canPopulate) return
+      if (calls.madvise(at(unit, start), end - start, MADV_POPULATE_WRITE) !== 0) canPopulate = false
     },
-    release: (unit, count = 1) => {
-      calls.madvise(at(unit), count * unitBytes, MADV_DONTNEED)
+    release: (unit, count = 1, start = 0, end = count * unitBytes) => {
+      calls.madvise(at(unit, start), end - start, MADV_DONTNEED)
     },
     close: () => {
       for (const buffer of lent.values()) buffer.transfer()

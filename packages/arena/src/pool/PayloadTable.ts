@@ -4,6 +4,7 @@
  */
 import type { Bytes } from "@wmo/core"
 import { crc32 } from "node:zlib"
+import type { Checksum } from "./checksum.ts"
 import type { SlabPool } from "./SlabPool.ts"
 
 /** In place of a codec: the payload is eight bytes, repeated. */
@@ -15,6 +16,7 @@ const firstCapacity = 256
 
 export class PayloadTable {
   readonly #pool: SlabPool
+  readonly #sum: Checksum
   #capacity = 0
   #used = 0
   /** First of the numbers that are free again, linked through `#next`; −1 for none. */
@@ -32,14 +34,15 @@ export class PayloadTable {
   /** Chains of equal hashes: the first number of each, or −1. As many as there are numbers. */
   #heads = new Int32Array(0)
 
-  constructor(pool: SlabPool) {
+  constructor(pool: SlabPool, checksum: Checksum = crc32) {
     this.#pool = pool
+    this.#sum = checksum
     this.#grow()
   }
 
   /** Stores a copy of the bytes, or finds the payload that has them already. Gives its number, or `noRoom`. */
   add(bytes: Uint8Array, codec: number): number {
-    const checksum = crc32(bytes)
+    const checksum = this.#sum(bytes)
     const known = this.#find(checksum, bytes.length, codec, bytes)
     if (known >= 0) return this.#share(known)
     const number = this.#number()
@@ -81,7 +84,7 @@ export class PayloadTable {
   /** The bytes as they are in the pool, good until something is released or compacted; undefined where the checksum is not theirs. */
   verified(number: number): Uint8Array | undefined {
     const bytes = this.#pool.bytes(this.#handle[number]!, this.#length[number]!)
-    return crc32(bytes) === this.#checksum[number] ? bytes : undefined
+    return this.#sum(bytes) === this.#checksum[number] ? bytes : undefined
   }
 
   /** As `verified`, without looking: to damage it in tests. */
@@ -112,7 +115,7 @@ export class PayloadTable {
     this.#pool.bytes(handle, bytes.length).set(bytes)
     this.#unlink(number)
     this.#pool.release(this.#handle[number]!, this.#length[number]!)
-    this.#fillIn(number, handle, bytes.length, crc32(bytes), codec)
+    this.#fillIn(number, handle, bytes.length, this.#sum(bytes), codec)
     return number
   }
 

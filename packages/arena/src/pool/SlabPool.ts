@@ -3,16 +3,20 @@
  * that are sparsely used into others of their class and gives their memory back. Knows its owners by number only, not what the bytes are.
  */
 import type { Bytes } from "@wmo/core"
-import type { OffHeapMemory, Reservation } from "../memory/OffHeap.ts"
+import type { BlockSpace } from "../memory/BlockSpace.ts"
 import { mostSlots, type SizeClasses, sizeClasses } from "./sizeClasses.ts"
 
 interface Slab {
+  /** Its memory. */
+  readonly block: number
   readonly group: number
   readonly size: Bytes
   readonly slots: number
   /** Of a slot in use its owner; of a free one −1 − the free slot after it, or −1 − `slots` for none. */
   readonly owners: Int32Array
   live: number
+  /** How much of the block is resident, from its start: what was before, and what has been written to. */
+  residentBytes: Bytes
   /** First free slot among those used before; `slots` for none. */
   free: number
   /** Slots from here on have never been used: their memory is not there yet. */
@@ -26,9 +30,9 @@ export interface PoolStats {
   readonly payloadBytes: Bytes
   /** The slots they sit in. The difference is lost within slots. */
   readonly slotBytes: Bytes
-  /** What the pool has written to and not given back: what it costs. The difference is lost between slots, or warm. */
+  /** What the pool has of resident memory: what it costs. The difference is lost between slots, or warm. */
   readonly heldBytes: Bytes
-  /** Of it, empty slabs that are kept for the next payloads: memory that is there already costs a third of new memory. */
+  /** Of it, what nobody uses and is kept for the next payloads and the next chunks that are restored: new memory costs a page fault. */
   readonly warmBytes: Bytes
   readonly slabs: number
   /** Its own bookkeeping. */
@@ -38,46 +42,33 @@ export interface PoolStats {
   readonly movedBytes: Bytes
 }
 
-/** Slabs reserved at a time. */
-export const extentSlabs = 64
-const slabObjectBytes = 120
-const defaultWarmBytes = 2 ** 23
+const slabObjectBytes = 136
 
 export class SlabPool {
-  readonly #memory: OffHeapMemory
+  readonly #blocks: BlockSpace
   readonly #classes: SizeClasses
-  readonly #mostWarmBytes: Bytes
-  readonly #extents: Array<Reservation> = []
   readonly #slabs: Array<Slab | undefined> = []
-  readonly #freeSlabs: Array<number> = []
-  /** Empty slabs whose memory has not been given back. */
-  readonly #warm: Array<number> = []
-  /** How far each slab has been written to since its memory was last given back. */
-  readonly #touched: Array<Bytes> = []
+  /** Numbers of slabs that are no more. */
+  readonly #freeNumbers: Array<number> = []
   /** By class: numbers of the slabs with room. */
   readonly #partial: ReadonlyArray<Array<number>>
   #payloadBytes = 0
   #slotBytes = 0
-  #heldBytes = 0
-  #warmBytes = 0
+  /** Of the slabs. */
+  #residentBytes = 0
   #slabCount = 0
   #ownerBytes = 0
   #slabsCompacted = 0
   #movedBytes = 0
-  /** The pool may hold this much; may be changed at any time. */
+  /** The slabs may hold this much; may be changed at any time. */
   capBytes: Bytes
 
-  /** `largest`: the longest payload, a power of two. `mostWarmBytes`: what may be kept of empty slabs. */
-  constructor(memory: OffHeapMemory, largest: Bytes, capBytes: Bytes, mostWarmBytes = defaultWarmBytes) {
-    this.#memory = memory
-    this.#mostWarmBytes = mostWarmBytes
+  /** `largest`: the longest payload, a power of two; a block holds whole slabs of it (`sizeClasses`). */
+  constructor(blocks: BlockSpace, largest: Bytes, capBytes: Bytes) {
+    this.#blocks = blocks
     this.#classes = sizeClasses(largest)
     this.#partial = this.#classes.sizes.map(() => [])
     this.capBytes = capBytes
-  }
-
-  get slabBytes(): Bytes {
-    return this.#classes.slabBytes
   }
 
   /** A slot for `length` bytes of `owner`; −1 where the cap is reached. Throws `ArenaError` (`NoMemory`). */
@@ -86,26 +77,27 @@ export class SlabPool {
     const partial = this.#partial[group]!
     const size = this.#classes.sizes[group]!
     const known = partial.at(-1)
-    if (this.#grows(known, size) && this.#heldBytes + size > this.capBytes && !this.#makeRoom(size)) return -1
+    if (this.#grows(known, size) && this.#residentBytes + size > this.capBytes) return -1
     const number = known ?? this.#addSlab(group)
     const slab = this.#slabs[number]!
-    const slot = this.#takeSlot(number, slab, owner)
+    const slot = this.#takeSlot(slab, owner)
     if (slab.live === slab.slots) this.#dropPartial(slab)
     this.#payloadBytes += length
     this.#slotBytes += size
     return number * mostSlots + slot
   }
 
-  /** Which slab a slot is in, and where in it. */
-  locate(handle: number): readonly [slab: number, start: Bytes] {
-    const number = Math.floor(handle / mostSlots)
-    return [number, (handle % mostSlots) * this.#slabs[number]!.size]
+  /** Which block a slot is in, and where in it. */
+  locate(handle: number): readonly [block: number, start: Bytes] {
+    const slab = this.#slabs[Math.floor(handle / mostSlots)]!
+    return [slab.block, (handle % mostSlots) * slab.size]
   }
 
   /** The payload's bytes, where they are now: good until the next `release` or `compact`. */
   bytes(handle: number, length: Bytes): Uint8Array {
-    const [number, start] = this.locate(handle)
-    return this.#unit(number).subarray(start, start + length)
+    const slab = this.#slabs[Math.floor(handle / mostSlots)]!
+    const start = (handle % mostSlots) * slab.size
+    return this.#blocks.bytes(slab.block, start, start + length)
   }
 
   release(handle: number, length: Bytes): void {
@@ -118,11 +110,11 @@ export class SlabPool {
   }
 
   /**
-   * Empties slabs whose payloads fit into others of their class, sparsest first, until `budgetBytes` have been moved; gives back those that are
-   * empty, but a few that are kept for what comes next (`trim` gives them back too). `moved` is told of each payload that has a new handle. Gives the bytes freed either way.
+   * Empties slabs whose payloads fit into others of their class, sparsest first, until `budgetBytes` have been moved; gives those that are
+   * empty to the blocks, which keep some of them warm. `moved` is told of each payload that has a new handle. Gives what the slabs have less.
    */
   compact(budgetBytes: Bytes, moved: (owner: number, handle: number) => void): Bytes {
-    const before = this.#heldBytes - this.#warmBytes
+    const before = this.#residentBytes
     let budget = budgetBytes
     for (const partial of this.#partial) {
       while (partial.length > 0) {
@@ -138,39 +130,21 @@ export class SlabPool {
         this.#dropSlab(sparsest, slab)
       }
     }
-    return before - (this.#heldBytes - this.#warmBytes)
+    return before - this.#residentBytes
   }
 
-  /** Gives back the empty slabs that were kept. Gives how much that was. */
-  trim(): Bytes {
-    const given = this.#warmBytes
-    for (const number of this.#warm) this.#giveBack(number)
-    this.#warm.length = 0
-    this.#warmBytes = 0
-    return given
-  }
-
-  stats(): PoolStats {
+  /** `warmBytes`: what is warm beside the blocks. */
+  stats(warmBytes: Bytes = this.#blocks.warmBytes): PoolStats {
     return {
       payloadBytes: this.#payloadBytes,
       slotBytes: this.#slotBytes,
-      heldBytes: this.#heldBytes,
-      warmBytes: this.#warmBytes,
+      heldBytes: this.#residentBytes + warmBytes,
+      warmBytes,
       slabs: this.#slabCount,
       metadataBytes: this.#ownerBytes + this.#slabCount * slabObjectBytes,
       slabsCompacted: this.#slabsCompacted,
       movedBytes: this.#movedBytes
     }
-  }
-
-  close(): void {
-    for (const extent of this.#extents) extent.close()
-    this.#extents.length = 0
-    this.#slabs.length = 0
-  }
-
-  #unit(number: number): Uint8Array {
-    return this.#extents[Math.floor(number / extentSlabs)]!.bytes(number % extentSlabs)
   }
 
   /** Free slots that have been used before: to fill them costs no new memory. */
@@ -180,28 +154,20 @@ export class SlabPool {
 
   /** Whether a slot in that slab, or in a new one, is memory that is not there yet. */
   #grows(known: number | undefined, size: Bytes): boolean {
-    if (known === undefined) return this.#warm.length === 0
-    const { free, fresh, slots } = this.#slabs[known]!
-    return free === slots && (fresh + 1) * size > this.#touched[known]!
-  }
-
-  /** At the cap, what is only kept goes first. */
-  #makeRoom(bytes: Bytes): boolean {
-    return this.trim() > 0 && this.#heldBytes + bytes <= this.capBytes
+    if (known === undefined) return true
+    const { free, fresh, residentBytes, slots } = this.#slabs[known]!
+    return free === slots && (fresh + 1) * size > residentBytes
   }
 
   #addSlab(group: number): number {
-    let number = this.#warm.pop()
-    if (number === undefined) number = this.#freeSlabs.pop()
-    else this.#warmBytes -= this.#touched[number]!
-    if (number === undefined) {
-      number = this.#extents.length * extentSlabs
-      this.#extents.push(this.#memory.reserve(this.#classes.slabBytes, extentSlabs))
-      for (let other = number + extentSlabs - 1; other > number; other--) this.#freeSlabs.push(other)
-      for (let other = number; other < number + extentSlabs; other++) this.#touched[other] = 0
-    }
+    const block = this.#blocks.take(this.capBytes - this.#residentBytes)
+    const number = this.#freeNumbers.pop() ?? this.#slabs.length
+    const residentBytes = this.#blocks.residentBytes(block)
+    this.#residentBytes += residentBytes
     const slots = this.#classes.slots[group]!
     const slab: Slab = {
+      block,
+      residentBytes,
       group,
       size: this.#classes.sizes[group]!,
       slots,
@@ -217,15 +183,15 @@ export class SlabPool {
     return number
   }
 
-  #takeSlot(number: number, slab: Slab, owner: number): number {
+  #takeSlot(slab: Slab, owner: number): number {
     let slot = slab.free
     if (slot < slab.slots) slab.free = -1 - slab.owners[slot]!
     else {
       slot = slab.fresh++
-      const grown = slab.fresh * slab.size - this.#touched[number]!
+      const grown = slab.fresh * slab.size - slab.residentBytes
       if (grown > 0) {
-        this.#heldBytes += grown
-        this.#touched[number]! += grown
+        this.#residentBytes += grown
+        slab.residentBytes += grown
       }
     }
     slab.owners[slot] = owner
@@ -255,31 +221,27 @@ export class SlabPool {
     this.#slabs[number] = undefined
     this.#slabCount--
     this.#ownerBytes -= slab.owners.byteLength
-    if (this.#warmBytes + this.#touched[number]! > this.#mostWarmBytes) return this.#giveBack(number)
-    this.#warm.push(number)
-    this.#warmBytes += this.#touched[number]!
-  }
-
-  #giveBack(number: number): void {
-    this.#extents[Math.floor(number / extentSlabs)]!.release(number % extentSlabs)
-    this.#freeSlabs.push(number)
-    this.#heldBytes -= this.#touched[number]!
-    this.#touched[number] = 0
+    this.#freeNumbers.push(number)
+    this.#residentBytes -= slab.residentBytes
+    this.#blocks.give(slab.block, slab.residentBytes)
   }
 
   #empty(number: number, slab: Slab, moved: (owner: number, handle: number) => void): void {
-    const from = this.#unit(number)
     for (let slot = 0; slot < slab.fresh; slot++) {
       const owner = slab.owners[slot]!
       if (owner < 0) continue
       const target = this.#partial[slab.group]!.find((other) => other !== number && this.#usedRoom(this.#slabs[other]!) > 0)!
       const to = this.#slabs[target]!
-      const place = this.#takeSlot(target, to, owner)
-      this.#unit(target).set(from.subarray(slot * slab.size, (slot + 1) * slab.size), place * slab.size)
+      const place = this.#takeSlot(to, owner)
+      this.#slot(to, place).set(this.#slot(slab, slot))
       if (to.live === to.slots) this.#dropPartial(to)
       moved(owner, target * mostSlots + place)
       this.#movedBytes += slab.size
     }
     slab.live = 0
+  }
+
+  #slot({ block, size }: Slab, slot: number): Uint8Array {
+    return this.#blocks.bytes(block, slot * size, (slot + 1) * size)
   }
 }

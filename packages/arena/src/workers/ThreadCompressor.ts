@@ -4,7 +4,7 @@
  */
 import type { Bytes } from "@wmo/core"
 import { Worker } from "node:worker_threads"
-import type { CompressJob } from "../region/Region.ts"
+import type { CompressJob } from "../region/Jobs.ts"
 import type { CompressReply, CompressRequest, WorkerReady } from "./messages.ts"
 
 export interface Compressor {

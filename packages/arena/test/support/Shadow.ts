@@ -26,7 +26,7 @@ export const scarce = (memory: OffHeapMemory): OffHeapMemory & { isShort: boolea
       refuse(unitBytes * units)
       const reserved = memory.reserve(unitBytes, units)
       // Faulting a unit in is where memory runs out while a chunk is restored.
-      return { ...reserved, populate: (unit) => (refuse(unitBytes), reserved.populate(unit)) }
+      return { ...reserved, populate: (unit, start, end) => (refuse(unitBytes), reserved.populate(unit, start, end)) }
     }
   }
   return made
@@ -260,6 +260,8 @@ export class Shadow {
     this.#memory.isShort = true
     this.#count("shortage", () => {
       for (let i = 0; i < 3; i++) this.#any((region, chunk) => region.compress(chunk))
+      // What is kept for the next restore is not there then.
+      this.arena.trim()
       const [{ region }, chunk] = this.#place()
       const wasCompressed = region.state(chunk) === "compressed"
       const error = this.#failure(() => region.read(chunk * region.chunkBytes, 1))
