@@ -2,7 +2,8 @@
 import { defineConfig } from "tsup"
 
 export default defineConfig({
-  entry: { wmo: "src/main.ts" },
+  // The arena's codec thread is a program of its own, beside the chunks.
+  entry: { wmo: "src/main.ts", codecWorker: "../../packages/arena/src/workers/codecWorker.ts" },
   format: ["esm"],
   target: "node22",
   bundle: true,
@@ -13,10 +14,11 @@ export default defineConfig({
   minifySyntax: true,
   // node:sqlite has no name without the prefix.
   removeNodeProtocol: false,
-  noExternal: [/^(?!react-devtools-core$)/],
+  noExternal: [/^(?!(?:react-devtools-core|koffi|lz4-wasm-nodejs)$)/],
   // React's own build for use; ours reads the variable by another way, so that it is set where this is not bundled.
   env: { NODE_ENV: "production" },
-  // Optional peers of @effect/platform-node and ink that nothing here loads; and koffi, a binary, loaded only where a system call is made.
-  external: ["redis", "react-devtools-core", "koffi"],
+  // Optional peers of @effect/platform-node and ink that nothing here loads; koffi, a binary, loaded only where a system call is made;
+  // lz4-wasm-nodejs, whose WebAssembly lies beside it.
+  external: ["redis", "react-devtools-core", "koffi", "lz4-wasm-nodejs"],
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" }
 })

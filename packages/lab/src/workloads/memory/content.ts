@@ -1,6 +1,6 @@
 /**
  * What the memory workloads' pages hold, so that every touch can be checked: pieces of sample data, each page with its own number, and with a
- * count of how often it was written, which must never fall behind. Holds 16 MiB beside the memory itself, and four bytes a page.
+ * count of how often it was written, which must never fall behind. Holds 8 MiB beside the memory itself, and four bytes a page.
  */
 import { fileBytes, type SampleKind, sampleData, sampleKinds } from "@wmo/arena"
 
@@ -10,7 +10,7 @@ export const pageBytes = 4096
 export const dataNames = ["mixed", "file", ...sampleKinds] as const
 export type DataName = (typeof dataNames)[number]
 
-const corpusBytes = 16 * 2 ** 20
+const corpusBytes = 8 * 2 ** 20
 /** Kinds change after this much: a few chunks of one kind in a row, as heaps have them. */
 const runBytes = 256 * 1024
 const mixture: ReadonlyArray<SampleKind> = ["json", "binary", "text", "records", "json", "binary", "noise", "records"]
@@ -18,7 +18,7 @@ const mixture: ReadonlyArray<SampleKind> = ["json", "binary", "text", "records",
 export const makeCorpus = (data: DataName, seed: number, file: string, bytes = corpusBytes): Buffer => {
   if (data === "file") return Buffer.from(fileBytes(file, bytes).buffer)
   if (data !== "mixed") return Buffer.from(sampleData(data, bytes, seed, file).buffer)
-  const corpus = Buffer.alloc(bytes)
+  const corpus = Buffer.allocUnsafeSlow(bytes)
   const each = Math.ceil(bytes / mixture.length)
   const parts = mixture.map((kind, at) => sampleData(kind, each, seed + at, file))
   for (let at = 0; at < bytes; at += runBytes) {

@@ -20,6 +20,8 @@ import {
 } from "@wmo/arena"
 import type { Bytes, Milliseconds } from "@wmo/core"
 import { Effect, type Scope } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import type { OperationsResult } from "../OperationsResult.ts"
 import { type DataName, makeCorpus, PageContent, pageBytes } from "./content.ts"
 import { MemoryRun } from "./MemoryRun.ts"
@@ -99,6 +101,12 @@ export interface MemoryWorkloadHooks {
 }
 
 const startDelayMs: Milliseconds = 100
+
+/** What making the content leaves behind is not what is measured. */
+const collectGarbage = (): void => {
+  setFlagsFromString("--expose-gc")
+  ;(runInNewContext("gc") as () => void)()
+}
 
 const hexadecimal = (address: bigint | undefined): string | null => (address === undefined ? null : `0x${address.toString(16)}`)
 
@@ -208,6 +216,7 @@ export const runMemoryWorkload = (
     const corpus = makeCorpus(options.data, options.seed, options.corpus)
     const { arena, churnOnce, memory } = yield* hold(plan, options, corpus)
     const passMs = timedPass(memory)
+    collectGarbage()
     const [start, end] = memory.place ?? []
     hooks.onLoaded({ pid: process.pid, page_bytes: pageBytes, start: hexadecimal(start), end: hexadecimal(end) })
     const coldMs = options.coldMs ?? plan.coldMs
