@@ -3,8 +3,8 @@
  * percentile of those is the age in force, or the last minute's own where that is higher. Source: Lagar-Cavilla et al., ASPLOS 2019, §4.3.
  * Kept: all of it; far memory holds anon (its backend was zswap), file pages only where asked for. What there is beside: floor, budget, swap room,
  * a pressure limit, and generations, which tell less: whether a page was older than the time between two walks, at the walk that finds it used.
- * So with MGLRU ages double and halve, a minute is as long as a walk takes to come round, and a higher age must be shown to hold before it is
- * used. File pages that are read through descriptors show only once they have been evicted and come back.
+ * So with MGLRU ages double and halve, an age is looked at for three walks before it is used, and what goes is twice as old: memory used in turns
+ * of one to two times the time between walks is found used by chance only. File pages that are read through descriptors show only once they have been evicted and come back.
  */
 import { formatBytes, formatDuration, type Milliseconds, pageSize } from "@wmo/core"
 import { coldBytes, type PageAge, type Promotions } from "@wmo/monitors"
@@ -111,10 +111,10 @@ export const farMemory = definePolicy({
     const inForceMs = before.ageMs === Infinity ? settings.least_age : before.ageMs
     // What is resident is told apart at one walk; what was evicted comes back with its age. While nothing is, the walk must be at the age itself.
     const evicts = silentMs <= 0 && before.holds
-    const ageEveryMs = evicts ? inForceMs / 2 : inForceMs
+    const ageEveryMs = evicts ? (2 * inForceMs) / 3 : inForceMs
     // A walk tells of what was not used between the two before it: once the age has risen, the first two say nothing of it.
     const settlingMs = isGenerations && !before.holds && before.ageMs !== Infinity ? 2 * ageEveryMs : 0
-    const windowMs = isGenerations ? Math.max(minuteMs, ageEveryMs) + settlingMs : minuteMs
+    const windowMs = isGenerations ? Math.max(minuteMs, evicts ? ageEveryMs : 3 * ageEveryMs) + settlingMs : minuteMs
     const age = isGenerations && isDue(atMs, before.nextAgeMs, ageEveryMs)
     const stall = readStall(observation)
     const stalled = stalledPercent(stall, before.last, "memoryUs")
@@ -162,15 +162,16 @@ export const farMemory = definePolicy({
     if (state.ageMs === Infinity) return decided(`${state.why}: no age meets the SLO, nothing is evicted`)
     if ((stalled ?? 0) > settings.pressure_limit)
       return decided(`${state.why}; stalled ${showPercent(stalled)}, above ${settings.pressure_limit} %: wait`)
-    const cold = coldBytes(pageAge, state.ageMs)
+    const evictMs = isGenerations ? 2 * state.ageMs : state.ageMs
+    const cold = coldBytes(pageAge, evictMs)
     const takeable = takeableBytes(hasFile ? cold : { ...cold, fileBytes: 0 }, observation)
     const bytes = Math.min(inPages(takeable), stepRoomBytes(input))
     // 200 takes anon, as long as there is any.
     const swappiness = hasFile ? {} : { swappiness: 200 }
-    const found = `${state.why}; ${formatBytes(cold.anonBytes)} anon and ${formatBytes(cold.fileBytes)} file idle ≥ ${formatDuration(state.ageMs)}`
+    const found = `${state.why}; ${formatBytes(cold.anonBytes)} anon and ${formatBytes(cold.fileBytes)} file idle ≥ ${formatDuration(evictMs)}`
     if (bytes === 0 || bytes < settings.least) return decided(`${found}: ${formatBytes(bytes)} can be taken, not worth it`)
     return decided(`${found} → evict ${formatBytes(bytes)}`, [
-      isGenerations ? { _tag: "Evict", olderThanMs: state.ageMs, bytes, ...swappiness } : { _tag: "Reclaim", bytes, ...swappiness }
+      isGenerations ? { _tag: "Evict", olderThanMs: evictMs, bytes, ...swappiness } : { _tag: "Reclaim", bytes, ...swappiness }
     ])
   }
 })

@@ -114,11 +114,11 @@ describe("far-memory", () => {
     expect(agesOf(decisions)).toEqual([120])
   })
 
-  it("with MGLRU tries a higher age for one walk before it evicts at it, then looks twice as often whether half of it would do", () => {
+  it("with MGLRU looks at an age for three walks, evicts what is twice as old, and then looks whether half of it would do", () => {
     const second = (s: number, pages: number) =>
       anObservation({ atMs: 1e9 + s * 1000, pageAge: pageAge("mglru"), promotions: countersAfter([[0, 0, pages, 0, 0]]) })
-    // 300 pages come back in the second walk, older than 120 s and younger than 240 s; 204.8 may in two minutes.
-    const observations = Array.from({ length: 1100 }, (_, s) => second(s, s > 125 ? 300 : 0))
+    // 700 pages come back in the second walk, older than 120 s and younger than 240 s; 614 may in three times two minutes.
+    const observations = Array.from({ length: 1800 }, (_, s) => second(s, s > 125 ? 700 : 0))
     const decisions = drive(farMemory, observations, { given: { silent: "1s", percentile: "1%" } })
     const ages = decisions.map(({ state }) => state as { ageMs: number; holds: boolean })
     const changes = ages.flatMap((state, s) => {
@@ -127,15 +127,14 @@ describe("far-memory", () => {
     })
     expect(changes).toEqual([
       [0, Infinity, false],
-      [120, 120, true],
-      // It looks every minute now, and 300 are more than 102. Three walks of 240 s later it is known that nothing older comes back.
-      [180, 240, false],
-      [900, 240, true],
-      [1020, 120, true]
+      [360, 240, false],
+      // The first two walks of 240 s say nothing of it, three more say that nothing older comes back.
+      [1560, 240, true],
+      [1720, 120, true]
     ])
-    expect(asked(decisions, "Evict")[0]).toEqual([120, { _tag: "Evict", olderThanMs: 120_000, bytes: 150 * mib, swappiness: 200 }])
-    expect(asked(decisions.slice(180, 900), "Evict")).toEqual([])
-    expect(secondsOf(decisions, "Age").slice(0, 5)).toEqual([0, 120, 121, 181, 421])
+    expect(asked(decisions, "Evict")[0]).toEqual([1560, { _tag: "Evict", olderThanMs: 480_000, bytes: 50 * mib, swappiness: 200 }])
+    expect(asked(decisions.slice(1720), "Evict")[0]![1].olderThanMs).toBe(240_000)
+    expect(secondsOf(decisions, "Age").slice(0, 6)).toEqual([0, 120, 240, 360, 480, 720])
   })
 
   it("percentiles are nearest ranks", () => {

@@ -11,7 +11,7 @@ const { usage } = anObservation()
 const scenes: Readonly<Record<string, TestPolicyOptions>> = {
   none: { neverActs: true },
   tmo: { given: { least: "1M" } },
-  "far-memory": { given: { least_age: "60s", silent: "30s" } },
+  "far-memory": { given: { least_age: "20s", silent: "30s" } },
   watermark: { scene: () => ({ usage: { ...usage, high: 420 * mib } }) },
   "cache-cap": { scene: () => ({ stat: { active_file: 200 * mib, inactive_file: 190 * mib } }), given: { cap: "64M" } }
 }
