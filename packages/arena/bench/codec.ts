@@ -11,6 +11,8 @@ import { makeBytes, random } from "../test/support/data.ts"
 
 const which = process.argv.slice(2).find((word) => /^[a-z]+$/.test(word)) ?? "all"
 const noiseMiB = Number(process.argv[process.argv.indexOf("--mib") + 1] || 1024) || 1024
+const named = process.argv.indexOf("--codec")
+const codecNames = named < 0 ? undefined : [process.argv[named + 1]!]
 const memory = await loadMemory()
 const mib = 2 ** 20
 const rounds = 5
@@ -104,20 +106,19 @@ const measure = (name: string, data: Uint8Array, chunkBytes: number, codec: Code
   )
 }
 
-/** Megabytes per second of `bytes` each time; without the times in which somebody else had the core (more than twice the median). */
+/** Megabytes per second of `bytes` each time, by the median; and the median share of one in the other, each pair taken within milliseconds. */
 const speed = (
   pairs: ReadonlyArray<readonly [bareMs: number, arenaMs: number]>,
   bytes: number
-): readonly [bare: number, arena: number, left: number] => {
-  const [bareMost, arenaMost] = [2 * median(pairs.map(([bare]) => bare)), 2 * median(pairs.map(([, arena]) => arena))]
-  const kept = pairs.filter(([bare, arena]) => bare <= bareMost && arena <= arenaMost)
-  const sum = (of: 0 | 1): number => kept.reduce((total, pair) => total + pair[of], 0)
-  return [(bytes * kept.length) / sum(0) / 1000, (bytes * kept.length) / sum(1) / 1000, pairs.length - kept.length]
-}
+): readonly [bare: number, arena: number, share: number] => [
+  bytes / median(pairs.map(([bareMs]) => bareMs)) / 1000,
+  bytes / median(pairs.map(([, arenaMs]) => arenaMs)) / 1000,
+  median(pairs.map(([bareMs, arenaMs]) => bareMs / arenaMs))
+]
 
 const throughput = async (): Promise<void> => {
   line("chunk KiB", "codec", "bare MB/s", "arena MB/s", "share %", "by thread", "share %")
-  for (const codecName of ["lz4", "lz4-wasm", "zstd"]) {
+  for (const codecName of codecNames ?? ["lz4", "lz4-wasm", "zstd"]) {
     for (const chunkBytes of [4096, 16_384, 65_536, 262_144]) {
       const codec = await loadCodec(codecName)
       const arena = await Arena.open({ memory, chunkBytes, codec })
@@ -158,9 +159,9 @@ const throughput = async (): Promise<void> => {
         region.settle()
         threaded.push(mixed.length / (performance.now() - started) / 1000)
       }
-      const [bare, through] = speed(pairs, mib)
+      const [bare, through, share] = speed(pairs, mib)
       const byThread = Math.max(...threaded)
-      const cells = [bare, through, (100 * through) / bare, byThread, (100 * byThread) / bare].map((value) => value.toFixed(0))
+      const cells = [bare, through, 100 * share, byThread, (100 * byThread) / bare].map((value) => value.toFixed(0))
       line(chunkBytes / 1024, codec.name, ...cells)
       await compressor.close()
       arena.close()
@@ -170,7 +171,7 @@ const throughput = async (): Promise<void> => {
 
 const demand = async (): Promise<void> => {
   line("chunk KiB", "codec", "bare p50 µs", "p99 µs", "read p50 µs", "p99 µs", "p99 ratio")
-  for (const codecName of ["lz4", "lz4-wasm"]) {
+  for (const codecName of codecNames ?? ["lz4", "lz4-wasm"]) {
     for (const chunkBytes of [4096, 65_536, 262_144]) {
       const codec = await loadCodec(codecName)
       const arena = await Arena.open({ memory, chunkBytes, codec })

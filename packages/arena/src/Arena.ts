@@ -26,6 +26,8 @@ export interface ArenaOptions {
   readonly poolBytes?: Bytes
   /** A chunk is kept raw unless compressing it saves this share of it: 5 by default; far memory asks for 27. */
   readonly minSavingsPercent?: number
+  /** The same threshold in bytes, in place of the share: a chunk that compresses to more is kept raw. Far memory's is 2,990 of 4,096. */
+  readonly keepRawAboveBytes?: Bytes
   readonly memory?: OffHeapMemory
   /** By default the time since the program started. */
   readonly now?: () => Milliseconds
@@ -57,6 +59,11 @@ export const mostChunkBytes: Bytes = 2 ** 20
 
 const bad = (option: string, why: string): ArenaError => new ArenaError({ reason: { _tag: "BadOption", option, why } })
 
+const keepRawProblem = (bytes: Bytes, chunkBytes: Bytes): ArenaError | undefined =>
+  Number.isInteger(bytes) && bytes >= 1 && bytes <= chunkBytes
+    ? undefined
+    : bad("keepRawAboveBytes", `${bytes} is not between 1 and the chunk's ${chunkBytes} bytes`)
+
 const codecOf = async (codec: string | Codec): Promise<Codec> => (typeof codec === "string" ? loadCodec(codec) : codec)
 
 export class Arena {
@@ -76,6 +83,12 @@ export class Arena {
       throw bad("chunkBytes", `${chunkBytes} is not a power of two from ${formatBytes(leastChunkBytes)} to ${formatBytes(mostChunkBytes)}`)
     }
     if (!(minSavingsPercent >= 0 && minSavingsPercent <= 95)) throw bad("minSavingsPercent", `${minSavingsPercent} is not between 0 and 95`)
+    if (options.keepRawAboveBytes !== undefined && options.minSavingsPercent !== undefined) {
+      throw bad("keepRawAboveBytes", "minSavingsPercent says the same as a share, give one of them")
+    }
+    const keepRawAboveBytes = options.keepRawAboveBytes ?? Math.floor(chunkBytes * (1 - minSavingsPercent / 100))
+    const problem = keepRawProblem(keepRawAboveBytes, chunkBytes)
+    if (problem !== undefined) throw problem
     if (!(poolBytes >= 0)) throw bad("poolBytes", `${poolBytes} is not an amount of memory`)
     const coldCodec = await codecOf(options.coldCodec ?? (hasZstd ? "zstd" : "none"))
     return new Arena(
@@ -86,7 +99,7 @@ export class Arena {
         coldCodec: coldCodec.name === "none" ? undefined : coldCodec,
         checksum: await loadChecksum(),
         capBytes: poolBytes,
-        keepRawAboveBytes: Math.floor(chunkBytes * (1 - minSavingsPercent / 100)),
+        keepRawAboveBytes,
         now: options.now ?? (() => performance.now()),
         meter: options.meter ?? (() => performance.now())
       })
@@ -115,8 +128,19 @@ export class Arena {
     return this.#store.codec
   }
 
+  /** Where its memory is: `mmap` can be seen by other threads. */
+  get memoryKind(): OffHeapMemory["kind"] {
+    return this.#store.memoryKind
+  }
+
+  /** A chunk that compresses to more than this is kept raw; may be changed at any time, for what is tried from then on. */
   get keepRawAboveBytes(): Bytes {
     return this.#store.keepRawAboveBytes
+  }
+  set keepRawAboveBytes(bytes: Bytes) {
+    const problem = keepRawProblem(bytes, this.chunkBytes)
+    if (problem !== undefined) throw problem
+    this.#store.keepRawAboveBytes = bytes
   }
 
   get counters(): Counters {

@@ -44,8 +44,8 @@ const warmCodec = 0
 const coldCodec = 1
 
 export class Store {
+  readonly memoryKind: OffHeapMemory["kind"]
   readonly chunkBytes: Bytes
-  readonly keepRawAboveBytes: Bytes
   readonly now: () => Milliseconds
   readonly meter: () => Milliseconds
   readonly counters: Counters = noCounters()
@@ -57,30 +57,38 @@ export class Store {
   readonly coldCodec: Codec | undefined
   readonly #blocks: BlockSpace
   readonly #frameBlocks: BlockSpace
-  readonly #scratch: Uint8Array
+  /** What a codec may write: as much as a payload may have. */
+  #scratch: Uint8Array
   readonly #original: Uint8Array
   #jobs = 0
   #isClosed = false
 
   constructor(options: StoreOptions) {
+    this.memoryKind = options.memory.kind
     this.chunkBytes = options.chunkBytes
     this.codec = options.codec
     this.coldCodec = options.coldCodec
     this.now = options.now
     this.meter = options.meter
-    this.keepRawAboveBytes = options.keepRawAboveBytes
     this.#blocks = new BlockSpace(options.memory, sizeClasses(options.chunkBytes).slabBytes)
     // Buffers can only be given away whole: there, a frame is a block of its own.
     this.#frameBlocks = options.memory.kind === "mmap" ? this.#blocks : new BlockSpace(options.memory, options.chunkBytes)
     this.frames = new FrameSpace(this.#frameBlocks, options.chunkBytes)
     this.pool = new SlabPool(this.#blocks, options.chunkBytes, options.capBytes)
     this.payloads = new PayloadTable(this.pool, options.checksum)
-    this.#scratch = new Uint8Array(options.keepRawAboveBytes)
+    this.#scratch = new Uint8Array(options.chunkBytes).subarray(0, options.keepRawAboveBytes)
     this.#original = new Uint8Array(options.chunkBytes)
   }
 
   get scratchBytes(): Bytes {
-    return this.#scratch.byteLength + this.#original.byteLength
+    return this.#scratch.buffer.byteLength + this.#original.byteLength
+  }
+
+  get keepRawAboveBytes(): Bytes {
+    return this.#scratch.length
+  }
+  set keepRawAboveBytes(bytes: Bytes) {
+    this.#scratch = new Uint8Array(this.#scratch.buffer, 0, bytes)
   }
 
   /** Memory that is resident and that nobody uses. */

@@ -1,7 +1,10 @@
 /** The controller in virtual time: what goes cold is compressed, what is expected is restored before, and nothing costs more than it may. */
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, describe, expect, it, onTestFinished } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { availableParallelism, tmpdir } from "node:os"
+import { dirname, join } from "node:path"
 import {
   type Arena,
   type ArenaOptions,
@@ -9,7 +12,9 @@ import {
   type Codec,
   controlArena,
   type ControllerOptions,
+  type Decision,
   loadCodec,
+  loadMemory,
   none,
   OffHeap,
   openArena,
@@ -20,6 +25,7 @@ import {
 import { adaptColdAge } from "../src/controller/coldAge.ts"
 import { CpuBudget } from "../src/controller/CpuBudget.ts"
 import { DecisionLog } from "../src/controller/Decision.ts"
+import { ownPressurePercent } from "../src/controller/ownPressure.ts"
 import { defaultSettings } from "../src/controller/Settings.ts"
 import { makeBytes, random } from "./support/data.ts"
 
@@ -47,7 +53,8 @@ const setUp = Effect.fnUntraced(function* (
   const region = arena.region(chunks * chunkBytes, "cache")
   const source = random(1)
   for (let chunk = 0; chunk < chunks; chunk++) region.write(chunk * chunkBytes, makeBytes("text", chunkBytes, source))
-  const controller = yield* controlArena(arena, { predictor: none, ...options })
+  // The pressure of the machine that runs the tests is nothing to them.
+  const controller = yield* controlArena(arena, { predictor: none, pressurePercent: () => undefined, ...options })
   return { arena, region, controller }
 })
 
@@ -377,6 +384,85 @@ describe("a codec thread", () => {
       })
     )
   )
+})
+
+describe.runIf((await loadMemory()).kind === "mmap" && availableParallelism() > 1)("where the codec runs by default", () => {
+  it.live("is this thread, until compressing has cost as much as a thread does", () =>
+    Effect.gen(function* () {
+      const settings = { coldMs: 10, leastColdMs: 10, cpuPercent: 100, compressTickMs: 1 }
+      const decisions: Array<string> = []
+      const options = { settings, onDecision: ({ reason }: { readonly reason: string }) => decisions.push(reason) }
+      const { controller, region } = yield* setUp(options, {}, 64, 800)
+      expect(controller.status().isThreaded).toBe(false)
+      yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => controller.status().isThreaded }))
+      expect(region.compressedChunks).toBeLessThan(region.chunks)
+      expect(decisions.filter((reason) => reason.endsWith("it has a thread of its own from now on"))).toHaveLength(1)
+    }).pipe(Effect.scoped, Effect.provide(Layer.fresh(OffHeap.layer)))
+  )
+
+  it.live("stays this thread where that is said", () =>
+    Effect.gen(function* () {
+      const settings = { coldMs: 10, leastColdMs: 10, cpuPercent: 100, compressTickMs: 1 }
+      const { controller } = yield* setUp({ settings, compressOn: "slices" }, {}, 4, 800)
+      yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => controller.status().compressMs > 700 }))
+      yield* Effect.sleep(50)
+      expect(controller.status().isThreaded).toBe(false)
+    }).pipe(Effect.scoped, Effect.provide(Layer.fresh(OffHeap.layer)))
+  )
+})
+
+describe("what is recorded", () => {
+  const directory = mkdtempSync(join(tmpdir(), "arena-decisions-"))
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  it.effect("is every decision and every change, as a line of JSON each", () =>
+    Effect.gen(function* () {
+      const file = join(directory, "decisions.jsonl")
+      const seen: Array<Decision> = []
+      yield* run(
+        Effect.gen(function* () {
+          const { controller } = yield* setUp({ recordTo: file, onDecision: (decision) => seen.push(decision) }, {}, 4)
+          yield* controller.change({ coldMs: 300, cpuPercent: 20 })
+          yield* TestClock.adjust(3000)
+        })
+      )
+      const lines = readFileSync(file, "utf8").trimEnd().split("\n")
+      expect(lines.map((line) => JSON.parse(line))).toEqual(seen)
+      expect(seen[0]).toEqual({ atMs: 0, loop: "settings", reason: "coldMs is 300, cpuPercent is 20 from now on" })
+      expect(seen.map(({ loop }) => loop)).toContain("compression")
+    })
+  )
+
+  it.effect("needs a file that can be written", () =>
+    run(
+      Effect.gen(function* () {
+        const recordTo = join(directory, "no", "such", "folder")
+        const { message } = yield* Effect.flip(setUp({ recordTo }))
+        expect(message).toBe(`arena: recordTo: ${recordTo} cannot be written (ENOENT)`)
+      })
+    )
+  )
+})
+
+describe("pressure", () => {
+  const line = (percent: string) => `some avg10=${percent} avg60=0.00 avg300=0.00 total=1\n`
+  const tree = (files: Readonly<Record<string, string>>) => {
+    const root = mkdtempSync(join(tmpdir(), "arena-psi-"))
+    onTestFinished(() => rmSync(root, { recursive: true }))
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(root, path)), { recursive: true })
+      writeFileSync(join(root, path), text)
+    }
+    return { proc: join(root, "proc"), cgroups: join(root, "cgroup") }
+  }
+
+  it("is that of the process's own cgroup, else of the machine, else unknown", () => {
+    const own = { "proc/self/cgroup": "0::/app.slice/app\n", "cgroup/app.slice/app/memory.pressure": line("12.50") }
+    expect(ownPressurePercent(tree({ ...own, "proc/pressure/memory": line("3.00") }))).toBe(12.5)
+    expect(ownPressurePercent(tree({ "proc/self/cgroup": "0::/gone\n", "proc/pressure/memory": line("3.00") }))).toBe(3)
+    expect(ownPressurePercent(tree({ "proc/self/cgroup": "4:memory:/old\n" }))).toBeUndefined()
+    expect(ownPressurePercent(tree({ ...own, "cgroup/app.slice/app/memory.pressure": "none\n" }))).toBeUndefined()
+  })
 })
 
 describe("parts", () => {

@@ -1,6 +1,6 @@
 /** Regions: what is read is what was written, in every state of a chunk; views; what compressing saves; damage is an error with a name. */
 import { describe, expect, it } from "vitest"
-import { Arena, ArenaError, type ArenaOptions, buffers, loadMemory, type OffHeapMemory } from "../src/index.ts"
+import { Arena, ArenaError, type ArenaOptions, buffers, type Codec, loadMemory, type OffHeapMemory } from "../src/index.ts"
 import { makeBytes, random } from "./support/data.ts"
 
 const best = await loadMemory()
@@ -99,6 +99,11 @@ describe("what is not possible is said in one line", () => {
     [{ chunkBytes: 5000 }, "arena: chunkBytes: 5000 is not a power of two from 4.00 KiB to 1.00 MiB"],
     [{ chunkBytes: 2 ** 21 }, "arena: chunkBytes: 2097152 is not a power of two from 4.00 KiB to 1.00 MiB"],
     [{ minSavingsPercent: 99 }, "arena: minSavingsPercent: 99 is not between 0 and 95"],
+    [{ keepRawAboveBytes: 5000 }, "arena: keepRawAboveBytes: 5000 is not between 1 and the chunk's 4096 bytes"],
+    [
+      { keepRawAboveBytes: 2990, minSavingsPercent: 27 },
+      "arena: keepRawAboveBytes: minSavingsPercent says the same as a share, give one of them"
+    ],
     [{ poolBytes: -1 }, "arena: poolBytes: -1 is not an amount of memory"]
   ])("options %o", async (options, message) => {
     await expect(open(options)).rejects.toThrow(message)
@@ -173,6 +178,20 @@ describe("compressing", () => {
     const region = arena.region(chunkBytes)
     region.write(0, makeBytes("text", chunkBytes, random(3)))
     expect(region.compress(0)).toBe("incompressible")
+  })
+
+  it("keeps raw what compresses to more bytes than asked, which may be changed", async () => {
+    // Compresses every chunk to as many bytes, if it may.
+    const sized: Codec = { name: "sized", compress: (_, { length }) => (length >= 2990 ? 2990 : 0), decompress: () => {} }
+    using arena = await open({ codec: sized, keepRawAboveBytes: 2989 })
+    const region = arena.region(2 * chunkBytes)
+    region.write(0, makeBytes("text", 2 * chunkBytes, random(3)))
+    expect(region.compress(0)).toBe("incompressible")
+    arena.keepRawAboveBytes = 2990
+    expect(region.compress(1)).toBe("compressed")
+    expect(region.compress(0)).toBe("left")
+    expect(failure(() => (arena.keepRawAboveBytes = 0)).reason._tag).toBe("BadOption")
+    expect(arena.keepRawAboveBytes).toBe(2990)
   })
 
   it("stays raw where the pool is full; the cap can be raised", async () => {

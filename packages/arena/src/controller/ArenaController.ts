@@ -1,31 +1,41 @@
 /**
  * The controller of the managed arena: three loops on one clock. The hotness loop adapts the cold age to how long readers wait; the
- * compression loop compresses what is cold; the prefetch loop restores what a predictor expects, just before it is expected.
+ * compression loop compresses what is cold; the prefetch loop restores what a predictor expects, just before it is expected. Here they are
+ * put together; what each does is in its own file.
  */
 import type { Milliseconds } from "@wmo/core"
 import { Effect, type Scope } from "effect"
+import { availableParallelism } from "node:os"
 import type { Arena } from "../Arena.ts"
 import { ArenaError } from "../ArenaError.ts"
 import type { PredictorKind } from "../predictors/Predictor.ts"
-import { none } from "../predictors/references.ts"
 import { type Measures, measures, type Tally } from "../predictors/Score.ts"
 import type { Region } from "../region/Region.ts"
 import { type Compressor, openThreadCompressor } from "../workers/ThreadCompressor.ts"
-import { adaptColdAge } from "./coldAge.ts"
 import { CompressionLoop } from "./CompressionLoop.ts"
 import { type Decision, DecisionLog } from "./Decision.ts"
-import { RegionWatch } from "./RegionWatch.ts"
+import { openDecisionFile } from "./decisionFile.ts"
+import { HotnessLoop } from "./HotnessLoop.ts"
+import { ownPressurePercent } from "./ownPressure.ts"
+import { PrefetchLoop } from "./PrefetchLoop.ts"
 import { changeSettings, type ControllerSettings, defaultSettings } from "./Settings.ts"
+import { Tuning } from "./Tuning.ts"
+import { Watches } from "./Watches.ts"
 
 export interface ControllerOptions {
   readonly settings?: Partial<ControllerSettings>
   /** One for all regions of four chunks or more, or one for each. */
   readonly predictor: PredictorKind | ((region: Region) => PredictorKind)
-  /** Where the codec runs: on a thread of its own (where that cannot be, on this one), or on this one in slices, which is the default. */
-  readonly compressOn?: "thread" | "slices"
-  /** PSI `some` of memory in percent, where the caller knows it: under pressure the cold age falls faster. */
+  /**
+   * Where the codec runs: on this thread in slices, or on a thread of its own (where that cannot be, on this one). By default it starts in
+   * slices, and gets a thread when compressing has cost as much as a thread does (`auto`).
+   */
+  readonly compressOn?: "auto" | "thread" | "slices"
+  /** PSI `some` of memory in percent: under pressure the cold age falls faster. By default that of this process's cgroup, or the machine's. */
   readonly pressurePercent?: () => number | undefined
   readonly onDecision?: (decision: Decision) => void
+  /** A file to which every decision is appended when it is made, as a line of JSON. */
+  readonly recordTo?: string
 }
 
 export interface RegionStatus {
@@ -62,242 +72,87 @@ export interface ArenaController {
   readonly change: (changes: Partial<ControllerSettings>) => Effect.Effect<void, ArenaError>
 }
 
-/** Restoring is never as regular as it was measured. */
-const restoreReserve = 1.25
-/** A loop with nothing to do looks again after this long at most. */
+/**
+ * What compressing may cost on this thread before it gets one of its own. That one costs 0.4 s of CPU to start, and takes 60 to 90 % of the work off this one
+ * (`bench/codec.ts thread`): having spent about as much as it costs, more of the same is to be expected.
+ */
+const threadPaysAfterMs = 700
+/** With nothing to do the compression loop looks again after this long at most. */
 const mostPauseMs = 500
-/** Regions of fewer chunks are not worth a predictor's memory; whoever thinks otherwise names one for each region. */
-const leastPredicted = 4
-/** How often the pool gives back what it keeps for the next payloads. */
-const trimMs = 10_000
 
-class Loops implements ArenaController {
-  readonly #arena: Arena
-  readonly #options: ControllerOptions
-  readonly #log = new DecisionLog()
-  readonly #compression: CompressionLoop
-  readonly #isThreaded: boolean
-  readonly #watches = new Map<Region, RegionWatch>()
-  #settings: ControllerSettings
-  #coldMs: Milliseconds
-  #stallPercent = 0
-  #restoreMs = 0
-  #predictMs = 0
-  #adaptedAtMs: Milliseconds
-  #trimmedAtMs: Milliseconds
-  #demandMs: number
-  #wake: (() => void) | undefined
-  #isQuiet = false
+const openThread = (arena: Arena): Effect.Effect<Compressor | undefined, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(() => openThreadCompressor(arena.codec.name).catch(() => undefined)),
+    (opened) => Effect.promise(async () => opened?.close())
+  )
 
-  constructor(arena: Arena, settings: ControllerSettings, options: ControllerOptions, compressor: Compressor | undefined) {
-    this.#arena = arena
-    this.#settings = settings
-    this.#options = options
-    this.#coldMs = settings.coldMs
-    this.#isThreaded = compressor !== undefined
-    const log = this.#log
-    const { onDecision } = options
-    if (onDecision !== undefined) {
-      const add = log.add.bind(log)
-      log.add = (decision) => {
-        add(decision)
-        onDecision(decision)
-      }
-    }
-    this.#compression = new CompressionLoop(arena, log, compressor)
-    this.#adaptedAtMs = arena.now()
-    this.#trimmedAtMs = this.#adaptedAtMs
-    this.#demandMs = arena.counters.demandMs
-    this.#follow()
-  }
-
-  status(): ControllerStatus {
-    const watches = [...this.#watches.values()]
-    return {
-      settings: this.#settings,
-      coldMs: this.#coldMs,
-      stallPercent: this.#stallPercent,
-      compressMs: this.#compression.spentMs,
-      restoreMs: this.#restoreMs,
-      predictMs: this.#predictMs,
-      isThreaded: this.#isThreaded,
-      metadataBytes: watches.reduce((sum, { metadataBytes }) => sum + metadataBytes, 0),
-      regions: watches.map(({ missedTouches, predictor, region, tally }) => ({
-        name: region.name,
-        predictor: predictor.name,
-        explanation: predictor.explain(),
-        tally: { ...tally },
-        measures: measures(tally),
-        missedTouches
-      }))
-    }
-  }
-
-  decisions(): ReadonlyArray<Decision> {
-    return this.#log.recent()
-  }
-
-  change(changes: Partial<ControllerSettings>): Effect.Effect<void, ArenaError> {
-    return Effect.suspend(() => {
-      const changed = changeSettings(this.#settings, changes)
-      if (changed instanceof ArenaError) return Effect.fail(changed)
-      this.#settings = changed
-      this.#coldMs = Math.min(changed.mostColdMs, Math.max(changed.leastColdMs, changes.coldMs ?? this.#coldMs))
-      return Effect.void
-    })
-  }
-
-  readonly hotness: Effect.Effect<never> = Effect.suspend(() => {
-    this.#follow()
-    this.#observe()
-    this.#adapt()
-    this.#trim()
-    const { adaptMs, hotnessTickMs } = this.#settings
-    return Effect.sleep(this.#isQuiet ? Math.max(hotnessTickMs, Math.min(mostPauseMs, adaptMs)) : hotnessTickMs)
-  }).pipe(Effect.forever)
-
-  readonly compression: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
-    let pauseMs = this.#settings.compressTickMs
-    while (true) {
-      const { compressTickMs } = this.#settings
-      const isBusy = yield* this.#compression.turn([...this.#watches.values()], this.#coldMs, this.#settings)
-      // What is cold now was not a moment ago: with nothing to do, a quarter of the cold age is soon enough.
-      const mostMs = Math.max(compressTickMs, Math.min(mostPauseMs, this.#coldMs / 4))
-      pauseMs = isBusy ? compressTickMs : Math.min(mostMs, pauseMs * 2)
-      yield* Effect.sleep(pauseMs)
-    }
-  })
-
-  readonly prefetch: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
-    while (true) {
-      this.#follow()
-      this.#plan()
-      while (this.#restoreSlice()) yield* Effect.yieldNow
-      const { horizonMs, prefetchTickMs } = this.#settings
-      this.#isQuiet = [...this.#watches.values()].every((watch) => watch.isQuiet)
-      // Nothing happens: what a predictor sees coming, it sees a horizon ahead.
-      const pauseMs = this.#isQuiet ? Math.max(prefetchTickMs, Math.min(mostPauseMs, horizonMs / 5)) : prefetchTickMs
-      yield* Effect.timeoutOption(this.#woken, pauseMs)
-    }
-  })
-
-  stop(): void {
-    for (const watch of this.#watches.values()) watch.stop()
-    this.#watches.clear()
-  }
-
-  /** Somebody waited for a restore: what comes next may be known now. Or the first touch after nothing happened. */
-  readonly #woken: Effect.Effect<void> = Effect.callback((resume) => {
-    this.#wake = () => {
-      this.#wake = undefined
-      resume(Effect.void)
-    }
-    return Effect.sync(() => {
-      this.#wake = undefined
-    })
-  })
-
-  #follow(): void {
-    const { predictor } = this.#options
-    for (const region of this.#arena.regions) {
-      if (this.#watches.has(region)) continue
-      const kind = typeof predictor === "function" ? predictor(region) : region.chunks < leastPredicted ? none : predictor
-      const wake = (isDemand: boolean): void => {
-        if (isDemand || this.#isQuiet) this.#wake?.()
-      }
-      this.#watches.set(region, new RegionWatch(region, kind, this.#coldMs, this.#oneRestoreMs(), wake))
-    }
-    for (const region of this.#watches.keys()) if (region.isFreed) this.#watches.delete(region)
-  }
-
-  #observe(): void {
-    const restoreMs = this.#oneRestoreMs()
-    for (const watch of this.#watches.values()) watch.observe(this.#coldMs, restoreMs)
-  }
-
-  /** As measured; before anything was, 1 ms for 2 MiB. */
-  #oneRestoreMs(): Milliseconds {
-    const { demandRestores, earlyRestores, restoreMs } = this.#arena.counters
-    const restores = demandRestores + earlyRestores
-    return restores === 0 ? this.#arena.chunkBytes / 2 ** 21 : (restoreReserve * restoreMs) / restores
-  }
-
-  #adapt(): void {
-    const nowMs = this.#arena.now()
-    const elapsedMs = nowMs - this.#adaptedAtMs
-    if (elapsedMs < this.#settings.adaptMs) return
-    const { demandMs } = this.#arena.counters
-    this.#stallPercent = (100 * (demandMs - this.#demandMs)) / elapsedMs
-    this.#adaptedAtMs = nowMs
-    this.#demandMs = demandMs
-    const signals = { stallPercent: this.#stallPercent, pressurePercent: this.#options.pressurePercent?.() }
-    const adapted = adaptColdAge(this.#coldMs, signals, this.#settings)
-    if (adapted === undefined) return
-    this.#coldMs = adapted.coldMs
-    this.#log.add({ atMs: nowMs, loop: "hotness", reason: adapted.reason })
-  }
-
-  #trim(): void {
-    const nowMs = this.#arena.now()
-    if (nowMs - this.#trimmedAtMs < trimMs) return
-    this.#trimmedAtMs = nowMs
-    this.#arena.trim()
-  }
-
-  #plan(): void {
-    const started = this.#arena.meter()
-    const nowMs = this.#arena.now()
-    this.#observe()
-    for (const watch of this.#watches.values()) {
-      const planned = watch.plan(nowMs, this.#settings)
-      if (planned === 0) continue
-      const reason = `${planned} chunks are restored before they are touched: ${watch.predictor.explain()}`
-      this.#log.add({ atMs: nowMs, loop: "prefetch", region: watch.region.name, reason })
-    }
-    this.#predictMs += this.#arena.meter() - started
-  }
-
-  /** Restores for no longer than a slice. False when nothing waits any more. */
-  #restoreSlice(): boolean {
-    const started = this.#arena.meter()
-    const { sliceMs } = this.#settings
-    let spentMs = 0
-    for (const watch of this.#watches.values()) {
-      while (spentMs < sliceMs && this.#restoreNext(watch)) spentMs = this.#arena.meter() - started
-    }
-    this.#restoreMs += this.#arena.meter() - started
-    return spentMs >= sliceMs
-  }
-
-  #restoreNext(watch: RegionWatch): boolean {
-    const nowMs = this.#arena.now()
-    try {
-      return watch.restoreNext(nowMs)
-    } catch (problem) {
-      if (!(problem instanceof ArenaError)) throw problem
-      // It stays compressed: whoever reads it gets the same error.
-      this.#log.add({ atMs: nowMs, loop: "prefetch", region: watch.region.name, reason: problem.message })
-      return true
-    }
-  }
-}
-
-/** Runs the loops on an arena until the scope ends. Fails with `ArenaError` for settings that make no sense. */
+/** Runs the loops on an arena until the scope ends. Fails with `ArenaError` for options that make no sense. */
 export const controlArena: (arena: Arena, options: ControllerOptions) => Effect.Effect<ArenaController, ArenaError, Scope.Scope> =
   Effect.fnUntraced(function* (arena, options) {
     const settings = changeSettings(defaultSettings, options.settings ?? {})
     if (settings instanceof ArenaError) return yield* settings
-    const compressor =
-      options.compressOn === "thread"
-        ? yield* Effect.acquireRelease(
-            Effect.promise(() => openThreadCompressor(arena.codec.name).catch(() => undefined)),
-            (opened) => Effect.promise(async () => opened?.close())
-          )
-        : undefined
-    const loops = yield* Effect.acquireRelease(
-      Effect.sync(() => new Loops(arena, settings, options, compressor)),
+    const { compressOn = "auto", onDecision, pressurePercent = ownPressurePercent, recordTo } = options
+    const record = recordTo === undefined ? undefined : yield* openDecisionFile(recordTo)
+    const log = new DecisionLog((decision) => {
+      record?.(decision)
+      onDecision?.(decision)
+    })
+    const tuning = new Tuning(settings)
+    const watches = yield* Effect.acquireRelease(
+      Effect.sync(() => new Watches(arena, tuning, options.predictor)),
       (made) => Effect.sync(() => made.stop())
     )
-    for (const loop of [loops.hotness, loops.compression, loops.prefetch]) yield* Effect.forkScoped(loop)
-    return loops
+    const hotness = new HotnessLoop(arena, tuning, watches, log, pressurePercent)
+    const compression = new CompressionLoop(arena, log, compressOn === "thread" ? yield* openThread(arena) : undefined)
+    const prefetch = new PrefetchLoop(arena, tuning, watches, log)
+
+    const hotnessLoop = Effect.suspend(() => Effect.sleep(hotness.turn(prefetch.isQuiet))).pipe(Effect.forever)
+    const compressionLoop = Effect.gen(function* () {
+      // A thread that is sent copies of everything would cost more than it takes off this one.
+      let mayGetThread = compressOn === "auto" && arena.memoryKind === "mmap" && availableParallelism() > 1
+      let pauseMs = tuning.settings.compressTickMs
+      while (true) {
+        const { compressTickMs } = tuning.settings
+        const isBusy = yield* compression.turn(watches.all(), tuning.coldMs, tuning.settings)
+        // What is cold now was not a moment ago: with nothing to do, a quarter of the cold age is soon enough.
+        const mostMs = Math.max(compressTickMs, Math.min(mostPauseMs, tuning.coldMs / 4))
+        pauseMs = isBusy ? compressTickMs : Math.min(mostMs, pauseMs * 2)
+        if (mayGetThread && compression.spentMs >= threadPaysAfterMs) {
+          mayGetThread = false
+          compression.moveTo(yield* openThread(arena))
+        }
+        yield* Effect.sleep(pauseMs)
+      }
+    })
+    for (const loop of [hotnessLoop, compressionLoop, Effect.forever(prefetch.turn)]) yield* Effect.forkScoped(loop)
+
+    return {
+      status: () => ({
+        settings: tuning.settings,
+        coldMs: tuning.coldMs,
+        stallPercent: hotness.stallPercent,
+        compressMs: compression.spentMs,
+        restoreMs: prefetch.restoreMs,
+        predictMs: prefetch.predictMs,
+        isThreaded: compression.isThreaded,
+        metadataBytes: watches.all().reduce((sum, { metadataBytes }) => sum + metadataBytes, 0),
+        regions: watches.all().map(({ missedTouches, predictor, region, tally }) => ({
+          name: region.name,
+          predictor: predictor.name,
+          explanation: predictor.explain(),
+          tally: { ...tally },
+          measures: measures(tally),
+          missedTouches
+        }))
+      }),
+      decisions: () => log.recent(),
+      change: (changes) =>
+        Effect.suspend(() => {
+          const problem = tuning.change(changes)
+          if (problem !== undefined) return Effect.fail(problem)
+          const said = Object.entries(changes).map(([name, value]) => `${name} is ${value}`)
+          log.add({ atMs: arena.now(), loop: "settings", reason: `${said.join(", ")} from now on` })
+          return Effect.void
+        })
+    }
   })

@@ -68,6 +68,18 @@ export class CompressionLoop {
     this.#budget = new CpuBudget(arena.now())
   }
 
+  get isThreaded(): boolean {
+    return this.#compressor !== undefined
+  }
+
+  /** The codec runs elsewhere from now on, if there is such a place. */
+  moveTo(compressor: Compressor | undefined): void {
+    if (compressor === undefined) return
+    this.#compressor = compressor
+    const reason = `${formatDuration(this.#spentMs)} went on compressing: it has a thread of its own from now on`
+    this.#log.add({ atMs: this.#arena.now(), loop: "compression", reason })
+  }
+
   /** CPU time of all of it so far. */
   get spentMs(): Milliseconds {
     return this.#spentMs

@@ -3,7 +3,8 @@ import type { Milliseconds } from "@wmo/core"
 
 export interface Decision {
   readonly atMs: Milliseconds
-  readonly loop: "hotness" | "compression" | "prefetch"
+  /** Of the loops, or a change from outside. */
+  readonly loop: "hotness" | "compression" | "prefetch" | "process" | "settings"
   readonly region?: string
   readonly reason: string
 }
@@ -12,10 +13,17 @@ const capacity = 256
 
 export class DecisionLog {
   readonly #kept: Array<Decision> = []
+  readonly #onAdd: (decision: Decision) => void
   #total = 0
+
+  /** `onAdd` sees each of them. */
+  constructor(onAdd: (decision: Decision) => void = () => {}) {
+    this.#onAdd = onAdd
+  }
 
   add(decision: Decision): void {
     this.#kept[this.#total++ % capacity] = decision
+    this.#onAdd(decision)
   }
 
   /** Oldest first. */

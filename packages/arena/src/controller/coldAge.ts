@@ -20,7 +20,7 @@ const pressureAtPercent = 1
 export const adaptColdAge = (
   coldMs: Milliseconds,
   { pressurePercent = 0, stallPercent }: ColdAgeSignals,
-  { leastColdMs, mostColdMs, mostStallPercent }: ControllerSettings
+  { leastColdMs, mostColdMs, mostStallPercent }: Pick<ControllerSettings, "leastColdMs" | "mostColdMs" | "mostStallPercent">
 ): { readonly coldMs: Milliseconds; readonly reason: string } | undefined => {
   const within = (ms: number): Milliseconds => Math.min(mostColdMs, Math.max(leastColdMs, ms))
   const waited = `waited ${stallPercent.toFixed(2)} % of the time for restores, ${mostStallPercent} % may be`

@@ -7,9 +7,10 @@ import type { OffHeapMemory, Reservation } from "./OffHeap.ts"
 
 /** Blocks reserved at a time. */
 export const extentBlocks = 64
-/** What may be kept warm at most, and as a share of the blocks in use. */
+/** What may be kept warm at most, and as a share of the blocks in use; a block, where there are a few. */
 const defaultMostWarmBytes: Bytes = 2 ** 23
 const warmShare = 1 / 16
+const few = 4
 const mostSlackBytes: Bytes = 2 ** 20
 
 export class BlockSpace {
@@ -77,7 +78,8 @@ export class BlockSpace {
 
   /** What may stay warm now. */
   get limitBytes(): Bytes {
-    return Math.min(this.#mostWarmBytes, this.#taken * this.blockBytes * warmShare)
+    const blocks = Math.max(this.#taken * warmShare, this.#taken >= few ? 1 : 0)
+    return Math.min(this.#mostWarmBytes, blocks * this.blockBytes)
   }
 
   /** Gives the memory of warm blocks back to the system, the oldest first, until no more than this is left. Gives how much that was. */

@@ -1,0 +1,39 @@
+/**
+ * Memory pressure (PSI `some`, the last ten seconds) of this process's own cgroup where cgroup v2 shows it, else of the machine. Plain reads of
+ * two small files, without root; undefined where the kernel counts none.
+ */
+import { pressureStall } from "@wmo/core"
+import { Result } from "effect"
+import { readFileSync } from "node:fs"
+
+/** Where the machine keeps the files; another one in tests. */
+export interface PressureRoots {
+  readonly proc: string
+  readonly cgroups: string
+}
+
+const kernelRoots: PressureRoots = { proc: "/proc", cgroups: "/sys/fs/cgroup" }
+
+const readPercent = (path: string): number | undefined => {
+  try {
+    const stall = pressureStall.decode(readFileSync(path))
+    return Result.isSuccess(stall) ? stall.success.some?.avg10 : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const ownGroup = (proc: string): string | undefined => {
+  try {
+    return /^0::(\/.*)$/m.exec(readFileSync(`${proc}/self/cgroup`, "utf8"))?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+/** In percent of time. */
+export const ownPressurePercent = ({ cgroups, proc }: PressureRoots = kernelRoots): number | undefined => {
+  const group = ownGroup(proc)
+  const own = group === undefined ? undefined : readPercent(`${cgroups}${group === "/" ? "" : group}/memory.pressure`)
+  return own ?? readPercent(`${proc}/pressure/memory`)
+}
