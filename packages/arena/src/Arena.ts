@@ -170,14 +170,19 @@ export class Arena {
   compact(budgetBytes?: Bytes): Bytes {
     const before = this.#store.poolStats().heldBytes
     this.#store.payloads.compact(budgetBytes ?? Number.MAX_SAFE_INTEGER)
-    if (budgetBytes === undefined) this.#store.trim()
+    if (budgetBytes === undefined) this.#store.trim(0)
     else this.#store.settle()
     return before - this.#store.poolStats().heldBytes
   }
 
-  /** Gives back the memory that is kept for what is compressed or restored next. Gives how much that was. */
-  trim(): Bytes {
-    return this.#store.trim()
+  /** Gives back the memory that is kept for what is compressed or restored next, all but this much. Gives how much that was. */
+  trim(leftBytes: Bytes = 0): Bytes {
+    return this.#store.trim(leftBytes)
+  }
+
+  /** Has so much memory there for chunks that are restored next, or a sixteenth of what the arena has, if that is less: they need no page fault. */
+  prepare(bytes: Bytes): void {
+    this.#store.prepare(bytes)
   }
 
   /** Gives back the raw memory of all that has been compressed, all but that little. */

@@ -177,6 +177,8 @@ export class ObjectStore {
           units,
           address: undefined,
           bytes: unsupported,
+          write: unsupported,
+          read: unsupported,
           lend: unsupported,
           takeBack: unsupported,
           populate: unsupported,

@@ -106,12 +106,19 @@ export class Store {
     this.#blocks.settle()
   }
 
-  /** Gives back that little too. Gives how much that was. */
-  trim(): Bytes {
+  /** Gives back that little too, but for what shall be left. Gives how much that was. */
+  trim(leftBytes: Bytes): Bytes {
     const before = this.warmBytes
-    this.frames.settle(0)
-    this.#blocks.settle(0)
+    // A buffer that is there saves no page fault.
+    const left = this.memoryKind === "mmap" ? leftBytes : 0
+    this.frames.settle(left)
+    this.#blocks.settle(left)
     return before - this.warmBytes
+  }
+
+  /** Faults memory in for chunks that are restored next. */
+  prepare(bytes: Bytes): void {
+    if (this.memoryKind === "mmap") this.frames.prepare(bytes)
   }
 
   /** A compressor elsewhere looks at the memory until as many have ended. */

@@ -89,6 +89,21 @@ describe.runIf(best.kind === "mmap")("blocks of frames", () => {
     blocks.close()
   })
 
+  it("are there before anybody needs one, within a sixteenth of what is in use", () => {
+    const { blocks, frames } = open(best)
+    const taken = Array.from({ length: 64 * 16 }, () => frames.take("anything"))
+    frames.prepare(2 * blockBytes)
+    expect(frames.warmBytes).toBe(2 * blockBytes)
+    frames.prepare(100 * blockBytes)
+    expect(frames.warmBytes).toBe(4 * blockBytes)
+    const next = frames.take("zeros")
+    expect(frames.warmBytes).toBe(4 * blockBytes - frameBytes)
+    for (const frame of [...taken, next]) frames.give(frame)
+    frames.settle(0)
+    expect(frames.warmBytes).toBe(0)
+    blocks.close()
+  })
+
   it("of which some are free give those back, neighbours together", () => {
     const { blocks, frames, released } = open(best)
     const taken = Array.from({ length: 16 }, () => frames.take("zeros"))

@@ -69,6 +69,6 @@ export class HotnessLoop {
   #trim(nowMs: Milliseconds): void {
     if (nowMs - this.#trimmedAtMs < trimMs) return
     this.#trimmedAtMs = nowMs
-    this.#arena.trim()
+    this.#arena.trim(this.#tuning.settings.readyBytes)
   }
 }

@@ -54,6 +54,7 @@ export class PrefetchLoop {
     this.#watches.follow()
     this.#plan()
     while (this.#restoreSlice()) yield* Effect.yieldNow
+    this.#prepare()
     const { horizonMs, prefetchTickMs } = this.#tuning.settings
     this.#isQuiet = this.#watches.areQuiet
     // Nothing happens: what a predictor sees coming, it sees a horizon ahead.
@@ -95,6 +96,11 @@ export class PrefetchLoop {
     }
     this.#restoreMs += this.#arena.meter() - started
     return spentMs >= sliceMs
+  }
+
+  /** For whoever comes unexpected. */
+  #prepare(): void {
+    for (const { region } of this.#watches) if (region.compressedChunks > 0) return this.#arena.prepare(this.#tuning.settings.readyBytes)
   }
 
   #restoreNext(watch: RegionWatch): boolean {

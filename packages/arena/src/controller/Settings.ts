@@ -25,6 +25,8 @@ export interface ControllerSettings {
   readonly horizonMs: Milliseconds
   /** Predictions less sure than this are left alone. */
   readonly leastConfidence: number
+  /** What is kept resident for the next restores while anything is compressed, at most a sixteenth of the arena; nothing without `mmap`. */
+  readonly readyBytes: Bytes
   /** The pool is compacted when this share of it lies between slots. */
   readonly compactAbovePercent: number
   /** What a compaction may move at a time. */
@@ -45,6 +47,7 @@ export const defaultSettings: ControllerSettings = {
   sliceMs: 4,
   horizonMs: 500,
   leastConfidence: 0.3,
+  readyBytes: 2 ** 20,
   compactAbovePercent: 20,
   compactBytes: 2 ** 22
 }
@@ -63,6 +66,7 @@ const bounds: Readonly<Record<keyof ControllerSettings, readonly [least: number,
   sliceMs: [0.1, 1000],
   horizonMs: [1, 60_000],
   leastConfidence: [0, 1],
+  readyBytes: [0, Infinity],
   compactAbovePercent: [0, 100],
   compactBytes: [0, Infinity]
 }

@@ -82,6 +82,19 @@ export class BlockSpace {
     return Math.min(this.#mostWarmBytes, blocks * this.blockBytes)
   }
 
+  /** Faults blocks in until this much is warm, as far as may be. */
+  prepare(warmBytes: Bytes): void {
+    while (this.#warmBytes < warmBytes && this.#warmBytes + this.blockBytes <= this.limitBytes) {
+      if (this.#cold.length === 0) this.#grow()
+      const block = this.#cold.at(-1)!
+      this.populate(block, 0, this.blockBytes)
+      this.#cold.pop()
+      this.#resident[block] = this.blockBytes
+      this.#warm.push(block)
+      this.#warmBytes += this.blockBytes
+    }
+  }
+
   /** Gives the memory of warm blocks back to the system, the oldest first, until no more than this is left. Gives how much that was. */
   settle(leftBytes: Bytes = this.limitBytes): Bytes {
     const before = this.#warmBytes
@@ -99,6 +112,14 @@ export class BlockSpace {
   /** Good until the block, or that part of it, is given back. */
   bytes(block: number, start: Bytes, end: Bytes): Uint8Array {
     return this.#extent(block).bytes(block % extentBlocks, start, end)
+  }
+
+  write(block: number, start: Bytes, source: Uint8Array): void {
+    this.#extent(block).write(block % extentBlocks, start, source)
+  }
+
+  read(block: number, start: Bytes, target: Uint8Array): void {
+    this.#extent(block).read(block % extentBlocks, start, target)
   }
 
   populate(block: number, start: Bytes, end: Bytes): void {
@@ -125,7 +146,7 @@ export class BlockSpace {
   }
 
   #extent(block: number): Reservation {
-    return this.#extents[Math.floor(block / extentBlocks)]!
+    return this.#extents[(block / extentBlocks) | 0]!
   }
 
   #grow(): void {

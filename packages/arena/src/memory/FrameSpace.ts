@@ -77,6 +77,14 @@ export class FrameSpace {
     return this.#blocks.bytes(Math.floor(frame / this.#frames), from + start, from + end)
   }
 
+  write(frame: number, start: Bytes, source: Uint8Array): void {
+    this.#blocks.write((frame / this.#frames) | 0, (frame % this.#frames) * this.frameBytes + start, source)
+  }
+
+  read(frame: number, start: Bytes, target: Uint8Array): void {
+    this.#blocks.read((frame / this.#frames) | 0, (frame % this.#frames) * this.frameBytes + start, target)
+  }
+
   /** The frame as a buffer of its own, to give away; the same one until it is taken back. */
   lend(frame: number): ArrayBuffer {
     const start = (frame % this.#frames) * this.frameBytes
@@ -96,6 +104,11 @@ export class FrameSpace {
   /** What is resident and free: frames and blocks. */
   get warmBytes(): Bytes {
     return this.#looseBytes + this.#blocks.warmBytes
+  }
+
+  /** Has this much there for frames to come, as far as may be. */
+  prepare(warmBytes: Bytes): void {
+    this.#blocks.prepare(warmBytes - this.#looseBytes)
   }
 
   get metadataBytes(): Bytes {

@@ -4,6 +4,7 @@
  */
 import type { Bytes } from "@wmo/core"
 import { ArenaError } from "../ArenaError.ts"
+import { copyOut } from "./copyOut.ts"
 import type { OffHeapMemory, Reservation } from "./OffHeap.ts"
 
 const reserve = (unitBytes: Bytes, units: number): Reservation => {
@@ -22,6 +23,8 @@ const reserve = (unitBytes: Bytes, units: number): Reservation => {
     units,
     address: undefined,
     bytes: (unit, start, end) => (start === undefined ? whole(unit) : whole(unit).subarray(start, end)),
+    write: (unit, start, source) => whole(unit).set(source, start),
+    read: (unit, start, target) => copyOut(whole(unit), start, target),
     lend: (unit) => whole(unit).buffer,
     takeBack: (unit) => {
       const lent = held[unit]

@@ -4,6 +4,7 @@
  */
 import type { Bytes } from "@wmo/core"
 import { ArenaError } from "../ArenaError.ts"
+import { copyOut } from "./copyOut.ts"
 import type { OffHeapMemory, Reservation } from "./OffHeap.ts"
 
 const PROT_READ_WRITE = 3
@@ -38,6 +39,8 @@ const reserve = (calls: Calls, unitBytes: Bytes, units: number): Reservation => 
     units,
     address,
     bytes: (unit, start = 0, end = unitBytes) => all.subarray(unit * unitBytes + start, unit * unitBytes + end),
+    write: (unit, start, source) => all.set(source, unit * unitBytes + start),
+    read: (unit, start, target) => copyOut(all, unit * unitBytes + start, target),
     lend: (unit, start = 0, end = unitBytes) => {
       const key = unit * unitBytes + start
       let buffer = lent.get(key)

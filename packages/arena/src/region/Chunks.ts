@@ -44,6 +44,15 @@ export class Chunks {
     return this.#store.frames.bytes(this.table.frame[chunk]!, start, end)
   }
 
+  /** The same without an array for it. */
+  write(chunk: number, start: Bytes, source: Uint8Array): void {
+    this.#store.frames.write(this.table.frame[chunk]!, start, source)
+  }
+
+  read(chunk: number, start: Bytes, target: Uint8Array): void {
+    this.#store.frames.read(this.table.frame[chunk]!, start, target)
+  }
+
   /** Makes it raw, whatever it was, and remembers the touch. */
   touch(chunk: number, isWrite: boolean): void {
     const { flags, state, touchedAtMs, version } = this.table

@@ -73,7 +73,7 @@ export class Region {
       const length = Math.min(source.length - done, chunkBytes - start)
       if (length === chunkBytes) this.#chunks.overwrite(chunk)
       this.#chunks.touch(chunk, true)
-      this.#chunks.bytes(chunk, start, start + length).set(length === source.length ? source : source.subarray(done, done + length))
+      this.#chunks.write(chunk, start, length === source.length ? source : source.subarray(done, done + length))
       done += length
     }
   }
@@ -217,7 +217,7 @@ export class Region {
       const start = offset + done - chunk * chunkBytes
       const length = Math.min(target.length - done, chunkBytes - start)
       this.#chunks.touch(chunk, false)
-      target.set(this.#chunks.bytes(chunk, start, start + length), done)
+      this.#chunks.read(chunk, start, length === target.length ? target : target.subarray(done, done + length))
       done += length
     }
   }
