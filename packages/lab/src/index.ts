@@ -43,5 +43,5 @@ export {
   runArenaBench
 } from "./arenaBench/arenaBench.ts"
 export { arenaBenchNotes, arenaBenchTable } from "./arenaBench/arenaBenchTable.ts"
-export { type Watched, WatchedRunFailed } from "./arenaBench/watchedRun.ts"
+export { type Watched, watchedRun, WatchedRunFailed } from "./arenaBench/watchedRun.ts"
 export { type CodecRow, codecTable, fairestCodec, sweepCodecs } from "./arenaBench/codecSweep.ts"

@@ -1,16 +1,24 @@
 /** What `wmo arena demo` does: one workload without the arena, with it, and with a predictor; a table and a sentence. Under 30 s, no root. */
 import { formatBytes } from "@wmo/core"
-import { type ArenaBenchRow, runArenaBench, type Watched } from "@wmo/lab"
+import { type ArenaBenchRow, arenaBenchRow, type Watched, watchedRun } from "@wmo/lab"
 import { type Column, table } from "@wmo/report"
 import { Console, Effect } from "effect"
 import type { ArenaDemoFlags } from "../commands/arenaTools.ts"
 import { ExitCode, Failure } from "../Exit.ts"
 import { makeProgress } from "../progress.ts"
 
-const regionMib = 96
-const durationMs = 7000
-const args = ["--region", `${regionMib}M`, "--active", "100ms", "--idle", "900ms", "--duration", `${durationMs}ms`, "--warmup", "3500ms"]
-const runs = 3
+const regionMib = 192
+const shape = ["interactive_burst", "--region", `${regionMib}M`, "--active", "100ms", "--idle", "1400ms", "--cold", "300ms"]
+
+/** What is predicted has to be learnt: five bursts. */
+const runs = [
+  { what: "without the arena", args: ["--on", "plain", "--duration", "4s", "--warmup", "1s"] },
+  { what: "arena, restored when touched", args: ["--on", "arena", "--predictor", "none", "--duration", "6s", "--warmup", "2s"] },
+  {
+    what: "arena, restored before it is touched",
+    args: ["--on", "arena", "--predictor", "tournament", "--duration", "13s", "--warmup", "7s"]
+  }
+] as const
 
 interface Line {
   readonly what: string
@@ -45,37 +53,27 @@ const sentence = (row: ArenaBenchRow): string => {
 }
 
 export const arenaDemo = Effect.fn("wmo arena demo")(function* (flags: ArenaDemoFlags) {
-  yield* Console.error(
-    `${regionMib} MiB of JSON, text, records, binaries and noise, all of it used for 100 ms every second; three runs of ${durationMs / 1000} s:`
-  )
-  const progress = makeProgress(runs)
-  const labels = ["without the arena", "arena, restored when touched", "arena, restored before it is touched"]
-  const { rows, runs: watched } = yield* runArenaBench({
-    workloads: ["interactive_burst"],
-    predictors: ["tournament"],
-    args: [...args, "--seed", String(flags.seed)],
-    program: process.argv[1]!,
-    onRun: (done) => {
-      if (done > 0) progress.finish(done - 1, labels[done - 1]!)
-      progress.show(done, 0.3, labels[done]!)
-    }
+  yield* Console.error(`${regionMib} MiB of JSON, text, records, binaries and noise, all of it used for 100 ms every 1.5 s; half a minute:`)
+  const progress = makeProgress(runs.length)
+  const lines: Array<Line> = []
+  yield* Effect.forEach(runs, ({ args, what }, at) => {
+    progress.show(at, 0.3, what)
+    return Effect.map(watchedRun(process.argv[1]!, [...shape, ...args, "--seed", String(flags.seed)]), (run) => {
+      lines.push({ what, run })
+      progress.finish(at, what)
+    })
   }).pipe(
     Effect.mapError(({ message }) => new Failure({ message, exitCode: ExitCode.failed })),
     Effect.ensuring(Effect.sync(progress.clear))
   )
-  const [row] = rows
-  if (flags.json) yield* Console.log(JSON.stringify({ ...row, runs: watched }, null, 2))
+  const [plain, reactive, predicted] = lines.map(({ run }) => run)
+  const row = arenaBenchRow(plain!, reactive!, predicted!)
+  if (flags.json) yield* Console.log(JSON.stringify({ ...row, runs: lines.map(({ run }) => run) }, null, 2))
   else {
+    yield* Console.log(`${table(columns, lines)}\n\n${sentence(row)}`)
     yield* Console.log(
-      table(
-        columns,
-        watched.map((run, at) => ({ what: labels[at]!, run }))
-      )
-    )
-    yield* Console.log(`\n${sentence(row!)}`)
-    yield* Console.log(
-      "Next: `wmo arena bench` for other workloads, `wmo arena codecs` for what compresses how well, examples/jsonCache.ts of @wmo/arena for your own program."
+      "Next: `wmo arena bench` for other workloads, `wmo arena codecs` for what compresses how well; examples/jsonCache.ts of @wmo/arena is a program with an arena."
     )
   }
-  if (row!.wrong_bytes > 0) return yield* new Failure({ message: `${row!.wrong_bytes} bytes came back wrong`, exitCode: ExitCode.failed })
+  if (row.wrong_bytes > 0) return yield* new Failure({ message: `${row.wrong_bytes} bytes came back wrong`, exitCode: ExitCode.failed })
 })

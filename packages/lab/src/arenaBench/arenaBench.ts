@@ -41,7 +41,7 @@ export interface ArenaBenchRow {
   readonly rss_mean_bytes: Bytes
   /** In this run and in those it is compared with. */
   readonly wrong_bytes: Bytes
-  /** What the arena took of a core: compressing, restoring, predicting; and the whole process, here and on plain memory. */
+  /** What the arena took of a core by the clock: compressing, restoring, predicting; and CPU time of the whole process, here and on plain memory. */
   readonly cpu_pct: number
   readonly process_cpu_pct: number
   readonly plain_process_cpu_pct: number

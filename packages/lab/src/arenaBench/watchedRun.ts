@@ -96,7 +96,11 @@ export const watchedRun = (program: string, args: ReadonlyArray<string>): Effect
         const last = sampleOf(child.pid!)
         if (last !== undefined) samples.push(last)
       } else if (line.pid !== undefined) before = sampleOf(line.pid)
-      else result = line as MemoryWorkloadResult
+      else {
+        result = line as MemoryWorkloadResult
+        // It has said all; it need not take its memory apart, either.
+        child.kill("SIGKILL")
+      }
     })
     child.stderr.on("data", (chunk: Buffer) => (problems = (problems + chunk.toString()).slice(-4096)))
     child.on("error", ({ message }) => fail(`cannot start a process for the run: ${message}`))
