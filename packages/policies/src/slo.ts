@@ -72,8 +72,8 @@ const lookOn = (
   if (pageAge === undefined || promotions === undefined) return { known: before, hasMore: false }
   const { allowedPages, refaults } = health
   const opened = before ?? {
-    anon: openKind(promotions, ages[0]!, atMs),
-    file: openKind(promotions, ages[0]!, atMs),
+    anon: openKind(promotions, ages, atMs),
+    file: openKind(promotions, ages, atMs),
     lead: { kind: "anon", sinceMs: atMs }
   }
   const allowedOf = (kind: Kind) => allowedPages * refaults.budgetShare[kind]

@@ -16,7 +16,7 @@ const ladder = seconds([10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720
 const search = (minutes: number, perMinute: (ageMs: number, atMs: number) => number, allowedPages = 50) => {
   const came = new Map<number, number>()
   const trail: Array<AgeSearch> = []
-  let state = startSearch(ladder[0]!, 0)
+  let state = startSearch(ladder, 0)
   for (let atMs = 1000; atMs <= minutes * 60_000; atMs += 1000) {
     for (const age of ladder) came.set(age, (came.get(age) ?? 0) + perMinute(age, atMs) / 60)
     const input: SearchInput = {
@@ -37,10 +37,10 @@ const search = (minutes: number, perMinute: (ageMs: number, atMs: number) => num
 }
 
 describe("the search for an age", () => {
-  it("evicts nothing before it has looked for two and a half minutes, then takes the lowest age if nothing comes back", () => {
-    const trail = search(4, () => 0)
+  it("evicts nothing before it has looked for two and a half minutes, then takes twice the lowest age if nothing comes back, in the end the lowest", () => {
+    const trail = search(8, () => 0)
     expect(trail[148]!.phase).toBe("first")
-    expect(trail[150]).toMatchObject({ phase: "hold", ageMs: 10_000 })
+    expect(trail[150]).toMatchObject({ phase: "hold", ageMs: 20_000 })
     expect(trail.at(-1)).toMatchObject({ phase: "hold", ageMs: 10_000 })
   })
 
@@ -78,7 +78,7 @@ describe("the search for an age", () => {
       hasOutcome: true,
       isBusy: false
     }
-    const held: AgeSearch = { ...startSearch(10_000, 0), phase: "hold", good: 10_000 }
+    const held: AgeSearch = { ...startSearch([10_000], 0), phase: "hold", good: 10_000 }
     expect(searchOn(held, input)).toMatchObject({ phase: "aim", ageMs: 240_000 })
     expect(searchOn(held, { ...input, lowestMs: Infinity, overdrawn: 100 }).ageMs).toBe(Infinity)
   })
@@ -150,8 +150,9 @@ const generations = (
       isEstimate: true,
       bins: [
         { lowerMs: 0, upperMs: 10_000, pages: 0, filePages: 0, refaultedPages: 0 },
-        { lowerMs: 10_000, upperMs: 15_000, ...at },
-        { lowerMs: 15_000, upperMs: Infinity, pages: 0, filePages: 0, refaultedPages: 0 }
+        { lowerMs: 10_000, upperMs: 20_000, pages: 0, filePages: 0, refaultedPages: 0 },
+        { lowerMs: 20_000, upperMs: 30_000, ...at },
+        { lowerMs: 30_000, upperMs: Infinity, pages: 0, filePages: 0, refaultedPages: 0 }
       ]
     }
   } satisfies Partial<Observation>
@@ -173,7 +174,7 @@ describe("slo", () => {
     expect(anon[0]!.bytes).toBeLessThan(4 * mib)
     expect(anon.at(-1)!.bytes).toBeGreaterThan(8 * anon[0]!.bytes)
     expect(taken.some(({ swappiness }) => swappiness === 0)).toBe(true)
-    expect(decisions[160]!.reason).toMatch(/anon: .* idle ≥ 10\.0 s.*; file: .*; promotions .* %\/min of 0\.2; PSI .* % of 0\.1/)
+    expect(decisions[160]!.reason).toMatch(/anon: .* idle ≥ 20\.0 s.*; file: .*; promotions .* %\/min of 0\.2; PSI .* % of 0\.1/)
   })
 
   it("leaves one kind alone and takes the other where only that one comes back", () => {

@@ -63,23 +63,32 @@ const share = 0.8
  */
 const cliff = 12
 /** Where two ages tell how the amount falls with age, the next may be this far off; where one does, only that far. */
-const largestLeap = 16
+const largestLeap = 8
 const largestStep = 4
 /** What was so little too much cannot be far off. */
 const nearMiss = 4
 const nearStep = 2
 
-export const startSearch = (ageMs: Milliseconds, atMs: Milliseconds): AgeSearch => ({
-  ageMs,
-  phase: "first",
-  lookMs: ageMs,
-  sinceMs: atMs,
-  from: undefined,
-  bad: undefined,
-  good: undefined,
-  leastMs: ageMs,
-  restMs: looks.rest * ageMs
-})
+/** The lowest age that is as high; the highest of all where none is. */
+const atLeast = (ages: ReadonlyArray<Milliseconds>, ageMs: Milliseconds): Milliseconds =>
+  ages.find((age) => age >= ageMs) ?? ages.at(-1) ?? Infinity
+
+/** `ages`: ascending. Begins at twice the lowest: to look at that takes no longer, and says how much comes back of what is older still. */
+export const startSearch = (ages: ReadonlyArray<Milliseconds>, atMs: Milliseconds): AgeSearch => {
+  const leastMs = ages[0]!
+  const ageMs = atLeast(ages, 2 * leastMs)
+  return {
+    ageMs,
+    phase: "first",
+    lookMs: ageMs,
+    sinceMs: atMs,
+    from: undefined,
+    bad: undefined,
+    good: undefined,
+    leastMs,
+    restMs: looks.rest * leastMs
+  }
+}
 
 /** Whether nothing may be evicted before there is an answer. */
 export const isOpen = ({ phase }: AgeSearch): boolean => phase === "first" || phase === "rise"
@@ -101,10 +110,6 @@ const lookAt = (search: AgeSearch, atMs: Milliseconds, lookMs: Milliseconds, cha
 /** Somebody else's age is looked at: what is seen meanwhile says nothing, and time in force goes on. */
 export const restart = (search: AgeSearch, atMs: Milliseconds): AgeSearch =>
   search.phase === "hold" ? search : { ...search, sinceMs: atMs, from: undefined }
-
-/** The lowest age that is as high; the highest of all where none is. */
-const atLeast = (ages: ReadonlyArray<Milliseconds>, ageMs: Milliseconds): Milliseconds =>
-  ages.find((age) => age >= ageMs) ?? ages.at(-1) ?? Infinity
 
 /** How fast what comes back falls with age, as a power of it: from an excess now and one before. 0: not known. */
 const slopeOf = (ageMs: Milliseconds, excess: number, bad: AgeSearch["bad"]): number => {

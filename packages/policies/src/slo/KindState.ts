@@ -27,8 +27,8 @@ export interface KindNews {
   readonly allowedPages: Pages
 }
 
-export const openKind = (promotions: Promotions, leastAgeMs: Milliseconds, atMs: Milliseconds): KindState => ({
-  search: startSearch(leastAgeMs, atMs),
+export const openKind = (promotions: Promotions, ages: ReadonlyArray<Milliseconds>, atMs: Milliseconds): KindState => ({
+  search: startSearch(ages, atMs),
   ledger: openLedger(promotions.bins.map(({ lowerMs }) => lowerMs)),
   outcome: noOutcome
 })
