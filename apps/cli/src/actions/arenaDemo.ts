@@ -7,8 +7,20 @@ import type { ArenaDemoFlags } from "../commands/arenaTools.ts"
 import { ExitCode, Failure } from "../Exit.ts"
 import { makeProgress } from "../progress.ts"
 
-const regionMib = 192
-const shape = ["interactive_burst", "--region", `${regionMib}M`, "--active", "100ms", "--idle", "1400ms", "--cold", "300ms"]
+const regionMib = 128
+const shape = [
+  "interactive_burst",
+  "--region",
+  `${regionMib}M`,
+  "--active",
+  "100ms",
+  "--idle",
+  "1400ms",
+  "--cold",
+  "300ms",
+  "--data",
+  "json"
+]
 
 /** What is predicted has to be learnt: five bursts. */
 const runs = [
@@ -53,7 +65,7 @@ const sentence = (row: ArenaBenchRow): string => {
 }
 
 export const arenaDemo = Effect.fn("wmo arena demo")(function* (flags: ArenaDemoFlags) {
-  yield* Console.error(`${regionMib} MiB of JSON, text, records, binaries and noise, all of it used for 100 ms every 1.5 s; half a minute:`)
+  yield* Console.error(`${regionMib} MiB of JSON, all of it used for 100 ms every 1.5 s; half a minute:`)
   const progress = makeProgress(runs.length)
   const lines: Array<Line> = []
   yield* Effect.forEach(runs, ({ args, what }, at) => {

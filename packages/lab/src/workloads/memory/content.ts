@@ -1,6 +1,6 @@
 /**
  * What the memory workloads' pages hold, so that every touch can be checked: pieces of sample data, each page with its own number, and with a
- * count of how often it was written, which must never fall behind. Holds 8 MiB beside the memory itself, and four bytes a page.
+ * count of how often it was written, which must never fall behind. Holds up to 8 MiB beside the memory itself, and four bytes a page.
  */
 import { fileBytes, type SampleKind, sampleData, sampleKinds } from "@wmo/arena"
 
@@ -10,12 +10,12 @@ export const pageBytes = 4096
 export const dataNames = ["mixed", "file", ...sampleKinds] as const
 export type DataName = (typeof dataNames)[number]
 
-const corpusBytes = 8 * 2 ** 20
+export const mostCorpusBytes = 8 * 2 ** 20
 /** Kinds change after this much: a few chunks of one kind in a row, as heaps have them. */
 const runBytes = 256 * 1024
 const mixture: ReadonlyArray<SampleKind> = ["json", "binary", "text", "records", "json", "binary", "noise", "records"]
 
-export const makeCorpus = (data: DataName, seed: number, file: string, bytes = corpusBytes): Buffer => {
+export const makeCorpus = (data: DataName, seed: number, file: string, bytes = mostCorpusBytes): Buffer => {
   if (data === "file") return Buffer.from(fileBytes(file, bytes).buffer)
   if (data !== "mixed") return Buffer.from(sampleData(data, bytes, seed, file).buffer)
   const corpus = Buffer.allocUnsafeSlow(bytes)

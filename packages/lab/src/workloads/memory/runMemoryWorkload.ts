@@ -23,7 +23,7 @@ import { Effect, type Scope } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import type { OperationsResult } from "../OperationsResult.ts"
-import { type DataName, makeCorpus, PageContent, pageBytes } from "./content.ts"
+import { type DataName, makeCorpus, mostCorpusBytes, PageContent, pageBytes } from "./content.ts"
 import { MemoryRun } from "./MemoryRun.ts"
 import { Meter, type PhaseLatency, type PhaseName } from "./Meter.ts"
 import type { MemoryPlan } from "./plans.ts"
@@ -213,7 +213,7 @@ export const runMemoryWorkload = (
   hooks: MemoryWorkloadHooks
 ): Effect.Effect<MemoryWorkloadResult, ArenaError> =>
   Effect.gen(function* () {
-    const corpus = makeCorpus(options.data, options.seed, options.corpus)
+    const corpus = makeCorpus(options.data, options.seed, options.corpus, Math.min(mostCorpusBytes, plan.pages * pageBytes))
     const { arena, churnOnce, memory } = yield* hold(plan, options, corpus)
     const passMs = timedPass(memory)
     collectGarbage()
