@@ -36,7 +36,7 @@ export interface TouchPlan {
   readonly forgetEveryMs: Milliseconds
 }
 
-/** An operation is sixteen touches; latency is of one. */
+/** An operation is sixteen touches, and a latency that of one operation. */
 export interface TouchResult extends OperationsResult {
   readonly scans: number
   /** Of all scans together; and of the slowest one. */
