@@ -24,7 +24,7 @@ const named = process.argv.indexOf("--codec")
 const codecNames = named < 0 ? undefined : [process.argv[named + 1]!]
 const memory = await loadMemory()
 const mib = 2 ** 20
-const rounds = 5
+const rounds = 10
 /** Of 4 KiB; fewer of larger chunks. */
 const demandReads = 60_000
 
@@ -117,6 +117,9 @@ const measure = (name: string, data: Uint8Array, chunkBytes: number, codec: Code
   )
 }
 
+/** Grows whenever somebody else takes the core: a time across that says nothing. */
+const disturbances = (): number => process.resourceUsage().involuntaryContextSwitches
+
 /** Megabytes per second of `bytes` each time, by the median; and the median share of one in the other, each pair taken within milliseconds. */
 const speed = (
   pairs: ReadonlyArray<readonly [bareMs: number, arenaMs: number]>,
@@ -143,13 +146,15 @@ const throughput = async (): Promise<void> => {
         region.write(0, mixed)
         // In turns, a mebibyte at a time, so that whatever else the machine does falls on both.
         for (let first = 0; first < region.chunks; first += batch) {
+          const before = disturbances()
           const started = performance.now()
           for (let chunk = first; chunk < first + batch; chunk++)
             codec.compress(mixed.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes), target)
           const between = performance.now()
           for (let chunk = first; chunk < first + batch; chunk++) region.compress(chunk)
           region.settle()
-          pairs.push([between - started, performance.now() - between])
+          const ended = performance.now()
+          if (disturbances() === before) pairs.push([between - started, ended - between])
         }
         region.write(0, mixed)
         const started = performance.now()
@@ -180,13 +185,13 @@ const throughput = async (): Promise<void> => {
   }
 }
 
-/** A time in µs, or undefined when somebody else had the core meanwhile: then it says nothing. */
+/** A time in µs, if nobody else had the core meanwhile. */
 const undisturbed = (run: () => void): number | undefined => {
-  const before = process.resourceUsage().involuntaryContextSwitches
+  const before = disturbances()
   const started = performance.now()
   run()
   const us = (performance.now() - started) * 1000
-  return process.resourceUsage().involuntaryContextSwitches === before ? us : undefined
+  return disturbances() === before ? us : undefined
 }
 
 /** Chunks that are raw for a while before they are compressed again. */

@@ -144,8 +144,9 @@ export class Store {
 
   /** Compresses and stores. Gives the payload's number, or why there is none. */
   compress(raw: Uint8Array): number | "incompressible" | "full" {
-    const length = this.codec.compress(raw, this.#scratch)
-    return length === 0 ? "incompressible" : this.keep(this.#scratch.subarray(0, length))
+    const target = this.pool.draft(this.#scratch.length) ?? this.#scratch
+    const length = this.codec.compress(raw, target)
+    return length === 0 ? "incompressible" : this.keep(target.subarray(0, length))
   }
 
   /** Stores what the codec gave, wherever it ran. */

@@ -89,6 +89,38 @@ describe("SlabPool", () => {
     expect(pool.allocate(4096, 100)).toBe(-1)
   })
 
+  it("has a draft in the place of the next slot of the same class, where memory is there for it", () => {
+    const blocks = newBlocks()
+    const pool = new SlabPool(blocks, 4096, unlimited)
+    expect(pool.draft(4096)).toBeUndefined()
+    const payloads = new PayloadTable(pool)
+    const source = random(5)
+    const add = (length: number) => payloads.add(makeBytes("noise", length, source), 0)
+    add(2000)
+    // Its slab is new: only what has been written is there.
+    expect(pool.draft(4096)).toBeUndefined()
+    const numbers = Array.from({ length: 16 }, () => add(3500))
+    for (const number of numbers) payloads.release(number)
+    payloads.compact(unlimited)
+    add(3000)
+    for (const [length, isInPlace] of [
+      [3000, true],
+      [2990, true],
+      [500, false]
+    ] as const) {
+      const draft = pool.draft(4096)!
+      const bytes = makeBytes("noise", length, source)
+      draft.set(bytes)
+      const number = payloads.add(draft.subarray(0, length), 0)
+      expect(payloads.unverified(number).byteOffset === draft.byteOffset).toBe(isInPlace)
+      expect(Buffer.compare(payloads.verified(number)!, bytes)).toBe(0)
+      if (!isInPlace) add(3000)
+    }
+    // A slot that was used before has neighbours.
+    payloads.release(add(3000))
+    expect(pool.draft(4096)).toBeUndefined()
+  })
+
   it("uses a warm block for any class, but not beyond its cap", () => {
     const blocks = newBlocks()
     const pool = new SlabPool(blocks, 4096, 16 * 4096)

@@ -40,7 +40,7 @@ export class PayloadTable {
     this.#grow()
   }
 
-  /** Stores a copy of the bytes, or finds the payload that has them already. Gives its number, or `noRoom`. */
+  /** Stores a copy of the bytes (which may be a draft of the pool's), or finds the payload that has them already. Gives its number, or `noRoom`. */
   add(bytes: Uint8Array, codec: number): number {
     const checksum = this.#sum(bytes)
     const known = this.#find(checksum, bytes.length, codec, bytes)
@@ -57,7 +57,9 @@ export class PayloadTable {
       this.#giveNumber(number)
       return noRoom
     }
-    this.#pool.bytes(handle, bytes.length).set(bytes)
+    const place = this.#pool.bytes(handle, bytes.length)
+    // A draft may be in its place already.
+    if (place.byteOffset !== bytes.byteOffset || place.buffer !== bytes.buffer) place.set(bytes)
     return this.#enter(number, handle, bytes.length, checksum, codec)
   }
 

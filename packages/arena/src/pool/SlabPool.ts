@@ -52,6 +52,8 @@ export class SlabPool {
   readonly #freeNumbers: Array<number> = []
   /** By class: numbers of the slabs with room. */
   readonly #partial: ReadonlyArray<Array<number>>
+  /** Class of the last allocation. */
+  #lastGroup = 0
   #payloadBytes = 0
   #slotBytes = 0
   /** Of the slabs. */
@@ -74,6 +76,7 @@ export class SlabPool {
   /** A slot for `length` bytes of `owner`; −1 where the cap is reached. Throws `ArenaError` (`NoMemory`). */
   allocate(length: Bytes, owner: number): number {
     const group = this.#classes.classOf(length)
+    this.#lastGroup = group
     const partial = this.#partial[group]!
     const size = this.#classes.sizes[group]!
     const known = partial.at(-1)
@@ -85,6 +88,19 @@ export class SlabPool {
     this.#payloadBytes += length
     this.#slotBytes += size
     return number * mostSlots + slot
+  }
+
+  /**
+   * A place for a payload of up to `mostBytes` whose length is not known yet, where a slot for one as long as the last would be: if it turns out to
+   * be as long, `allocate` gives that very place, and nothing has to be copied. Nobody's until then. Undefined where no memory is there for it.
+   */
+  draft(mostBytes: Bytes): Uint8Array | undefined {
+    const number = this.#partial[this.#lastGroup]!.at(-1)
+    if (number === undefined) return undefined
+    const { block, free, fresh, residentBytes, size, slots } = this.#slabs[number]!
+    const start = fresh * size
+    if (free < slots || start + mostBytes > residentBytes) return undefined
+    return this.#blocks.bytes(block, start, start + mostBytes)
   }
 
   /** Which block a slot is in, and where in it. */
