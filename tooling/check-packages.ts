@@ -82,7 +82,27 @@ const tryOut = (project: string): void => {
   run(project, process.execPath, ["program.ts"])
 }
 
+/** The command line's bundle, from somewhere else: what is not in it (koffi, WebAssembly) is found, and so is the codec thread. */
+const tryBundle = (): void => {
+  const wmo = join(root, "apps/cli/dist/wmo.js")
+  const json = (...args: ReadonlyArray<string>): string => {
+    const { status, stderr, stdout } = spawnSync(process.execPath, [wmo, ...args, "--json"], { cwd: scratch, encoding: "utf8" })
+    if (status !== 0) throw new Error(`wmo ${args.join(" ")}: ${stderr.trim()}`)
+    return stdout.trim()
+  }
+  const size = ["--region", "1M", "--active", "10ms", "--idle", "40ms", "--duration", "400ms", "--warmup", "100ms"]
+  const lines = json("workload", "interactive_burst", "--on", "arena", "--compress-on", "thread", ...size).split("\n")
+  const { arena, wrong_bytes: wrong } = JSON.parse(lines.at(-1)!)
+  if (arena.compressed_on !== "thread" || wrong !== 0) throw new Error(`the bundle's arena: ${JSON.stringify({ arena, wrong })}`)
+  const [row] = JSON.parse(json("arena", "codecs", "--codec", "lz4-wasm", "--data", "zeros", "--bytes", "64K", "--chunk", "64K"))
+  if (!(row.ratio > 10)) throw new Error(`the bundle's lz4-wasm: ${JSON.stringify(row)}`)
+  // Mapped memory has an address; what is there without koffi has none that is a whole page's.
+  const [places] = json("workload", "interactive_burst", ...size).split("\n")
+  if (!JSON.parse(places!).start.endsWith("000")) throw new Error("the bundle does not find koffi")
+}
+
 try {
+  tryBundle()
   run(root, "pnpm", ["--filter", "./packages/*", "--recursive", "pack", "--pack-destination", scratch])
   for (const each of packages) await lint(each)
   const project = join(scratch, "project")

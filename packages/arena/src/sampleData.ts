@@ -59,7 +59,7 @@ export const makeBytes = (kind: Kind, length: number, source: Random): Uint8Arra
 }
 
 /** Rows as a program keeps them as text. */
-export const jsonBytes = (length: number, source: Random): Uint8Array<ArrayBuffer> => {
+const jsonBytes = (length: number, source: Random): Uint8Array<ArrayBuffer> => {
   const rows: Array<string> = []
   for (let made = 0; made < length; made += rows.at(-1)!.length) {
     const id = source.below(1e6)

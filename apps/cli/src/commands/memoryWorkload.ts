@@ -29,9 +29,9 @@ export const memoryFlags = {
     Flag.withMetavar("PERCENT"),
     Flag.withDescription("of a core that compressing may take (default 100)")
   ),
-  compressOn: Flag.Literals("compress-on", ["slices", "thread"]).pipe(
-    Flag.withDefault("slices"),
-    Flag.withDescription("compress between the workload's turns, or on a thread (default slices)")
+  compressOn: Flag.Literals("compress-on", ["auto", "slices", "thread"]).pipe(
+    Flag.withDefault("auto"),
+    Flag.withDescription("compress between the workload's turns, on a thread, or on one when there is enough to do (default auto)")
   ),
   duration: time("duration").pipe(Flag.withDefault(20_000), Flag.withDescription("how long to run after loading (default 20s)")),
   warmup: time("warmup").pipe(

@@ -14,7 +14,7 @@ export const memoryWorkloadNames = ["interactive_burst", "anon_streamer", "rando
 export type MemoryWorkloadName = (typeof memoryWorkloadNames)[number]
 
 /** Maps memory, writes it, compares it and unmaps it. */
-export type ChurnOnce = () => void
+type ChurnOnce = () => void
 
 export interface MemoryPlan {
   readonly name: MemoryWorkloadName

@@ -38,7 +38,7 @@ export interface MemoryWorkloadOptions {
   /** By default the plan's. The controller may go down to half of it. */
   readonly coldMs?: Milliseconds | undefined
   readonly cpuPercent: number
-  readonly compressOn: "thread" | "slices"
+  readonly compressOn: "auto" | "thread" | "slices"
   readonly durationMs: Milliseconds
   readonly warmupMs: Milliseconds
   readonly data: DataName
@@ -62,6 +62,8 @@ export interface ArenaPart {
   readonly explanation: string
   readonly codec: string
   readonly chunk_bytes: Bytes
+  /** Where it was compressed at the end. */
+  readonly compressed_on: "thread" | "slices"
   readonly accuracy: number | null
   readonly coverage: number | null
   readonly early: number | null
@@ -188,6 +190,7 @@ const arenaPart = (arena: Arena, before: Look, after: Look): ArenaPart => {
     explanation: region.explanation,
     codec: arena.codec.name,
     chunk_bytes: arena.chunkBytes,
+    compressed_on: after.status.isThreaded ? "thread" : "slices",
     accuracy: share(tally("inTime"), settled),
     coverage: share(tally("inTime"), tally("needed")),
     early: share(tally("early"), settled),
