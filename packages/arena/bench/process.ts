@@ -1,0 +1,48 @@
+/**
+ * The process arena on this machine's kernel: a target that uses all its memory in bursts runs by itself, with cold memory paged out and nothing
+ * read in early, and with a predictor. As root, in the VM. `node --liftoff-only bench/process.ts [MiB activeMs idleMs bursts [plain|none|predictor… [sysfs]]]`.
+ */
+import { Effect } from "effect"
+import { findPredictor, none } from "../src/index.ts"
+import { kernel, runBurst } from "../test/support/processRun.ts"
+
+const [mib = "16", activeMs = "2000", idleMs = "8000", bursts = "12", ...names] = process.argv.slice(2)
+const burst = { mib: Number(mib), activeMs: Number(activeMs), idleMs: Number(idleMs), bursts: Number(bursts) }
+const isWordy = process.env["WORDY"] === "1"
+const settings = {
+  // 64 chunks.
+  chunkBytes: Math.max(2 ** 16, 2 ** Math.floor(Math.log2((burst.mib * 2 ** 20) / 64))),
+  coldMs: 2000,
+  leastColdMs: 1000,
+  leastAgeMs: 2000,
+  prefetchTickMs: 50,
+  cpuPercent: 50,
+  restoreCpuPercent: 100,
+  mostPressurePercent: 50
+}
+const percent = (share: number | undefined): string => (share === undefined ? "–" : `${(100 * share).toFixed(1)} %`)
+const by = names.includes("sysfs") ? "sysfs" : "auto"
+const runs = names.filter((name) => name !== "sysfs")
+for (const name of runs.length > 0 ? runs : ["plain", "none", "periodic"]) {
+  const predictor = findPredictor(name) ?? none
+  const onDecision = ({ atMs, loop, reason }: { atMs: number; loop: string; reason: string }) => {
+    if (isWordy) console.error(`${new Date(atMs).toISOString().slice(11, 23)} ${loop} ${reason}`)
+  }
+  const { result, status } = await Effect.runPromise(
+    runBurst(burst, name === "plain" ? undefined : { mode: "advise", predictor, settings, by, onDecision }).pipe(
+      Effect.provide(kernel)
+    ) as Effect.Effect<any>
+  )
+  console.log(
+    `${name.padEnd(10)} wrong ${result.wrong}; first touches p50 ${result.p50Us.toFixed(1)} µs, p99 ${result.p99Us.toFixed(1)} µs, sum ${result.sumMs.toFixed(0)} ms`
+  )
+  if (status === undefined) continue
+  const { measures, tally } = status.predictor
+  console.log(
+    `           accuracy ${percent(measures.accuracy)}, coverage ${percent(measures.coverage)}, early ${percent(measures.early)}, late ${percent(measures.late)}, pollution ${percent(measures.pollution)} (${tally.needed} needed)`
+  )
+  console.log(
+    `           out ${(status.pagedOutBytes / 2 ** 20).toFixed(0)} MiB, read in ${(status.readInBytes / 2 ** 20).toFixed(0)}, on demand ${(status.demandBytes / 2 ** 20).toFixed(0)}; saved ${percent(status.savedByteSeconds / status.wholeByteSeconds)} of PSS over time; ${status.majorFaults} major faults; by ${status.by}; ${status.pageOutMs.toFixed(0)} + ${status.readInMs.toFixed(0)} + ${status.predictMs.toFixed(0)} ms`
+  )
+}
+process.exit(0)

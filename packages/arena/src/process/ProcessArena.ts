@@ -1,0 +1,145 @@
+/**
+ * The arena of a process that knows nothing of it: what DAMON sees untouched is paged out into zswap or zram, what a predictor expects is read
+ * in before. Needs root, DAMON with `vaddr`, compressed swap. Ends when the process ends; when we do, its memory comes back by itself as it is
+ * touched, and the kdamond goes with the scope or by the journal.
+ */
+import {
+  Cgroups,
+  type Damon,
+  type DamonTrace,
+  isKernelThread,
+  type Journal,
+  type KernelError,
+  KernFsError,
+  type ProcessMemory,
+  Processes
+} from "@wmo/core"
+import { Clock, Deferred, Effect, type Scope } from "effect"
+import { ArenaError } from "../ArenaError.ts"
+import type { Decision } from "../controller/Decision.ts"
+import type { PredictorKind } from "../predictors/Predictor.ts"
+import { compressedSwap, memoryOf } from "./account.ts"
+import { type Advisor, damosAdvisor, isEndOfProcess, pretendAdvisor, syscallAdvisor } from "./Advisor.ts"
+import { makeDamonTouches, type TouchError } from "./DamonTouches.ts"
+import { ProcessArenaError } from "./ProcessArenaError.ts"
+import { type LoopServices, ProcessLoops } from "./ProcessLoops.ts"
+import { changeProcessSettings, defaultProcessSettings, type ProcessSettings } from "./ProcessSettings.ts"
+import type { ProcessArenaStatus, ProcessMode, ProcessRange } from "./ProcessStatus.ts"
+
+export interface ProcessArenaOptions {
+  readonly pid: number
+  readonly mode: ProcessMode
+  readonly predictor: PredictorKind
+  readonly settings?: Partial<ProcessSettings>
+  /** How the kernel is advised; `auto`: by system call where that can be, else by sysfs. */
+  readonly by?: "syscall" | "sysfs" | "auto"
+  /** Stops whoever uses DAMON, and starts it again at the end. */
+  readonly takeOver?: boolean
+  readonly onDecision?: (decision: Decision) => void
+}
+
+export interface ProcessArena {
+  readonly status: () => ProcessArenaStatus
+  /** The last few hundred, oldest first. */
+  readonly decisions: () => ReadonlyArray<Decision>
+  readonly ranges: () => ReadonlyArray<ProcessRange>
+  /** Why it has ended: the process has, or our rights have. Does not come while all goes on. */
+  readonly ended: Effect.Effect<string>
+  /** A look at mappings, page tables and sums out of turn: figures are of now then. */
+  readonly refresh: Effect.Effect<void>
+  readonly change: (changes: Partial<ProcessSettings>) => Effect.Effect<void, ArenaError>
+  /** The program will use its memory soon. */
+  readonly activeSoon: Effect.Effect<void>
+}
+
+export type ProcessArenaFailure = ArenaError | ProcessArenaError | TouchError | KernelError
+
+type Services = LoopServices | Damon | DamonTrace | Journal | ProcessMemory
+
+const refuse = (message: string) => new ProcessArenaError({ why: "refused", message })
+const gone = (pid: number) => new ProcessArenaError({ why: "gone", message: `there is no process ${pid}` })
+
+/** Runs until the scope ends, or the process. */
+export const openProcessArena: (options: ProcessArenaOptions) => Effect.Effect<ProcessArena, ProcessArenaFailure, Services | Scope.Scope> =
+  Effect.fnUntraced(function* (options) {
+    const { mode, pid } = options
+    const settings = changeProcessSettings(defaultProcessSettings, options.settings ?? {})
+    if (settings instanceof ArenaError) return yield* settings
+    const processes = yield* Processes
+    const stat = yield* Effect.catchIf(processes.stat(pid), isEndOfProcess, () => Effect.fail(gone(pid)))
+    if (isKernelThread(stat)) return yield* refuse(`process ${pid} (${stat.comm}) is a thread of the kernel: it has no memory of its own`)
+    if (pid === process.pid && mode === "advise") {
+      return yield* refuse("paging out the program that pages out makes it wait for itself: run it as a process of its own")
+    }
+    const before = yield* Effect.catchIf(memoryOf(pid), isEndOfProcess, () => Effect.succeed(undefined))
+    if (before === undefined) return yield* gone(pid)
+    const swap = mode === "watch" ? "" : yield* compressedSwap
+    const group = yield* Effect.orElseSucceed(groupOf(pid), () => undefined)
+    const by = options.by ?? "auto"
+    const bySyscall =
+      mode !== "advise" || by === "sysfs"
+        ? undefined
+        : yield* syscallAdvisor(stat).pipe(
+            Effect.map((advisor): Advisor | undefined => advisor),
+            Effect.catchIf(
+              (error) => by === "auto" && error instanceof KernFsError && !error.isGone,
+              () => Effect.succeed(undefined)
+            )
+          )
+    const needsSecond = mode === "advise" && bySyscall === undefined
+    const damon = yield* makeDamonTouches({
+      pid,
+      intervalMs: settings.intervalMs,
+      takeOver: options.takeOver ?? false,
+      kdamonds: needsSecond ? 2 : 1
+    })
+    const advisor = bySyscall ?? (needsSecond ? damosAdvisor(damon.owned, pid, 1) : pretendAdvisor)
+    const ended = yield* Deferred.make<string>()
+    const loops = new ProcessLoops(
+      {
+        identity: stat,
+        name: stat.comm,
+        mode,
+        settings,
+        predictor: options.predictor,
+        advisor,
+        damon,
+        swap,
+        group,
+        before,
+        ended,
+        onDecision: options.onDecision
+      },
+      yield* Clock.currentTimeMillis
+    )
+    const context = yield* Effect.context<LoopServices>()
+    yield* loops.follow
+    const running = [
+      loops.following,
+      loops.hotness,
+      loops.adapting,
+      loops.prefetch,
+      ...(mode === "watch" ? [] : [loops.compression])
+    ] as ReadonlyArray<Effect.Effect<void, never, LoopServices>>
+    for (const loop of running) yield* Effect.forkScoped(loop)
+    return {
+      status: () => loops.status(),
+      decisions: () => loops.decisions,
+      ranges: () => loops.ranges(),
+      ended: Deferred.await(ended),
+      refresh: Effect.provideContext(loops.follow, context) as Effect.Effect<void>,
+      change: (changes) =>
+        Effect.suspend(() => {
+          const changed = changeProcessSettings(loops.settings, changes, true)
+          if (changed instanceof ArenaError) return Effect.fail(changed)
+          return Effect.sync(() => loops.change(changed, changes.coldMs))
+        }),
+      activeSoon: Effect.map(Clock.currentTimeMillis, (nowMs) => loops.hint(nowMs))
+    } satisfies ProcessArena
+  })
+
+const groupOf = (pid: number) =>
+  Effect.gen(function* () {
+    const group = yield* (yield* Processes).cgroup(pid)
+    return group === undefined || !(yield* (yield* Cgroups).exists(group)) ? undefined : group
+  })
