@@ -3,6 +3,7 @@ import { execFile } from "node:child_process"
 import { mkdirSync, mkdtempSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { controlArena, findPredictor, OffHeap, openArena, publishStats } from "@wmo/arena"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { fails, scratch, wmo } from "./harness.ts"
@@ -69,6 +70,25 @@ describe("wmo arena", () => {
       assert.strictEqual((yield* wmo(["arena", "stats", "--json"])).stdout, "[]\n")
       yield* fails(["arena", "stats", "1"], 1, /process 1 publishes no arena; no program of this user does$/)
     })
+  )
+})
+
+describe("wmo arena stats of a program", () => {
+  it.live("shows what it publishes, by region where one is asked for", () =>
+    Effect.gen(function* () {
+      const arena = yield* openArena()
+      const controller = yield* controlArena(arena, { predictor: findPredictor("tournament")! })
+      arena.region(2 ** 20, "documents").write(0, new Uint8Array(65_536).fill(1))
+      yield* publishStats(arena, { controller, name: "cache", everyMs: 10 })
+      yield* Effect.sleep(20)
+      const all = yield* wmo(["arena", "stats"])
+      assert.strictEqual(all.code, 0, all.stderr)
+      assert.match(all.stdout, new RegExp(`^ *${process.pid}  cache +64.0 KiB `, "m"))
+      const one = yield* wmo(["arena", "stats", String(process.pid)])
+      assert.match(one.stdout, /^documents +– +– +tournament: /m)
+      const [published] = JSON.parse((yield* wmo(["arena", "stats", "--json"])).stdout)
+      assert.deepStrictEqual([published.pid, published.stats.logicalBytes], [process.pid, 65_536])
+    }).pipe(Effect.scoped, Effect.provide(OffHeap.layer))
   )
 })
 
