@@ -1,20 +1,19 @@
 /**
- * What the arena adds to its codec. Run: `node bench/codec.ts [codecs|throughput|demand|incompressible] [--mib N]`, all of them by default.
- * `--codec NAME`: only that one. codecs: ratio and speed of each, by chunk size, on three kinds of data: what the default was chosen by. throughput: compressing through the
- * arena as a share of the bare codec's, on the same thread and on a codec thread (best round). demand: p99 of reading a compressed chunk against decompressing alone. incompressible: CPU
- * at rest of a controller over noise (1 GiB by default).
+ * What the arena adds to its codec. Run: `node bench/codec.ts [PART] [--codec NAME] [--mib N]`, all parts by default.
+ * Codecs beside each other are `wmo arena codecs`. throughput: compressing through the
+ * arena as a share of the bare codec's. thread: CPU of a chunk on this thread, in slices and with a codec thread. demand: p99 of reading a
+ * compressed chunk against decompressing alone. incompressible: CPU at rest of a controller over noise (N MiB, 1024 by default).
  */
 import { Effect } from "effect"
-import { readSync, openSync, statSync } from "node:fs"
 import {
   Arena,
-  type Codec,
   controlArena,
   defaultSettings,
   findPredictor,
   loadCodec,
   loadMemory,
-  openThreadCompressor
+  openThreadCompressor,
+  sampleData
 } from "../src/index.ts"
 import { makeBytes, random } from "../test/support/data.ts"
 
@@ -25,37 +24,14 @@ const codecNames = named < 0 ? undefined : [process.argv[named + 1]!]
 const memory = await loadMemory()
 const mib = 2 ** 20
 const rounds = 10
+/** Chunks handed to a codec thread together, as the controller does. */
+const jobsAtOnce = 64
 /** Of 4 KiB; fewer of larger chunks. */
 const demandReads = 60_000
 
-const json = (bytes: number): Uint8Array => {
-  const source = random(5)
-  const rows: Array<string> = []
-  for (let length = 0; length < bytes; length += rows.at(-1)!.length) {
-    const id = source.below(1e6)
-    rows.push(
-      JSON.stringify({
-        id,
-        name: `user-${id.toString(36)}`,
-        at: 1.7e12 + source.below(1e9),
-        tags: ["a", "b", "c"].slice(source.below(3)),
-        score: source.below(1e4) / 100
-      })
-    )
-  }
-  return Buffer.from(rows.join("\n")).subarray(0, bytes)
-}
-
-/** A piece of the middle of this program's binary. */
-const binary = (bytes: number): Uint8Array => {
-  const piece = new Uint8Array(bytes)
-  readSync(openSync(process.execPath, "r"), piece, 0, bytes, Math.floor(statSync(process.execPath).size / 3))
-  return piece
-}
-
-const dataSets = { json: json(8 * mib), records: makeBytes("records", 8 * mib, random(2)), binary: binary(8 * mib) }
-/** What the other parts use: some of each. */
-const mixed = Buffer.concat(Object.values(dataSets))
+const kinds = ["json", "records", "binary"] as const
+/** Some of each. */
+const mixed = Buffer.concat(kinds.map((kind, at) => sampleData(kind, 8 * mib, at + 1)))
 
 const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 const percentile = (values: ReadonlyArray<number>, share: number): number =>
@@ -71,52 +47,6 @@ const line = (...cells: ReadonlyArray<string | number>): void =>
       .join("")
   )
 
-const codecs = async (): Promise<void> => {
-  line("data", "chunk KiB", "codec", "ratio", "MB/s in", "MB/s out", "fair_score")
-  const loaded = await Promise.all(
-    ["lz4-native", "lz4-wasm", "zstd--5", "zstd-1", "zstd"].map((name) => loadCodec(name).catch(() => undefined))
-  )
-  for (const [name, data] of Object.entries(dataSets)) {
-    for (const chunkBytes of [4096, 65_536, 262_144])
-      for (const codec of loaded) if (codec !== undefined) measure(name, data, chunkBytes, codec)
-  }
-}
-
-const measure = (name: string, data: Uint8Array, chunkBytes: number, codec: Codec): void => {
-  const target = new Uint8Array(chunkBytes * 2)
-  const back = new Uint8Array(chunkBytes)
-  let [inMs, outMs, kept, chunks] = [Infinity, Infinity, 0, 0]
-  for (let round = 0; round < 3; round++) {
-    let [roundIn, roundOut] = [0, 0]
-    kept = 0
-    chunks = 0
-    for (let at = 0; at + chunkBytes <= 4 * mib; at += chunkBytes, chunks++) {
-      const source = data.subarray(at, at + chunkBytes)
-      const started = performance.now()
-      const length = codec.compress(source, target)
-      const compressed = performance.now()
-      codec.decompress(target.subarray(0, length), back)
-      roundOut += performance.now() - compressed
-      roundIn += compressed - started
-      kept += Math.min(length, chunkBytes)
-    }
-    inMs = Math.min(inMs, roundIn)
-    outMs = Math.min(outMs, roundOut)
-  }
-  const bytes = chunks * chunkBytes
-  // The prototype's definition, which it never computed: bytes saved per millisecond of both ways.
-  const fair = ((bytes - kept) / (inMs + outMs)).toFixed(0)
-  line(
-    name,
-    chunkBytes / 1024,
-    codec.name,
-    (bytes / kept).toFixed(2),
-    (bytes / inMs / 1000).toFixed(0),
-    (bytes / outMs / 1000).toFixed(0),
-    fair
-  )
-}
-
 /** Grows whenever somebody else takes the core: a time across that says nothing. */
 const disturbances = (): number => process.resourceUsage().involuntaryContextSwitches
 
@@ -131,17 +61,15 @@ const speed = (
 ]
 
 const throughput = async (): Promise<void> => {
-  line("chunk KiB", "codec", "bare MB/s", "arena MB/s", "share %", "by thread", "share %")
+  line("chunk KiB", "codec", "bare MB/s", "arena MB/s", "share %")
   for (const codecName of codecNames ?? ["lz4", "lz4-wasm", "zstd"]) {
     for (const chunkBytes of [4096, 16_384, 65_536, 262_144]) {
       const codec = await loadCodec(codecName)
       const arena = await Arena.open({ memory, chunkBytes, codec })
-      const compressor = await openThreadCompressor(codec.name)
       const region = arena.region(mixed.length)
       const target = new Uint8Array(arena.keepRawAboveBytes)
       const batch = mib / chunkBytes
       const pairs: Array<readonly [number, number]> = []
-      const threaded: Array<number> = []
       for (let round = 0; round < rounds; round++) {
         region.write(0, mixed)
         // In turns, a mebibyte at a time, so that whatever else the machine does falls on both.
@@ -156,28 +84,58 @@ const throughput = async (): Promise<void> => {
           const ended = performance.now()
           if (disturbances() === before) pairs.push([between - started, ended - between])
         }
-        region.write(0, mixed)
-        const started = performance.now()
-        // Two mebibytes on their way at a time: this thread stores one while the other compresses the next.
-        const waiting: Array<Promise<void>> = []
-        for (let first = 0; first < region.chunks; first += batch) {
-          const jobs = Array.from({ length: batch }, (_, at) => region.begin(first + at)).filter((begun) => typeof begun !== "string")
-          const run = compressor.run(jobs, chunkBytes, arena.keepRawAboveBytes)
-          waiting.push(
-            run.then(({ done, results }) => {
-              jobs.forEach((job, at) => region.finish(job, results[at]))
-              done()
-            })
-          )
-          if (waiting.length > 1) await waiting.shift()
-        }
-        await Promise.all(waiting)
-        region.settle()
-        threaded.push(mixed.length / (performance.now() - started) / 1000)
       }
       const [bare, through, share] = speed(pairs, mib)
-      const byThread = Math.max(...threaded)
-      const cells = [bare, through, 100 * share, byThread, (100 * byThread) / bare].map((value) => value.toFixed(0))
+      line(chunkBytes / 1024, codec.name, ...[bare, through, 100 * share].map((value) => value.toFixed(0)))
+      arena.close()
+    }
+  }
+}
+
+/** CPU in ms, of this thread (counted in ticks, so over a while only) and of the whole program. */
+const cpuMs = (): readonly [here: number, all: number] => {
+  const [here, all] = [process.threadCpuUsage(), process.cpuUsage()]
+  return [(here.user + here.system) / 1000, (all.user + all.system) / 1000]
+}
+
+const thread = async (): Promise<void> => {
+  line("chunk KiB", "codec", "opening ms", "slices µs", "thread: here", "of it %", "all µs", "of it %")
+  for (const codecName of codecNames ?? ["lz4", "zstd"]) {
+    for (const chunkBytes of [4096, 16_384, 65_536, 262_144]) {
+      const codec = await loadCodec(codecName)
+      const arena = await Arena.open({ memory, chunkBytes, codec })
+      const [, closed] = cpuMs()
+      const compressor = await openThreadCompressor(codec.name)
+      const openingMs = cpuMs()[1] - closed
+      const region = arena.region(mixed.length)
+      const byThread = async (): Promise<void> => {
+        for (let first = 0; first < region.chunks; first += jobsAtOnce) {
+          const chunks = Array.from({ length: Math.min(jobsAtOnce, region.chunks - first) }, (_, at) => first + at)
+          const jobs = chunks.map((chunk) => region.begin(chunk)).filter((begun) => typeof begun !== "string")
+          const { done, results } = await compressor.run(jobs, chunkBytes, arena.keepRawAboveBytes)
+          jobs.forEach((job, at) => region.finish(job, results[at]))
+          done()
+          region.settle()
+        }
+      }
+      const inSlices = async (): Promise<void> => {
+        for (let chunk = 0; chunk < region.chunks; chunk++) region.compress(chunk)
+        region.settle()
+      }
+      const [slices, elsewhere] = [inSlices, byThread].map((how) => ({ how, here: 0, all: 0 }))
+      for (let round = 0; round < rounds; round++) {
+        for (const way of [slices!, elsewhere!]) {
+          region.write(0, mixed)
+          const [here, all] = cpuMs()
+          await way.how()
+          const [hereAfter, allAfter] = cpuMs()
+          way.here += hereAfter - here
+          way.all += allAfter - all
+        }
+      }
+      const each = (ms: number): string => ((ms * 1000) / rounds / region.chunks).toFixed(1)
+      const share = (of: "here" | "all"): string => ((100 * elsewhere![of]) / slices![of]).toFixed(0)
+      const cells = [openingMs.toFixed(0), each(slices!.here), each(elsewhere!.here), share("here"), each(elsewhere!.all), share("all")]
       line(chunkBytes / 1024, codec.name, ...cells)
       await compressor.close()
       arena.close()
@@ -301,7 +259,7 @@ const incompressible = async (): Promise<void> => {
   }
 }
 
-const parts = { codecs, throughput, demand, incompressible }
+const parts = { throughput, thread, demand, incompressible }
 for (const [name, part] of Object.entries(parts)) {
   if (which !== "all" && which !== name) continue
   console.log(`\n${name} (memory: ${memory.kind})`)

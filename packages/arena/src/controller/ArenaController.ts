@@ -115,7 +115,8 @@ export const controlArena: (arena: Arena, options: ControllerOptions) => Effect.
         const { compressTickMs } = tuning.settings
         const isBusy = yield* compression.turn(watches.all(), tuning.coldMs, tuning.settings)
         // What is cold now was not a moment ago: with nothing to do, a quarter of the cold age is soon enough.
-        const mostMs = Math.max(compressTickMs, Math.min(mostPauseMs, tuning.coldMs / 4))
+        const soonEnoughMs = watches.haveCandidates ? tuning.coldMs / 4 : mostPauseMs
+        const mostMs = Math.max(compressTickMs, Math.min(mostPauseMs, soonEnoughMs))
         pauseMs = isBusy ? compressTickMs : Math.min(mostMs, pauseMs * 2)
         if (mayGetThread && compression.spentMs >= threadPaysAfterMs) {
           mayGetThread = false

@@ -57,8 +57,9 @@ export class PrefetchLoop {
     this.#prepare()
     const { horizonMs, prefetchTickMs } = this.#tuning.settings
     this.#isQuiet = this.#watches.areQuiet
-    // Nothing happens: what a predictor sees coming, it sees a horizon ahead.
-    const pauseMs = this.#isQuiet ? Math.max(prefetchTickMs, Math.min(mostPauseMs, horizonMs / 5)) : prefetchTickMs
+    // Nothing happens: what a predictor sees coming, it sees a horizon ahead. Where all is raw for good, there is nothing to see.
+    const soonEnoughMs = this.#watches.haveCandidates || this.#watches.haveCompressed ? horizonMs / 5 : mostPauseMs
+    const pauseMs = this.#isQuiet ? Math.max(prefetchTickMs, Math.min(mostPauseMs, soonEnoughMs)) : prefetchTickMs
     yield* Effect.timeoutOption(this.#woken, pauseMs)
   })
 
@@ -100,7 +101,7 @@ export class PrefetchLoop {
 
   /** For whoever comes unexpected. */
   #prepare(): void {
-    for (const { region } of this.#watches) if (region.compressedChunks > 0) return this.#arena.prepare(this.#tuning.settings.readyBytes)
+    if (this.#watches.haveCompressed) this.#arena.prepare(this.#tuning.settings.readyBytes)
   }
 
   #restoreNext(watch: RegionWatch): boolean {

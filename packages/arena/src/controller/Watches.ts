@@ -41,6 +41,17 @@ export class Watches {
     return true
   }
 
+  /** Some chunk might be compressed when it is cold. */
+  get haveCandidates(): boolean {
+    for (const { region } of this) if (region.candidates > 0) return true
+    return false
+  }
+
+  get haveCompressed(): boolean {
+    for (const { region } of this) if (region.compressedChunks > 0) return true
+    return false
+  }
+
   /** Takes up regions that are new, and drops those that are no more. */
   follow(): void {
     for (const region of this.#arena.regions) {
