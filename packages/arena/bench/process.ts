@@ -12,8 +12,10 @@ const isWordy = process.env["WORDY"] === "1"
 const settings = {
   // 64 chunks.
   chunkBytes: Math.max(2 ** 16, 2 ** Math.floor(Math.log2((burst.mib * 2 ** 20) / 64))),
-  coldMs: 2000,
-  leastColdMs: 1000,
+  // Fixed, so that both arenas page out the same; left to itself the reactive one soon stops, since its target waits too much.
+  coldMs: burst.idleMs / 4,
+  leastColdMs: burst.idleMs / 4,
+  mostColdMs: burst.idleMs / 4,
   leastAgeMs: 2000,
   prefetchTickMs: 50,
   cpuPercent: 50,

@@ -9,7 +9,7 @@ import {
   type DamonUnsupported,
   type JournalFailure,
   type KernelError,
-  KernFsError,
+  type KernFsError,
   makeKdamond,
   makeScheme,
   type OwnedDamon,
@@ -133,6 +133,7 @@ export const batches = (ranges: ReadonlyArray<AdviceRange>, batchBytes: Bytes): 
   return lots
 }
 
+const isOfKernel = (error: unknown): error is KernFsError => error instanceof Error && (error as { _tag?: unknown })._tag === "KernFsError"
 /** Whether an error says that the process is no more, or that we may not (any more). */
-export const isEndOfProcess = (error: unknown): boolean => error instanceof KernFsError && error.isGone
-export const isForbidden = (error: unknown): boolean => error instanceof KernFsError && error.reason._tag === "PermissionDenied"
+export const isEndOfProcess = (error: unknown): boolean => isOfKernel(error) && error.isGone
+export const isForbidden = (error: unknown): boolean => isOfKernel(error) && error.reason._tag === "PermissionDenied"

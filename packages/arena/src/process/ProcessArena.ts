@@ -10,19 +10,28 @@ import {
   isKernelThread,
   type Journal,
   type KernelError,
-  KernFsError,
+  type Machine,
+  type PageMap,
+  type Pressure,
   type ProcessMemory,
-  Processes
+  Processes,
+  type Zram,
+  type Zswap
 } from "@wmo/core"
 import { Clock, Deferred, Effect, type Scope } from "effect"
 import { ArenaError } from "../ArenaError.ts"
 import type { Decision } from "../controller/Decision.ts"
 import type { PredictorKind } from "../predictors/Predictor.ts"
+import { rangesOf, statusOf } from "./describe.ts"
+import { FollowLoop } from "./FollowLoop.ts"
+import { HotnessLoop } from "./HotnessLoop.ts"
+import { PageOutLoop } from "./PageOutLoop.ts"
+import { ReadInLoop } from "./ReadInLoop.ts"
 import { compressedSwap, memoryOf } from "./account.ts"
 import { type Advisor, damosAdvisor, isEndOfProcess, pretendAdvisor, syscallAdvisor } from "./Advisor.ts"
 import { makeDamonTouches, type TouchError } from "./DamonTouches.ts"
 import { ProcessArenaError } from "./ProcessArenaError.ts"
-import { type LoopServices, ProcessLoops } from "./ProcessLoops.ts"
+import { ProcessState } from "./ProcessState.ts"
 import { changeProcessSettings, defaultProcessSettings, type ProcessSettings } from "./ProcessSettings.ts"
 import type { ProcessArenaStatus, ProcessMode, ProcessRange } from "./ProcessStatus.ts"
 
@@ -54,6 +63,7 @@ export interface ProcessArena {
 
 export type ProcessArenaFailure = ArenaError | ProcessArenaError | TouchError | KernelError
 
+type LoopServices = Cgroups | Machine | PageMap | Pressure | Processes | Zram | Zswap
 type Services = LoopServices | Damon | DamonTrace | Journal | ProcessMemory
 
 const refuse = (message: string) => new ProcessArenaError({ why: "refused", message })
@@ -82,7 +92,7 @@ export const openProcessArena: (options: ProcessArenaOptions) => Effect.Effect<P
         : yield* syscallAdvisor(stat).pipe(
             Effect.map((advisor): Advisor | undefined => advisor),
             Effect.catchIf(
-              (error) => by === "auto" && error instanceof KernFsError && !error.isGone,
+              (error) => by === "auto" && !isEndOfProcess(error),
               () => Effect.succeed(undefined)
             )
           )
@@ -95,7 +105,7 @@ export const openProcessArena: (options: ProcessArenaOptions) => Effect.Effect<P
     })
     const advisor = bySyscall ?? (needsSecond ? damosAdvisor(damon.owned, pid, 1) : pretendAdvisor)
     const ended = yield* Deferred.make<string>()
-    const loops = new ProcessLoops(
+    const state = new ProcessState(
       {
         identity: stat,
         name: stat.comm,
@@ -113,28 +123,35 @@ export const openProcessArena: (options: ProcessArenaOptions) => Effect.Effect<P
       yield* Clock.currentTimeMillis
     )
     const context = yield* Effect.context<LoopServices>()
-    yield* loops.follow
+    const follow = new FollowLoop(state)
+    const hotness = new HotnessLoop(state)
+    yield* follow.follow
     const running = [
-      loops.following,
-      loops.hotness,
-      loops.adapting,
-      loops.prefetch,
-      ...(mode === "watch" ? [] : [loops.compression])
+      follow.following,
+      hotness.hotness,
+      hotness.adapting,
+      new ReadInLoop(state).prefetch,
+      ...(mode === "watch" ? [] : [new PageOutLoop(state).compression])
     ] as ReadonlyArray<Effect.Effect<void, never, LoopServices>>
     for (const loop of running) yield* Effect.forkScoped(loop)
     return {
-      status: () => loops.status(),
-      decisions: () => loops.decisions,
-      ranges: () => loops.ranges(),
+      status: () => statusOf(state),
+      decisions: () => state.log.recent(),
+      ranges: () => rangesOf(state),
       ended: Deferred.await(ended),
-      refresh: Effect.provideContext(loops.follow, context) as Effect.Effect<void>,
+      refresh: Effect.provideContext(follow.follow, context) as Effect.Effect<void>,
       change: (changes) =>
         Effect.suspend(() => {
-          const changed = changeProcessSettings(loops.settings, changes, true)
+          const changed = changeProcessSettings(state.settings, changes, true)
           if (changed instanceof ArenaError) return Effect.fail(changed)
-          return Effect.sync(() => loops.change(changed, changes.coldMs))
+          state.settings = changed
+          state.coldMs = Math.min(changed.mostColdMs, Math.max(changed.leastColdMs, changes.coldMs ?? state.coldMs))
+          return Effect.void
         }),
-      activeSoon: Effect.map(Clock.currentTimeMillis, (nowMs) => loops.hint(nowMs))
+      activeSoon: Effect.map(Clock.currentTimeMillis, (nowMs) => {
+        state.expectations.predictor.hint(nowMs)
+        state.wake?.()
+      })
     } satisfies ProcessArena
   })
 
