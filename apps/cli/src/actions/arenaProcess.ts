@@ -164,12 +164,14 @@ export const arenaAdvise = Effect.fn("wmo arena advise")(function* (flags: Arena
   const record = (line: object): void => {
     if (file !== undefined) appendFileSync(file, `${JSON.stringify(line)}\n`)
   }
+  // Decisions come in the middle of things, not as effects.
+  const out = yield* Console.Console
   const said = (decision: Decision): void => {
     const line = { type: "decision", ...decision }
     record(line)
     if (flags.quiet) return
-    if (flags.json) console.log(JSON.stringify(line))
-    else console.error(decisionLine(decision))
+    if (flags.json) out.log(JSON.stringify(line))
+    else out.error(decisionLine(decision))
   }
   const run: Effect.Effect<void, unknown, any> = Effect.gen(function* () {
     const arena = yield* openProcessArena({ ...options, mode: flags.dryRun ? "dry-run" : "advise", by: flags.by, onDecision: said })
