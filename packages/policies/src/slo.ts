@@ -7,14 +7,14 @@
 import { type Bytes, formatBytes, type Milliseconds } from "@wmo/core"
 import { coldBytes, type Observation } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
-import { definePolicy } from "./Policy.ts"
+import { definePolicy, type PastAction } from "./Policy.ts"
 import { duration, percent } from "./Setting.ts"
 import { isOpen } from "./slo/AgeSearch.ts"
 import { takeableOf } from "./slo/coldByKind.ts"
 import { describeHealth, examine, firstHealth, type Health, type Limits, whyWait, workingSetMs } from "./slo/Health.ts"
 import { type BothKinds, type Kind, kinds, learn, openKind } from "./slo/KindState.ts"
 import { type Lead, leaderOf, searchBoth } from "./slo/Lead.ts"
-import { leastBytes, takeByKind } from "./slo/takeByKind.ts"
+import { leastBytes, reclaimedOf, takeByKind } from "./slo/takeByKind.ts"
 import { inPages, stepRoomBytes } from "./takeable.ts"
 
 interface Known extends BothKinds {
@@ -58,11 +58,13 @@ const lookOn = (
   before: Known | undefined,
   {
     ages,
+    before: past,
     elapsedMs,
     health,
     observation
   }: {
     readonly ages: ReadonlyArray<Milliseconds>
+    readonly before: ReadonlyArray<PastAction> | undefined
     readonly elapsedMs: Milliseconds
     readonly health: Health
     readonly observation: Observation
@@ -81,11 +83,15 @@ const lookOn = (
     learn(opened[kind], {
       elapsedMs,
       allowedPages: allowedOf(kind),
+      atMs,
+      coldBytes: takeableOf(observation, pageAge, opened[kind].search.ageMs, kind),
       evictedPages: refaults.evicted[kind],
+      reclaimedBytes: reclaimedOf(kind, past),
       refaultedPages: refaults.byBin[kind]
     })
   const states: BothKinds = { anon: learned("anon"), file: learned("file") }
-  const isBusy = (kind: Kind) => takeableOf(observation, pageAge, states[kind].search.ageMs, kind) >= leastBytes
+  const isBusy = (kind: Kind) =>
+    takeableOf(observation, pageAge, states[kind].search.ageMs, kind) - states[kind].remnant.bytes >= leastBytes
   const held = coldBytes(pageAge, 0)
   const look = {
     atMs,
@@ -136,7 +142,7 @@ export const slo = definePolicy({
     const isGenerations = pageAge?.source === "mglru"
     const isFine = !isGenerations || leadersLook(before.known, 0) <= workingSetMs / 2
     const health = examine(before.health, observation, elapsedMs, limits, isFine)
-    const { hasMore, known } = lookOn(before.known, { ages, elapsedMs, health, observation })
+    const { hasMore, known } = lookOn(before.known, { ages, before: input.before, elapsedMs, health, observation })
     const waiting = whyWait(health, atMs, limits)
 
     const gentle = Math.max(gentlestBytes, usage.currentBytes * gentlestShare)
@@ -148,10 +154,10 @@ export const slo = definePolicy({
     const everyMs = leadersLook(known, settings.least_age) + Math.min(elapsedMs, 1000)
     const age = isGenerations && (atMs >= before.nextAgeMs || before.nextAgeMs - atMs > everyMs)
     const nextAgeMs = age ? atMs + everyMs : Math.min(before.nextAgeMs, atMs + everyMs)
-    const decided = (reason: string, take: ReadonlyArray<Action> = []) => ({
+    const decided = (reason: string, take: ReadonlyArray<Action> = [], after = known) => ({
       actions: age ? [...take, { _tag: "Age" as const }] : take,
       reason: age ? `${reason}; a generation is due` : reason,
-      state: { atMs, health, known, nextAgeMs, paceBytes }
+      state: { atMs, health, known: after, nextAgeMs, paceBytes }
     })
     if (waiting !== undefined) return decided(waiting)
     const stepBytes = Math.min(stepRoomBytes(input), paceBytes * Math.max(1, elapsedMs / 1000))
@@ -167,7 +173,7 @@ export const slo = definePolicy({
         : decided(`no page ages; ${fares} → reclaim ${formatBytes(bytes)}`, [{ _tag: "Reclaim", bytes }])
     }
     if (known === undefined) return decided(`nothing is known of what comes back; ${fares}: nothing is taken`)
-    const { actions, reason } = takeByKind(known, { observation, pageAge }, health, stepBytes)
-    return decided(`${reason}; ${fares}`, actions)
+    const { actions, reason, states } = takeByKind(known, { observation, pageAge }, health, stepBytes)
+    return decided(`${reason}; ${fares}`, actions, { ...known, ...states })
   }
 })

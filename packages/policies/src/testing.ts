@@ -3,12 +3,12 @@
  * Observations are made by `anObservation`: a plausible group, to be changed field by field; `scene` changes it so that the policy has something
  * to do. Checks decisions one by one, in an open loop: what a policy does to a machine is the simulator's business.
  */
-import { formatBytes, limitBytes, pageSize } from "@wmo/core"
+import { type Bytes, formatBytes, limitBytes, pageSize } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
 import { Result, Schema } from "effect"
 import { describe, expect, it } from "vitest"
 import { type Action, takesMemory } from "./Action.ts"
-import type { AnyPolicy, Decision } from "./Policy.ts"
+import type { AnyPolicy, Decision, PastAction } from "./Policy.ts"
 import { decodeSettings, type Setting } from "./Setting.ts"
 
 const mib = 2 ** 20
@@ -88,6 +88,8 @@ interface Drive {
   readonly floorBytes?: number
   readonly budgetBytes?: number
   readonly given?: Readonly<Record<string, string>>
+  /** What comes of each action, told to the policy in the next step; without it nothing is carried out. */
+  readonly reclaim?: ((action: Action) => Bytes) | undefined
 }
 
 /** Feeds observations to a policy, its own state threaded through; `memory.high` follows what it set. Protections raise the floor. */
@@ -99,12 +101,15 @@ export const drive = (
   const settings = Result.getOrThrow(decodeSettings(policy.name, policy.settings, options.given ?? {}))
   let state: unknown = policy.initialState
   let high: Observation["usage"]["high"] | undefined
+  let before: ReadonlyArray<PastAction> | undefined
+  const { reclaim } = options
   return observations.map((original) => {
     const observation = high === undefined ? original : { ...original, usage: { ...original.usage, high } }
     const protections = Math.min(Math.max(limitBytes(observation.usage.min), limitBytes(observation.usage.low)), Number.MAX_SAFE_INTEGER)
     const floorBytes = Math.max(options.floorBytes ?? 16 * mib, protections)
-    const decision = policy.decide({ observation, settings, floorBytes, budgetBytes: options.budgetBytes ?? Infinity }, state)
+    const decision = policy.decide({ observation, settings, floorBytes, budgetBytes: options.budgetBytes ?? Infinity, before }, state)
     state = decision.state
+    before = reclaim && decision.actions.map((action) => ({ action, reclaimedBytes: reclaim(action), tookMs: 1 }))
     for (const action of decision.actions) if (action._tag === "SetHigh") high = action.limit
     return decision
   })

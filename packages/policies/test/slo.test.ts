@@ -188,6 +188,30 @@ describe("slo", () => {
     expect(taken.every(({ swappiness }) => swappiness === 200)).toBe(true)
   })
 
+  it("asks once a minute for what does not go, and at once for what is added to it", () => {
+    // 20 MiB of file are old for ever, whatever is asked for; after ten minutes there are 4 MiB more.
+    const scene = (second: number) => {
+      const { pageAge, promotions } = generations(second)
+      const bins = pageAge.bins.map((bin, i) => ({
+        ...bin,
+        anonBytes: 0,
+        fileBytes: i < 3 ? 0 : (20 + (second > 600 ? 4 : 0)) * mib
+      }))
+      return { pageAge: { ...pageAge, bins }, promotions }
+    }
+    const decisions = drive(
+      slo,
+      everySecond(900, (second) => scene(second)),
+      { reclaim: () => 0 }
+    )
+    const seconds = evictions(decisions).map(({ second }) => second)
+    const early = seconds.filter((second) => second > 240 && second <= 600)
+    expect(early.length).toBeLessThanOrEqual(6)
+    expect(early.length).toBeGreaterThanOrEqual(5)
+    expect(seconds.some((second) => second > 600 && second < 605)).toBe(true)
+    expect(decisions[590]!.reason).toMatch(/file: 0 B idle ≥ .*, 20\.0 MiB more would not go/)
+  })
+
   it("stops at once when much of what it evicted comes back, and says so", () => {
     const decisions = drive(
       slo,

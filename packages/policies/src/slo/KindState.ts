@@ -6,6 +6,7 @@ import type { Bytes, Milliseconds, Pages } from "@wmo/core"
 import type { Promotions } from "@wmo/monitors"
 import { type AgeSearch, type SearchInput, startSearch } from "./AgeSearch.ts"
 import { type EvictionOutcome, follow, noOutcome } from "./EvictionOutcome.ts"
+import { leaveAlone, noRemnant, type Remnant } from "./Remnant.ts"
 import { book, budgetOf, cameBack, lowestAge, openLedger, type PromotionLedger } from "./PromotionLedger.ts"
 
 export type Kind = "anon" | "file"
@@ -15,6 +16,7 @@ export interface KindState {
   readonly search: AgeSearch
   readonly ledger: PromotionLedger
   readonly outcome: EvictionOutcome
+  readonly remnant: Remnant
 }
 
 /** What happened to a kind since the last look. */
@@ -25,25 +27,34 @@ export interface KindNews {
   readonly evictedPages: Pages
   /** Pages that may come back a minute. */
   readonly allowedPages: Pages
+  /** Old enough to go now, and what came of the last request; undefined: nothing was asked for, or nothing is carried out. */
+  readonly coldBytes: Bytes
+  readonly reclaimedBytes: Bytes | undefined
+  readonly atMs: Milliseconds
 }
 
 export const openKind = (promotions: Promotions, ages: ReadonlyArray<Milliseconds>, atMs: Milliseconds): KindState => ({
   search: startSearch(ages, atMs),
   ledger: openLedger(promotions.bins.map(({ lowerMs }) => lowerMs)),
-  outcome: noOutcome
+  outcome: noOutcome,
+  remnant: noRemnant
 })
 
 /** Books the news. */
-export const learn = (state: KindState, { allowedPages, elapsedMs, evictedPages, refaultedPages }: KindNews): KindState => ({
-  ...state,
-  ledger: book(state.ledger, refaultedPages, elapsedMs, (allowedPages * elapsedMs) / 60_000),
-  outcome: follow(
-    state.outcome,
-    evictedPages,
-    refaultedPages.reduce((sum, pages) => sum + pages, 0),
-    elapsedMs
-  )
-})
+export const learn = (state: KindState, news: KindNews): KindState => {
+  const { allowedPages, atMs, coldBytes, elapsedMs, evictedPages, reclaimedBytes, refaultedPages } = news
+  return {
+    ...state,
+    remnant: leaveAlone(state.remnant, coldBytes, reclaimedBytes, atMs),
+    ledger: book(state.ledger, refaultedPages, elapsedMs, (allowedPages * elapsedMs) / 60_000),
+    outcome: follow(
+      state.outcome,
+      evictedPages,
+      refaultedPages.reduce((sum, pages) => sum + pages, 0),
+      elapsedMs
+    )
+  }
+}
 
 /** The part of a search's input that is the same for both kinds. */
 export interface LookInput extends Pick<SearchInput, "atMs" | "ages"> {
