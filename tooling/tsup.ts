@@ -2,9 +2,10 @@
 import { existsSync } from "node:fs"
 import { defineConfig } from "tsup"
 
-export const library = () =>
+/** `more`: entries beside `src/index.ts` and, where there is one, `src/testing.ts`. */
+export const library = (...more: ReadonlyArray<string>) =>
   defineConfig({
-    entry: ["src/index.ts", ...(existsSync("src/testing.ts") ? ["src/testing.ts"] : [])],
+    entry: ["src/index.ts", ...(existsSync("src/testing.ts") ? ["src/testing.ts"] : []), ...more],
     format: ["esm"],
     target: "node22",
     bundle: true,

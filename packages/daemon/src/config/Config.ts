@@ -1,0 +1,56 @@
+/**
+ * A checked configuration: what wmod goes by, all in base units, globs and policies resolved. Made by `checkConfig` alone.
+ */
+import type { Bytes, Milliseconds } from "@wmo/core"
+import type { AnyPolicy } from "@wmo/policies"
+import type { Selector } from "../containers/selectors.ts"
+import type { Schedule } from "./schedule.ts"
+
+/** What is said of groups; undefined: not said here. */
+export interface RuleBody {
+  readonly policy?: AnyPolicy | undefined
+  /** As they are written, checked against the policies that they can belong to. */
+  readonly settings?: Readonly<Record<string, string>> | undefined
+  readonly floorBytes?: Bytes | undefined
+  readonly tickBytes?: Bytes | undefined
+  readonly minuteBytes?: Bytes | undefined
+  /** Of one CPU, in percent. */
+  readonly cpuPercent?: number | undefined
+  readonly protect?: boolean | undefined
+  readonly schedule?: Schedule | undefined
+}
+
+export interface Rule {
+  /** Where it begins in the file. */
+  readonly line: number
+  readonly globs: ReadonlyArray<string>
+  /** By the group's path; with no globs all groups are let through to the selector. */
+  readonly matches: (group: string) => boolean
+  readonly selector: Selector | undefined
+  readonly body: RuleBody
+}
+
+export interface EmergencyStop {
+  /** Share of a tick in which some task was stalled on memory. */
+  readonly pressurePercent: number
+  /** Of the machine's memory: bytes, or a share of all. */
+  readonly available: { readonly bytes: Bytes } | { readonly percent: number }
+  readonly resumeAfterMs: Milliseconds
+}
+
+export interface Config {
+  readonly file: string
+  readonly everyMs: Milliseconds
+  readonly dryRun: boolean
+  readonly defaults: RuleBody
+  readonly rules: ReadonlyArray<Rule>
+  readonly protectedGlobs: ReadonlyArray<string>
+  readonly isProtected: (group: string) => boolean
+  /** Undefined: off. */
+  readonly emergencyStop: EmergencyStop | undefined
+  readonly recording: { readonly directory: string; readonly keepForMs: Milliseconds; readonly keepBytes: Bytes } | undefined
+  readonly stateDirectory: string
+  readonly socket: string
+  readonly http: { readonly host: string; readonly port: number } | undefined
+  readonly podsFile: string | undefined
+}

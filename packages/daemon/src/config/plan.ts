@@ -1,0 +1,162 @@
+/**
+ * What is done about each group that there is: rules and defaults put together, and who must be left alone. Pure: the same configuration, groups, pods and
+ * time give the same plans. Of a group and one above it that both have a rule the deeper one acts; nothing acts on a group with a protected one below it,
+ * since reclaiming from a group takes from all below.
+ */
+import { decodeSettings, none, type AnyPolicy, type SettingValues, type Settings } from "@wmo/policies"
+import { defaultGuardRails, type GuardRails } from "@wmo/control"
+import { Result } from "effect"
+import { type ContainerGroup, containerOf } from "../containers/cgroupNames.ts"
+import { nameOf, selects } from "../containers/selectors.ts"
+import type { Pods } from "../containers/pods.ts"
+import type { Config, Rule, RuleBody } from "./Config.ts"
+import { isWithin, type LocalTime } from "./schedule.ts"
+
+/** How a group is looked after. */
+export interface Plan {
+  readonly policy: AnyPolicy
+  readonly settings: SettingValues<Settings>
+  readonly rails: GuardRails
+  /** Of one CPU, in percent; undefined: no limit. */
+  readonly cpuPercent: number | undefined
+  /** Two plans that do the same have the same key. */
+  readonly key: string
+}
+
+export interface GroupPlan {
+  readonly group: string
+  /** What it is called, where it belongs to a container or pod. */
+  readonly name: string | undefined
+  /** Undefined: the group is left alone, see `why`. */
+  readonly plan: Plan | undefined
+  /** Which rules these are, or why the group is left alone. */
+  readonly why: string
+}
+
+export interface PlanInput {
+  readonly config: Config
+  readonly groups: Iterable<string>
+  readonly pods: Pods
+  readonly time: LocalTime
+  /** Groups that are protected whatever the configuration says: the daemon's own. */
+  readonly own: ReadonlyArray<string>
+}
+
+const parentOf = (group: string): string => group.slice(0, Math.max(0, group.lastIndexOf("/")))
+
+/** The groups above, from the nearest on, the root left out. */
+export const ancestorsOf = (group: string): ReadonlyArray<string> => {
+  const above: Array<string> = []
+  for (let name = parentOf(group); name !== ""; name = parentOf(name)) above.push(name)
+  return above
+}
+
+/** Later bodies win in what they name. Settings add up for as long as the policy is the same. */
+const merge = (bodies: ReadonlyArray<RuleBody>): RuleBody => {
+  let sum: RuleBody = {}
+  for (const body of bodies) {
+    const named = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as RuleBody
+    const isNewPolicy = body.policy !== undefined && body.policy !== sum.policy
+    sum = { ...sum, ...named, settings: { ...(isNewPolicy ? {} : sum.settings), ...body.settings } }
+  }
+  return sum
+}
+
+const isFor = ({ matches, selector }: Rule, group: string, container: ContainerGroup | undefined, pods: Pods): boolean =>
+  matches(group) && (selector === undefined || (container !== undefined && selects(selector, container, pods)))
+
+interface Found {
+  readonly group: string
+  readonly name: string | undefined
+  readonly rules: ReadonlyArray<Rule>
+  readonly body: RuleBody
+  /** Why it is protected itself. */
+  readonly protection: string | undefined
+}
+
+const protectionOf = (
+  group: string,
+  container: ContainerGroup | undefined,
+  body: RuleBody,
+  { config, own }: PlanInput
+): string | undefined => {
+  if (own.includes(group)) return "wmod itself runs in it"
+  if (body.protect === true) return "protected by a rule"
+  if (config.isProtected(group)) return "protected"
+  return container?.pod?.qos === "guaranteed" && body.protect === undefined
+    ? "the pod is Guaranteed; `protect: false` lets it be acted on"
+    : undefined
+}
+
+const find = (group: string, input: PlanInput): Found => {
+  const container = containerOf(group)
+  const rules = input.config.rules.filter((rule) => isFor(rule, group, container, input.pods))
+  const body = merge([input.config.defaults, ...rules.map((rule) => rule.body)])
+  return {
+    group,
+    name: container === undefined ? undefined : nameOf(container, input.pods),
+    rules,
+    body,
+    protection: protectionOf(group, container, rules.length === 0 ? { protect: input.config.defaults.protect } : body, input)
+  }
+}
+
+const planOf = (body: RuleBody): Result.Result<Plan, string> => {
+  const { cpuPercent, floorBytes, minuteBytes, policy = none, settings = {}, tickBytes } = body
+  return Result.map(
+    Result.mapError(decodeSettings(policy.name, policy.settings, settings), ({ message }) => message),
+    (values) => {
+      const rails: GuardRails = {
+        floorBytes: floorBytes ?? defaultGuardRails.floorBytes,
+        stepBytes: tickBytes ?? defaultGuardRails.stepBytes,
+        perMinuteBytes: minuteBytes ?? defaultGuardRails.perMinuteBytes
+      }
+      return { policy, settings: values, rails, cpuPercent, key: JSON.stringify([policy.name, values, rails, cpuPercent]) }
+    }
+  )
+}
+
+const linesOf = (rules: ReadonlyArray<Rule>): string =>
+  `rule${rules.length === 1 ? "" : "s"} at line ${rules.map(({ line }) => line).join(", ")}`
+
+/** One entry for every group that a rule picks or that is protected. */
+export const planGroups = (input: PlanInput): ReadonlyMap<string, GroupPlan> => {
+  const found = [...input.groups].map((group) => find(group, input))
+  const protections = new Map(found.flatMap(({ group, protection }) => (protection === undefined ? [] : [[group, protection] as const])))
+  /** By group: the nearest below that keeps it from being acted on. */
+  const protectedBelow = new Map<string, string>()
+  const managedBelow = new Map<string, string>()
+  for (const { group, rules } of found) {
+    for (const above of ancestorsOf(group)) {
+      if (protections.has(group)) protectedBelow.set(above, group)
+      else if (rules.length > 0) managedBelow.set(above, group)
+    }
+  }
+
+  const leftAlone = ({ body, group }: Found): string | undefined => {
+    const own = protections.get(group)
+    if (own !== undefined) return own
+    const above = ancestorsOf(group).find((name) => protections.has(name))
+    if (above !== undefined) return `${above} above it is left alone: ${protections.get(above)!}`
+    const below = protectedBelow.get(group)
+    if (below !== undefined) return `${below} below it must be left alone: ${protections.get(below)!}`
+    const deeper = managedBelow.get(group)
+    if (deeper !== undefined) return `${deeper} below it has a rule of its own`
+    return isWithin(body.schedule, input.time) ? undefined : "outside of its schedule"
+  }
+
+  const plans = new Map<string, GroupPlan>()
+  for (const each of found) {
+    const { body, group, name, rules } = each
+    if (rules.length === 0) continue
+    const why = leftAlone(each)
+    const plan = why === undefined ? planOf(body) : Result.fail(why)
+    plans.set(group, {
+      group,
+      name,
+      plan: Result.getOrUndefined(plan),
+      why: Result.isSuccess(plan) ? linesOf(rules) : `${plan.failure} (${linesOf(rules)})`
+    })
+  }
+  return plans
+}

@@ -1,0 +1,11 @@
+/**
+ * `@wmo/daemon`: what wmod does; policies on groups that come and go, by one configuration file.
+ */
+export { checkConfig, type CheckOptions } from "./config/checkConfig.ts"
+export type { Config, EmergencyStop, Rule, RuleBody } from "./config/Config.ts"
+export { configJsonSchema } from "./config/configJsonSchema.ts"
+export { type ConfigProblem, ConfigRejected } from "./config/ConfigProblem.ts"
+export { loadConfig } from "./config/loadConfig.ts"
+export { type GroupPlan, type Plan, planGroups, type PlanInput } from "./config/plan.ts"
+export { type ContainerGroup, containerOf, type PodGroup, type QosClass, type Runtime } from "./containers/cgroupNames.ts"
+export { type Pod, type Pods, readPods } from "./containers/pods.ts"
