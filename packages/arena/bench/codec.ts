@@ -50,6 +50,9 @@ const line = (...cells: ReadonlyArray<string | number>): void =>
 /** Grows whenever somebody else takes the core: a time across that says nothing. */
 const disturbances = (): number => process.resourceUsage().involuntaryContextSwitches
 
+/** Times that nobody disturbed, if there are as many; else all of them. */
+const enough = 20
+
 /** Megabytes per second of `bytes` each time, by the median; and the median share of one in the other, each pair taken within milliseconds. */
 const speed = (
   pairs: ReadonlyArray<readonly [bareMs: number, arenaMs: number]>,
@@ -70,6 +73,7 @@ const throughput = async (): Promise<void> => {
       const target = new Uint8Array(arena.keepRawAboveBytes)
       const batch = mib / chunkBytes
       const pairs: Array<readonly [number, number]> = []
+      const quiet: Array<readonly [number, number]> = []
       for (let round = 0; round < rounds; round++) {
         region.write(0, mixed)
         // In turns, a mebibyte at a time, so that whatever else the machine does falls on both.
@@ -81,11 +85,12 @@ const throughput = async (): Promise<void> => {
           const between = performance.now()
           for (let chunk = first; chunk < first + batch; chunk++) region.compress(chunk)
           region.settle()
-          const ended = performance.now()
-          if (disturbances() === before) pairs.push([between - started, ended - between])
+          const pair = [between - started, performance.now() - between] as const
+          pairs.push(pair)
+          if (disturbances() === before) quiet.push(pair)
         }
       }
-      const [bare, through, share] = speed(pairs, mib)
+      const [bare, through, share] = speed(quiet.length < enough ? pairs : quiet, mib)
       line(chunkBytes / 1024, codec.name, ...[bare, through, 100 * share].map((value) => value.toFixed(0)))
       arena.close()
     }
@@ -152,6 +157,14 @@ const undisturbed = (run: () => void): number | undefined => {
   return disturbances() === before ? us : undefined
 }
 
+/** p99 of each of twenty stretches, of which the median: a second in which the machine was busy elsewhere is one stretch. */
+const steadyP99 = (values: ReadonlyArray<number>): number => {
+  const stretch = Math.ceil(values.length / 20)
+  return median(
+    Array.from({ length: 20 }, (_, at) => percentile(values.slice(at * stretch, (at + 1) * stretch), 0.99)).filter(Number.isFinite)
+  )
+}
+
 /** Chunks that are raw for a while before they are compressed again. */
 const lingering = 32
 
@@ -201,7 +214,7 @@ const demand = async (): Promise<void> => {
         // As much is compressed as is restored, a little later.
         if (restored.length > lingering) region.compress(restored.shift()!)
       }
-      const figures = times.flatMap((values) => [percentile(values, 0.5), percentile(values, 0.99)])
+      const figures = times.flatMap((values) => [percentile(values, 0.5), steadyP99(values)])
       line(chunkBytes / 1024, codec.name, ...figures.map((us) => us.toFixed(1)), (figures[5]! / figures[1]!).toFixed(2))
       payloads.close()
       targets.close()
