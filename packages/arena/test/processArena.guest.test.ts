@@ -56,7 +56,7 @@ describe.skipIf(!existsSync(kdamonds))("the process arena", () => {
           const late = yield* touch
           yield* wait("all of it is out again", isOut)
           yield* arena.activeSoon
-          yield* wait("it is read in", () => arena.status().readInBytes >= 8 * mib)
+          yield* wait("it is read in", () => arena.status().readInBytes >= 11 * mib)
           const early = yield* touch
           yield* arena.refresh
           const { demandBytes, pagedOutBytes, predictor, readInBytes, savedByteSeconds } = arena.status()

@@ -332,6 +332,20 @@ describe("what the kernel says", () => {
     })
   )
 
+  it.effect("not to be read in now: planned again, and read in all the same", () => {
+    let times = 2
+    const target = refused("EINVAL", (advice) => advice === 3 && times-- > 0)
+    return target.run(
+      Effect.gen(function* () {
+        const arena = yield* target.open({ predictor: findPredictor("periodic")! })
+        yield* bursts(target, [...arena.ranges()].map(({ start }) => BigInt(start))[0]!, 6)
+        assert.isAtMost(times, 0)
+        assert.isAbove(arena.status().predictor.tally.inTime, 0)
+        assert.isTrue(target.calls.some(({ advice }) => advice === "willneed"))
+      })
+    )
+  })
+
   it.effect("a part only: the rest goes in the next call", () => {
     const target = new FakeTarget()
     target.map(4)

@@ -15,7 +15,7 @@ import {
   type OwnedDamon,
   ProcessMemory
 } from "@wmo/core"
-import { Effect, type Scope } from "effect"
+import { Effect, type Scope, Semaphore } from "effect"
 
 export interface AdviceRange {
   readonly start: number
@@ -69,6 +69,8 @@ const onceMs = 1e9
 
 /** Through sysfs alone: needs the second of two kdamonds of the same owner, which is on only while something is advised. */
 export const damosAdvisor = (owned: OwnedDamon, pid: number, index: number): Advisor => {
+  // One kdamond: who pages out and who reads in take turns, a batch each.
+  const turn = Semaphore.makeUnsafe(1)
   const once = Effect.fnUntraced(function* (action: "pageout" | "willneed", ranges: ReadonlyArray<AdviceRange>) {
     const total = ranges.reduce((sum, { bytes }) => sum + bytes, 0)
     const min = Math.max(3, ranges.length)
@@ -99,7 +101,7 @@ export const damosAdvisor = (owned: OwnedDamon, pid: number, index: number): Adv
       let bytes = 0
       let refused: string | undefined
       for (const batch of batches(ranges, batchBytes)) {
-        const taken = yield* Effect.uninterruptible(once(advice, batch))
+        const taken = yield* turn.withPermit(Effect.uninterruptible(once(advice, batch)))
         bytes += taken.bytes
         refused ??= taken.refused
       }

@@ -73,7 +73,15 @@ export class ReadInLoop {
     const { swapped } = this.#state.sumOf(slots)
     if (isReal) for (const slot of slots) chunks.wasReadIn[slot] = 1
     const beforeNanos = yield* Clock.currentTimeNanos
-    const { refused } = yield* this.#state.options.advisor.advise("willneed", this.#state.rangesOf(slots), this.#state.settings.batchBytes)
+    const giveUp = Effect.sync(() => {
+      for (const slot of slots) {
+        chunks.wasReadIn[slot] = 0
+        if (expectations === this.#state.expectations) expectations.giveUp(slot)
+      }
+    })
+    const { refused } = yield* this.#state.options.advisor
+      .advise("willneed", this.#state.rangesOf(slots), this.#state.settings.batchBytes)
+      .pipe(Effect.tapError(() => giveUp))
     const ms = Number((yield* Clock.currentTimeNanos) - beforeNanos) / 1e6
     cpu.spend(ms)
     this.#state.readInMs += ms
