@@ -91,7 +91,7 @@ export class Expectations {
   /** Asks the predictor, and queues what has to be read in now. Gives how many chunks that is. */
   plan(nowMs: Milliseconds, { horizonMs, leastConfidence, marginMs }: PlanOptions): number {
     const { coldMs, restoreMs } = this.#region
-    const { place, touchedAtMs } = this.#chunks
+    const { place, restUntilMs, touchedAtMs } = this.#chunks
     const due = restoresDue(
       this.predictor.predict(Math.max(nowMs, this.#lastMs), horizonMs),
       { nowMs, busyUntilMs: nowMs + this.#queue.length * restoreMs, restoreMs, marginMs, leastConfidence },
@@ -101,7 +101,8 @@ export class Expectations {
           this.#keptUntilMs[chunk] = Math.max(this.#keptUntilMs[chunk]!, expectedByMs + coldMs)
           return false
         }
-        return place[chunk] === ChunkPlace.out || touchedAtMs[chunk]! + coldMs <= expectedByMs
+        if (place[chunk] === ChunkPlace.out) return restUntilMs[chunk]! <= nowMs
+        return touchedAtMs[chunk]! + coldMs <= expectedByMs
       }
     )
     let planned = 0

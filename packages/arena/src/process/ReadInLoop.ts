@@ -73,23 +73,30 @@ export class ReadInLoop {
     const { swapped } = this.#state.sumOf(slots)
     if (isReal) for (const slot of slots) chunks.wasReadIn[slot] = 1
     const beforeNanos = yield* Clock.currentTimeNanos
-    const giveUp = Effect.sync(() => {
+    // Not asked for again before they would be cold once more.
+    const giveUp = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+      if (expectations !== this.#state.expectations) return
       for (const slot of slots) {
         chunks.wasReadIn[slot] = 0
-        if (expectations === this.#state.expectations) expectations.giveUp(slot)
+        chunks.restUntilMs[slot] = nowMs + this.#state.coldMs
+        expectations.giveUp(slot)
       }
     })
-    const { refused } = yield* this.#state.options.advisor
+    const wantedBytes = slots.reduce((sum, slot) => sum + chunks.bytesOf(slot), 0)
+    const { bytes, refused } = yield* this.#state.options.advisor
       .advise("willneed", this.#state.rangesOf(slots), this.#state.settings.batchBytes)
       .pipe(Effect.tapError(() => giveUp))
     const ms = Number((yield* Clock.currentTimeNanos) - beforeNanos) / 1e6
     cpu.spend(ms)
     this.#state.readInMs += ms
+    if (refused !== undefined && bytes < wantedBytes / 2) {
+      this.#state.say("prefetch", `the kernel would not read in ${slots.length} chunks (${refused})`)
+      return yield* giveUp
+    }
     if (swapped > 0 && ms > 0) this.#state.readMsPerByte += (ms / (swapped * pageSize) - this.#state.readMsPerByte) / 4
     this.#state.readInBytes += swapped * pageSize
     this.#wave.bytes += swapped * pageSize
     this.#wave.ms += ms
-    if (refused !== undefined) this.#state.say("prefetch", `the kernel would not read in all of ${slots.length} chunks (${refused})`)
     // Touched while it was being read in.
     if (isReal) for (const slot of yield* this.#state.rescan(slots)) this.#state.touch(slot, yield* Clock.currentTimeMillis, false)
     if (expectations !== this.#state.expectations) return
