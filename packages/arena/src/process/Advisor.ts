@@ -22,7 +22,7 @@ export interface AdviceRange {
   readonly bytes: Bytes
 }
 
-export type AdviceError = KernelError | JournalFailure | DamonCommandError | DamonUnsupported
+type AdviceError = KernelError | JournalFailure | DamonCommandError | DamonUnsupported
 
 export interface Advisor {
   readonly by: "syscall" | "sysfs" | "nobody"

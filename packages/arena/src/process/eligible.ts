@@ -16,7 +16,7 @@ export interface Span {
 const userEnd = 2n ** 53n
 
 /** Undefined: fit. `locked`: starts of mappings that are locked, huge or of a device, as `smaps` flags say. */
-export const unfitness = (mapping: Mapping, locked: ReadonlySet<bigint>): Unfit | undefined => {
+const unfitness = (mapping: Mapping, locked: ReadonlySet<bigint>): Unfit | undefined => {
   const { end, inode, path, permissions, start } = mapping
   if (permissions[3] === "s") return "shared"
   if (inode !== 0n || path.startsWith("/")) return "file"

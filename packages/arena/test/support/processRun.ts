@@ -79,7 +79,7 @@ export interface Burst {
   readonly bursts: number
 }
 
-export const burstTarget = ({ activeMs, bursts, idleMs, mib }: Burst): Target =>
+const burstTarget = ({ activeMs, bursts, idleMs, mib }: Burst): Target =>
   new Target([target, String(mib), String(activeMs), String(idleMs), String(bursts)])
 
 /** The target to its end, under an arena or (undefined) without. Gives what both say. */
