@@ -54,9 +54,11 @@ describe.skipIf(!existsSync(kdamonds))("the process arena", () => {
           yield* touch
           yield* wait("all of it is out", isOut)
           const late = yield* touch
+          // DAMON looks at a page of each chunk now and then: it sees more of what is touched for longer.
+          for (let i = 0; i < 4; i++) yield* touch
           yield* wait("all of it is out again", isOut)
           yield* arena.activeSoon
-          yield* wait("it is read in", () => arena.status().readInBytes >= 11 * mib)
+          yield* wait("it is read in", () => arena.status().readInBytes >= 8 * mib)
           const early = yield* touch
           yield* arena.refresh
           const { demandBytes, pagedOutBytes, predictor, readInBytes, savedByteSeconds } = arena.status()
