@@ -85,8 +85,12 @@ const tryOut = (project: string): void => {
 /** The command line's bundle, from somewhere else: what is not in it (koffi, WebAssembly) is found, and so is the codec thread. */
 const tryBundle = (): void => {
   const wmo = join(root, "apps/cli/dist/wmo.js")
+  // Else it may hang as it ends: nodejs/node issue 54918.
   const json = (...args: ReadonlyArray<string>): string => {
-    const { status, stderr, stdout } = spawnSync(process.execPath, [wmo, ...args, "--json"], { cwd: scratch, encoding: "utf8" })
+    const { status, stderr, stdout } = spawnSync(process.execPath, ["--single-threaded", wmo, ...args, "--json"], {
+      cwd: scratch,
+      encoding: "utf8"
+    })
     if (status !== 0) throw new Error(`wmo ${args.join(" ")}: ${stderr.trim()}`)
     return stdout.trim()
   }

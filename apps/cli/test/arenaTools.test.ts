@@ -93,10 +93,12 @@ describe("wmo arena stats of a program", () => {
 })
 
 const main = join(import.meta.dirname, "../src/main.ts")
+/** A process whose compiler works in the background may hang as it ends (nodejs/node issue 54918). */
+const flags = ["--liftoff-only", "--single-threaded"]
 const run = async (...args: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
   const cwd = join(scratch, "elsewhere")
   mkdirSync(cwd, { recursive: true })
-  const { stdout } = await promisify(execFile)(process.execPath, ["--liftoff-only", main, ...args], { cwd })
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, main, ...args], { cwd })
   return stdout.trim().split("\n")
 }
 const small = ["--region", "2M", "--duration", "300ms", "--warmup", "50ms", "--json"]
@@ -122,11 +124,7 @@ describe.concurrent("as a process", () => {
     assert.deepStrictEqual([bench.workload, bench.predictor, bench.wrong_bytes], ["mmap_churn", "none", 0])
     assert.deepStrictEqual(
       bench.runs.map(({ result }: { result: { on: string } }) => result.on),
-      ["plain", "arena", "arena"]
-    )
-    assert.deepStrictEqual(
-      bench.others.map(({ predictor }: { predictor: string }) => predictor),
-      ["oracle"]
+      ["plain", "arena"]
     )
   })
 })

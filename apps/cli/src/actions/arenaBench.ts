@@ -58,7 +58,11 @@ export const arenaBench = Effect.fn("wmo arena bench")(function* (flags: ArenaBe
     )
   }
   const workloads = workload === undefined ? memoryWorkloadNames : [workload]
-  const predictors = [...new Set(workload === undefined ? ["none", flags.predictor, "oracle"] : [flags.predictor, "oracle"])]
+  const predictors = [
+    ...new Set(
+      workload === undefined ? ["none", flags.predictor, "oracle"] : flags.predictor === "none" ? ["none"] : [flags.predictor, "oracle"]
+    )
+  ]
   const runs = arenaBenchRuns({ workloads, predictors })
   yield* Console.error(
     `${runs} runs of ${formatDuration(flags.duration)}, one after the other: about ${formatDuration(arenaBenchMs(runs, flags.duration))}`

@@ -21,7 +21,9 @@ const benchFlags = {
   workload: Flag.Literals("workload", ["interactive_burst", "anon_streamer", "random_touch_heap", "mmap_churn"]).pipe(
     Flag.withAlias("w"),
     Flag.optional,
-    Flag.withDescription("one workload, with the predictor and the oracle (default: all four, with none, the predictor and the oracle)")
+    Flag.withDescription(
+      "one workload, with the predictor and the oracle; with --predictor none only that (default: all four, with none, the predictor and the oracle)"
+    )
   ),
   ...memoryFlags,
   region: size("region").pipe(Flag.optional, Flag.withDescription("how much memory (default: the workload's)")),
