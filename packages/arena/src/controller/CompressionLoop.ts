@@ -95,15 +95,20 @@ export class CompressionLoop {
       const before = { ...this.#arena.counters }
       let isFull = false
       let isMore = true
+      /** What the codec thread is at. It has the next batch before this one is stored, so that neither waits for the other. */
+      let sent: Promise<ReadonlyArray<CompressOutcome>> | undefined
       while (isMore && !isFull && this.#budget.available(nowMs, settings.cpuPercent) > 0) {
-        const outcomes =
-          this.#compressor === undefined
-            ? this.#slice(holders, looks, nowMs, coldMs, settings)
-            : yield* this.#elsewhere(this.#compressor, holders, looks, nowMs, coldMs)
-        isFull = outcomes.includes("full")
+        if (this.#compressor === undefined) isFull = this.#slice(holders, looks, nowMs, coldMs, settings).includes("full")
+        else {
+          const earlier = sent
+          sent = this.#elsewhere(this.#compressor, holders, looks, nowMs, coldMs)
+          if (earlier !== undefined) isFull = (yield* Effect.promise(() => earlier)).includes("full")
+        }
         isMore = looks.left > 0
         yield* Effect.yieldNow
       }
+      const last = sent
+      if (last !== undefined) isFull = (yield* Effect.promise(() => last)).includes("full") || isFull
       this.#say(before, nowMs, coldMs, isFull)
       const isMoved = this.#budget.available(nowMs, settings.cpuPercent) > 0 && this.#demote(watches, nowMs, settings)
       this.#compact(nowMs, settings)
@@ -141,44 +146,45 @@ export class CompressionLoop {
     return outcomes
   }
 
-  /** On another thread, one batch. */
-  #elsewhere(
+  /** On another thread, one batch, which is on its way when this returns. */
+  async #elsewhere(
     compressor: Compressor,
     watches: ReadonlyArray<RegionWatch>,
     looks: { left: number },
     nowMs: Milliseconds,
     coldMs: Milliseconds
-  ): Effect.Effect<ReadonlyArray<CompressOutcome>> {
-    return Effect.promise(async () => {
-      let started = this.#arena.meter()
-      const jobs: Array<CompressJob> = []
-      const outcomes: Array<CompressOutcome> = []
-      const look = this.#isCold(nowMs, coldMs)
-      while (jobs.length < mostJobs) {
-        const found = this.#cold.next(watches, looks, look)
-        if (found === undefined) break
-        const begun = found[0].region.begin(found[1])
-        if (typeof begun === "string") outcomes.push(begun)
-        else jobs.push(begun)
-      }
-      this.#spend(this.#arena.meter() - started)
-      if (jobs.length === 0) return outcomes
-      const run = compressor.run(jobs, this.#arena.chunkBytes, this.#arena.keepRawAboveBytes)
-      const { cpuMs, done, results } = await run.catch((problem: unknown) => {
-        for (const job of jobs) job.region.abandon(job)
-        this.#compressor = undefined
-        this.#log.add({ atMs: nowMs, loop: "compression", reason: `${String(problem)}: compressing in slices from now on` })
-        return { cpuMs: 0, results: undefined, done: undefined }
-      })
-      if (results === undefined) return outcomes
-      started = this.#arena.meter()
-      for (const [at, job] of jobs.entries()) outcomes.push(job.region.finish(job, results[at]))
-      done?.()
-      this.#arena.settle()
-      this.#arena.counters.compressMs += cpuMs
-      this.#spend(cpuMs + this.#arena.meter() - started)
-      return outcomes
-    })
+  ): Promise<ReadonlyArray<CompressOutcome>> {
+    let started = this.#arena.meter()
+    const jobs: Array<CompressJob> = []
+    const outcomes: Array<CompressOutcome> = []
+    const look = this.#isCold(nowMs, coldMs)
+    while (jobs.length < mostJobs) {
+      const found = this.#cold.next(watches, looks, look)
+      if (found === undefined) break
+      const begun = found[0].region.begin(found[1])
+      if (typeof begun === "string") outcomes.push(begun)
+      else jobs.push(begun)
+    }
+    this.#spend(this.#arena.meter() - started)
+    if (jobs.length === 0) return outcomes
+    const run = compressor.run(jobs, this.#arena.chunkBytes, this.#arena.keepRawAboveBytes)
+    const reply = await run.catch((problem: unknown) => this.#giveUp(jobs, problem, nowMs))
+    if (reply === undefined) return outcomes
+    started = this.#arena.meter()
+    for (const [at, job] of jobs.entries()) outcomes.push(job.region.finish(job, reply.results[at]))
+    reply.done()
+    this.#arena.settle()
+    this.#arena.counters.compressMs += reply.cpuMs
+    this.#spend(reply.cpuMs + this.#arena.meter() - started)
+    return outcomes
+  }
+
+  /** The codec thread is no more: what it was at is as if it had never begun. */
+  #giveUp(jobs: ReadonlyArray<CompressJob>, problem: unknown, nowMs: Milliseconds): undefined {
+    for (const job of jobs) job.region.abandon(job)
+    if (this.#compressor === undefined) return
+    this.#compressor = undefined
+    this.#log.add({ atMs: nowMs, loop: "compression", reason: `${String(problem)}: compressing in slices from now on` })
   }
 
   #demote(watches: ReadonlyArray<RegionWatch>, nowMs: Milliseconds, { coldestMs, cpuPercent, sliceMs }: ControllerSettings): boolean {
