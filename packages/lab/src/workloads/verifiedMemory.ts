@@ -2,27 +2,17 @@
  * Memory of real content whose every page can be verified: what the memory workloads touch. Filled with pieces of a file, each page with its
  * own number in its second word; the first word is a counter that touches may change. It holds no plan of accesses.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs"
+import { fileBytes } from "@wmo/arena"
+import { statSync } from "node:fs"
 
 export const page = 4096
 const wordsInPage = page / 4
 
-/** Reads pieces spread over the corpus, so that they differ, up to 16 MiB: enough variety without filling the page cache. */
+/** Pieces spread over the corpus, so that they differ, up to 16 MiB: enough variety without filling the page cache. */
 export const readCorpus = (file: string): Buffer => {
-  const fd = openSync(file, "r")
-  try {
-    const { size } = fstatSync(fd)
-    const piece = 64 * 1024
-    const pieces = Math.max(1, Math.min(256, Math.floor(size / piece)))
-    const corpus = Buffer.alloc(pieces * piece)
-    for (let i = 0; i < pieces; i++) {
-      const position = Math.floor((i * (size - piece)) / pieces)
-      readSync(fd, corpus, i * piece, piece, Math.max(0, position))
-    }
-    return corpus
-  } finally {
-    closeSync(fd)
-  }
+  const piece = 64 * 1024
+  const pieces = Math.max(1, Math.min(256, Math.floor(statSync(file).size / piece)))
+  return Buffer.from(fileBytes(file, pieces * piece).buffer)
 }
 
 const checksum = (words: Uint32Array, index: number): number => {
