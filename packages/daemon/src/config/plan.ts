@@ -53,13 +53,18 @@ export const ancestorsOf = (group: string): ReadonlyArray<string> => {
 
 /** Later bodies win in what they name. Settings add up for as long as the policy is the same. */
 const merge = (bodies: ReadonlyArray<RuleBody>): RuleBody => {
-  let sum: RuleBody = {}
-  for (const body of bodies) {
-    const named = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as RuleBody
-    const isNewPolicy = body.policy !== undefined && body.policy !== sum.policy
-    sum = { ...sum, ...named, settings: { ...(isNewPolicy ? {} : sum.settings), ...body.settings } }
+  const named: RuleBody = Object.assign(
+    {},
+    ...bodies.map((body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)))
+  )
+  let policy: AnyPolicy | undefined
+  let begin = 0
+  for (const [i, body] of bodies.entries()) {
+    if (body.policy === undefined || body.policy === policy) continue
+    policy = body.policy
+    begin = i
   }
-  return sum
+  return { ...named, settings: Object.assign({}, ...bodies.slice(begin).map(({ settings }) => settings)) }
 }
 
 const isFor = ({ matches, selector }: Rule, group: string, container: ContainerGroup | undefined, pods: Pods): boolean =>

@@ -1,0 +1,147 @@
+/**
+ * A whole wmod: configuration, journal, recording, supervisor, servers, in the order in which each may rely on those before; ends in the opposite
+ * order, with the machine as it was. Does not know signals, terminals or exit codes: that is the program's.
+ */
+import { Cgroups, findCgroupMount, Journal, KernelRoots, type KernFs, Machine, Mglru, type Undone, WorkingSet } from "@wmo/core"
+import { Recorder, RecordingError } from "@wmo/recording"
+import { Clock, Data, Effect, Layer } from "effect"
+import { mkdirSync } from "node:fs"
+import type { Config } from "./config/Config.ts"
+import { loadConfig } from "./config/loadConfig.ts"
+import type { DaemonStatus } from "./protocol/Status.ts"
+import { httpServer } from "./server/http.ts"
+import { socketServer } from "./server/socket.ts"
+import { type RecorderHealth, steadyRecorder } from "./supervisor/steadyRecorder.ts"
+import { makeSupervisor, type Supervisor } from "./supervisor/Supervisor.ts"
+
+export interface DaemonOptions {
+  readonly file: string
+  /** Where the journal goes unless the file says so. */
+  readonly stateDirectory: string
+  readonly command: string
+  readonly version: string
+}
+
+/** This machine is not one for wmod, in one line that says what to do. */
+export class NotHere extends Data.TaggedError("NotHere")<{ readonly message: string }> {}
+
+/** Somebody else has the address or the socket. */
+export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
+
+export interface Daemon {
+  readonly config: Config
+  /** Reads the file again; logs what came of it. */
+  readonly reload: Effect.Effect<void>
+}
+
+const mounted = Effect.gen(function* () {
+  const mount = yield* findCgroupMount
+  if (mount === undefined) return yield* new NotHere({ message: "no cgroup v2 is mounted here; see `wmo doctor`" })
+  if (!mount.memory)
+    return yield* new NotHere({ message: `the memory controller is not on cgroup v2 here (${mount.path}): boot with cgroup_no_v1=memory` })
+  if (mount.readOnly)
+    return yield* new NotHere({ message: `${mount.path} is mounted read-only: remount it read-write, or run outside the container` })
+  return mount.path
+})
+
+const tellOf = (undone: Undone): string =>
+  undone.result === "restored"
+    ? `restored ${undone.path} to ${undone.was || "empty"}`
+    : undone.result === "kept" || undone.result === "passed on"
+      ? `left ${undone.path} as it is: ${undone.why}`
+      : `${undone.path}: ${undone.result}`
+
+/** Undoes what dead processes left. */
+const recover = Effect.fnUntraced(function* (directory: string) {
+  for (const { command, pid, undone } of yield* Journal.recover(directory)) {
+    yield* Effect.logWarning(`an earlier run could not clean up behind itself (pid ${pid}: ${command})`)
+    for (const change of undone) yield* Effect.logWarning(tellOf(change))
+  }
+})
+
+const restore = Effect.gen(function* () {
+  for (const change of yield* (yield* Journal).restore) {
+    if (change.result === "kept") yield* Effect.logWarning(`could not restore ${change.path}: ${change.why}`)
+  }
+})
+
+const recorderOf = ({ recording }: Config, health: RecorderHealth): Layer.Layer<Recorder, RecordingError> => {
+  if (recording === undefined) return Recorder.layerNone
+  const { directory, keepBytes, keepForMs } = recording
+  const directoryMade = Effect.try({
+    try: () => void mkdirSync(directory, { recursive: true, mode: 0o750 }),
+    catch: (cause) => new RecordingError({ file: directory, operation: "create", problem: (cause as Error).message })
+  })
+  return steadyRecorder(
+    Layer.unwrap(Effect.as(directoryMade, Recorder.layerDirectory({ directory, maxAgeMs: keepForMs, maxBytes: keepBytes }))),
+    health
+  )
+}
+
+const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs: number, health: RecorderHealth) =>
+  Effect.map(supervisor.status, ({ config, groups, why, ...rest }): DaemonStatus => {
+    const { system, user } = process.cpuUsage()
+    return {
+      version,
+      pid: process.pid,
+      started_ms: startedMs,
+      config: config.file,
+      loaded_ms: rest.loadedMs,
+      dry_run: config.dryRun,
+      mode: rest.mode,
+      ...(why === undefined ? {} : { why }),
+      emergency_stops: rest.emergencyStops,
+      reloads: rest.reloads,
+      reloads_refused: rest.reloadsRefused,
+      groups_seen: rest.groupsSeen,
+      ...(config.recording === undefined ? {} : { recording: config.recording.directory }),
+      ...(health.problem === undefined ? {} : { recording_problem: health.problem }),
+      rss_bytes: process.memoryUsage.rss(),
+      cpu_seconds: (system + user) / 1e6,
+      groups
+    }
+  })
+
+const causeOf = (error: unknown): string => {
+  const cause: unknown = (error as { readonly cause?: unknown; readonly reason?: { readonly cause?: unknown } }).reason?.cause ?? error
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+const cannotListen = (on: string) =>
+  Effect.mapError(
+    (error: unknown) => new CannotListen({ message: `cannot listen on ${on}: ${causeOf(error)}; choose another in \`server\`` })
+  )
+
+const serving = Effect.fnUntraced(function* (options: DaemonOptions, config: Config, health: RecorderHealth) {
+  const supervisor = yield* makeSupervisor(config)
+  const status = statusOf(supervisor, options, yield* Clock.currentTimeMillis, health)
+  const reload = supervisor.reload(loadConfig(options.file, options))
+  const { explain, pause, resume } = supervisor
+  yield* Layer.build(socketServer({ status, explain, pause, resume, reload }, config.socket)).pipe(cannotListen(config.socket))
+  const { http } = config
+  if (http !== undefined) yield* Layer.build(httpServer(status, http)).pipe(cannotListen(`${http.host}:${http.port}`))
+  return { config, reload: Effect.ignore(reload) } satisfies Daemon
+})
+
+/** Runs for as long as `use` does. */
+export const runDaemon = <A, E, R>(options: DaemonOptions, use: (daemon: Daemon) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const config = yield* loadConfig(options.file, options)
+    const cgroup = yield* mounted
+    yield* recover(config.stateDirectory)
+    const health: RecorderHealth = { problem: undefined }
+    const kernel = Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer).pipe(
+      Layer.provideMerge(Cgroups.layer),
+      Layer.provideMerge(Journal.layer({ directory: config.stateDirectory, command: options.command }))
+    )
+    return yield* Effect.gen(function* () {
+      // One wmod a state directory: whoever comes second is told who was first.
+      yield* (yield* Journal).claim(`${config.stateDirectory}/wmod`)
+      return yield* Effect.scoped(Effect.flatMap(serving(options, config, health), use)).pipe(Effect.provide(recorderOf(config, health)))
+    }).pipe(
+      Effect.ensuring(restore),
+      Effect.provide(kernel),
+      Effect.updateService(KernelRoots, (roots) => ({ ...roots, cgroup })),
+      Effect.ensuring(Journal.recover(config.stateDirectory))
+    )
+  }) satisfies Effect.Effect<A, unknown, R | KernFs>

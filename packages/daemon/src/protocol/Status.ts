@@ -1,0 +1,82 @@
+/**
+ * What wmod says of itself and of groups: the same to `wmo status`, `wmo explain` and `/metrics`. Amounts in bytes, times in ms since 1970.
+ */
+import { Schema } from "effect"
+
+/** `acting`: its policy is asked every tick. `backing-off`: something failed; it is tried again. `left-alone`: see `why`. */
+export const GroupState = Schema.Literals(["acting", "backing-off", "left-alone"])
+
+export const GroupSummary = Schema.Struct({
+  group: Schema.String,
+  /** Of its pod or container. */
+  name: Schema.optionalKey(Schema.String),
+  policy: Schema.optionalKey(Schema.String),
+  state: GroupState,
+  /** The rules that it falls under, or why it is left alone. */
+  why: Schema.String,
+  /** What failed last, while it is backing off. */
+  problem: Schema.optionalKey(Schema.String),
+  /** When it is tried again. */
+  again_at_ms: Schema.optionalKey(Schema.Finite),
+  current_bytes: Schema.optionalKey(Schema.Finite),
+  swap_bytes: Schema.optionalKey(Schema.Finite),
+  zswap_bytes: Schema.optionalKey(Schema.Finite),
+  /** Since wmod looks after it. */
+  reclaimed_bytes: Schema.Finite,
+  ticks: Schema.Finite,
+  actions: Schema.Record(Schema.String, Schema.Finite),
+  failures: Schema.Finite,
+  /** What the policy said last. */
+  reason: Schema.optionalKey(Schema.String)
+})
+export type GroupSummary = typeof GroupSummary.Type
+
+/** `paused`: by `wmo pause`. `emergency`: see `why`; goes on by itself. */
+export const Mode = Schema.Literals(["running", "paused", "emergency"])
+
+export const DaemonStatus = Schema.Struct({
+  version: Schema.String,
+  pid: Schema.Finite,
+  started_ms: Schema.Finite,
+  config: Schema.String,
+  loaded_ms: Schema.Finite,
+  dry_run: Schema.Boolean,
+  mode: Mode,
+  why: Schema.optionalKey(Schema.String),
+  emergency_stops: Schema.Finite,
+  /** Times that a configuration was taken, and refused. */
+  reloads: Schema.Finite,
+  reloads_refused: Schema.Finite,
+  /** Groups below the mount. */
+  groups_seen: Schema.Finite,
+  recording: Schema.optionalKey(Schema.String),
+  /** What went wrong with the recording, as long as it does. */
+  recording_problem: Schema.optionalKey(Schema.String),
+  rss_bytes: Schema.Finite,
+  /** User and system time of this process. */
+  cpu_seconds: Schema.Finite,
+  /** Those that a rule picks. */
+  groups: Schema.Array(GroupSummary)
+})
+export type DaemonStatus = typeof DaemonStatus.Type
+
+export const PastDecision = Schema.Struct({
+  at_ms: Schema.Finite,
+  reason: Schema.String,
+  /** What was done, in words. */
+  outcomes: Schema.Array(Schema.String)
+})
+export type PastDecision = typeof PastDecision.Type
+
+export const Explanation = Schema.Struct({
+  summary: GroupSummary,
+  /** As a person would write them. */
+  settings: Schema.Record(Schema.String, Schema.String),
+  floor_bytes: Schema.optionalKey(Schema.Finite),
+  tick_bytes: Schema.optionalKey(Schema.Finite),
+  minute_bytes: Schema.optionalKey(Schema.Finite),
+  cpu_percent: Schema.optionalKey(Schema.Finite),
+  /** The last ones, newest last. */
+  decisions: Schema.Array(PastDecision)
+})
+export type Explanation = typeof Explanation.Type

@@ -1,0 +1,113 @@
+/**
+ * The Prometheus text of `/metrics`: names as field exporters have them (`_bytes`, `_seconds`, `_total`), one series a group for at most so many
+ * groups, the largest first; the others are counted. Pure. Format: Prometheus exposition format 0.0.4.
+ */
+import type { DaemonStatus, GroupSummary } from "../protocol/Status.ts"
+
+interface Metric {
+  readonly name: string
+  readonly type: "gauge" | "counter"
+  readonly help: string
+  readonly series: ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number | undefined]>
+}
+
+/** Groups with series of their own. */
+export const groupsAtMost = 1000
+
+const escape = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
+
+const printLabels = (labels: Readonly<Record<string, string>>): string => {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escape(value)}"`)
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`
+}
+
+const printMetric = ({ help, name, series, type }: Metric): string => {
+  const lines = series.flatMap(([labels, value]) => (value === undefined ? [] : [`${name}${printLabels(labels)} ${value}\n`]))
+  return lines.length === 0 ? "" : `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`
+}
+
+const one = (name: string, type: Metric["type"], help: string, value: number | undefined): Metric => ({
+  name,
+  type,
+  help,
+  series: [[{}, value]]
+})
+
+const size = ({ current_bytes = 0 }: GroupSummary): number => current_bytes
+
+export const renderMetrics = (status: DaemonStatus): string => {
+  const shown = status.groups.toSorted((a, b) => size(b) - size(a) || (a.group < b.group ? -1 : 1)).slice(0, groupsAtMost)
+  const perGroup = (name: string, type: Metric["type"], help: string, of: (group: GroupSummary) => number | undefined): Metric => ({
+    name,
+    type,
+    help,
+    series: shown.map((group) => [{ group: group.group }, of(group)])
+  })
+  const states = ["acting", "backing-off", "left-alone"] as const
+  const metrics: ReadonlyArray<Metric> = [
+    { name: "wmo_build_info", type: "gauge", help: "Version of wmod.", series: [[{ version: status.version }, 1]] },
+    one("process_start_time_seconds", "gauge", "Start of the process since the epoch.", status.started_ms / 1000),
+    one("process_resident_memory_bytes", "gauge", "Resident memory of the process.", status.rss_bytes),
+    one("process_cpu_seconds_total", "counter", "User and system CPU time of the process.", status.cpu_seconds),
+    {
+      name: "wmo_mode",
+      type: "gauge",
+      help: "1 for what wmod does at the moment.",
+      series: (["running", "paused", "emergency"] as const).map((mode) => [{ mode }, status.mode === mode ? 1 : 0])
+    },
+    one("wmo_dry_run", "gauge", "Whether nothing is changed.", status.dry_run ? 1 : 0),
+    one(
+      "wmo_emergency_stops_total",
+      "counter",
+      "Times that everything was stopped for pressure or want of memory.",
+      status.emergency_stops
+    ),
+    {
+      name: "wmo_reloads_total",
+      type: "counter",
+      help: "Configurations that were taken or refused.",
+      series: [
+        [{ result: "taken" }, status.reloads],
+        [{ result: "refused" }, status.reloads_refused]
+      ]
+    },
+    one("wmo_config_loaded_timestamp_seconds", "gauge", "When the configuration in force was taken.", status.loaded_ms / 1000),
+    one(
+      "wmo_recording_healthy",
+      "gauge",
+      "Whether the recording has no gaps at the moment.",
+      status.recording === undefined ? undefined : status.recording_problem === undefined ? 1 : 0
+    ),
+    one("wmo_cgroups", "gauge", "Groups below the mount.", status.groups_seen),
+    {
+      name: "wmo_groups",
+      type: "gauge",
+      help: "Groups that a rule picks, by state.",
+      series: states.map((state) => [{ state }, status.groups.filter((group) => group.state === state).length])
+    },
+    one("wmo_groups_without_series", "gauge", `Groups beyond the largest ${groupsAtMost}.`, status.groups.length - shown.length),
+    perGroup("wmo_group_memory_current_bytes", "gauge", "memory.current of the group.", (group) => group.current_bytes),
+    perGroup("wmo_group_memory_swap_current_bytes", "gauge", "memory.swap.current of the group.", (group) => group.swap_bytes),
+    perGroup("wmo_group_memory_zswap_current_bytes", "gauge", "memory.zswap.current of the group.", (group) => group.zswap_bytes),
+    perGroup(
+      "wmo_group_reclaimed_bytes_total",
+      "counter",
+      "What memory.current fell by while actions ran.",
+      (group) => group.reclaimed_bytes
+    ),
+    perGroup("wmo_group_ticks_total", "counter", "Times that the group was looked at.", (group) => group.ticks),
+    perGroup("wmo_group_failures_total", "counter", "Times that the group's policy was ended for a failure.", (group) => group.failures),
+    {
+      name: "wmo_group_actions_total",
+      type: "counter",
+      help: "Actions asked for, by what came of them.",
+      series: shown.flatMap(({ actions, group }) =>
+        Object.entries(actions).map(([name, count]) => {
+          const [action = "", result = ""] = name.split(" ")
+          return [{ group, action, result }, count] as const
+        })
+      )
+    }
+  ]
+  return metrics.map(printMetric).join("")
+}

@@ -1,0 +1,100 @@
+/**
+ * What is known of one group that a rule picks, for people: kept up to date by its runner, read by whoever asks. Holds the last decisions, not
+ * all: the recording has those.
+ */
+import { formatBytes, formatDuration, type Milliseconds } from "@wmo/core"
+import { describeAction } from "@wmo/policies"
+import type { Outcome, Tick } from "@wmo/recording"
+import { Schema } from "effect"
+import type { GroupPlan, Plan } from "../config/plan.ts"
+import type { Explanation, GroupSummary, PastDecision } from "../protocol/Status.ts"
+
+const decisionsKept = 32
+
+const describeOutcome = ({ allowed, asked, detail, reclaimedBytes, status, tookMs }: Outcome): string => {
+  const effect = reclaimedBytes === undefined ? "" : `: ${formatBytes(reclaimedBytes)} in ${formatDuration(tookMs)}`
+  const how = status === "done" ? "" : ` [${status}]`
+  return `${describeAction(allowed ?? asked)}${effect}${how}${detail === undefined ? "" : ` (${detail})`}`
+}
+
+const printSettings = ({ policy, settings }: Plan): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [
+      name,
+      Schema.encodeSync(policy.settings[name]!.schema as Schema.Codec<number, string>)(value)
+    ])
+  )
+
+export class GroupRecord {
+  private ticks = 0
+  private reclaimedBytes = 0
+  private readonly actions: Record<string, number> = {}
+  private readonly decisions: Array<PastDecision> = []
+  private usage: Tick["observation"]["usage"] | undefined
+  failures = 0
+  /** While it is backing off. */
+  problem: { readonly what: string; readonly againAtMs: Milliseconds } | undefined
+  plan: GroupPlan
+
+  constructor(plan: GroupPlan) {
+    this.plan = plan
+  }
+
+  took({ observation, outcomes, reason }: Tick): void {
+    this.ticks++
+    this.usage = observation.usage
+    this.problem = undefined
+    for (const { asked, reclaimedBytes = 0, status } of outcomes) {
+      const name = `${asked._tag} ${status}`
+      this.actions[name] = (this.actions[name] ?? 0) + 1
+      this.reclaimedBytes += Math.max(0, reclaimedBytes)
+    }
+    this.note(observation.atMs, reason, outcomes.map(describeOutcome))
+  }
+
+  failed(what: string, atMs: Milliseconds, againAtMs: Milliseconds): void {
+    this.failures++
+    this.problem = { what, againAtMs }
+    this.note(atMs, what, [])
+  }
+
+  private note(atMs: Milliseconds, reason: string, outcomes: ReadonlyArray<string>): void {
+    this.decisions.push({ at_ms: atMs, reason, outcomes })
+    if (this.decisions.length > decisionsKept) this.decisions.shift()
+  }
+
+  get summary(): GroupSummary {
+    const { group, name, plan, why } = this.plan
+    const reason = this.decisions.at(-1)?.reason
+    const { currentBytes, swapCurrentBytes, zswapCurrentBytes } = this.usage ?? {}
+    return {
+      group,
+      ...(name === undefined ? {} : { name }),
+      ...(plan === undefined ? {} : { policy: plan.policy.name }),
+      state: plan === undefined ? "left-alone" : this.problem === undefined ? "acting" : "backing-off",
+      why,
+      ...(this.problem === undefined ? {} : { problem: this.problem.what, again_at_ms: this.problem.againAtMs }),
+      ...(currentBytes === undefined ? {} : { current_bytes: currentBytes }),
+      ...(swapCurrentBytes === undefined ? {} : { swap_bytes: swapCurrentBytes }),
+      ...(zswapCurrentBytes === undefined ? {} : { zswap_bytes: zswapCurrentBytes }),
+      reclaimed_bytes: this.reclaimedBytes,
+      ticks: this.ticks,
+      actions: { ...this.actions },
+      failures: this.failures,
+      ...(reason === undefined ? {} : { reason })
+    }
+  }
+
+  get explanation(): Explanation {
+    const { plan } = this.plan
+    return {
+      summary: this.summary,
+      settings: plan === undefined ? {} : printSettings(plan),
+      ...(plan === undefined
+        ? {}
+        : { floor_bytes: plan.rails.floorBytes, tick_bytes: plan.rails.stepBytes, minute_bytes: plan.rails.perMinuteBytes }),
+      ...(plan?.cpuPercent === undefined ? {} : { cpu_percent: plan.cpuPercent }),
+      decisions: [...this.decisions]
+    }
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * Who runs what: groups come and go, configurations are reloaded, everything is paused or stopped in an emergency; after each of these the plans
+ * are made anew, and only fibers whose plan has changed are ended or started. What is stopped is put back first, so that a group never has two.
+ * Holds no kernel file itself, and decides nothing about memory: plans and policies do.
+ */
+import { Cgroups, type Journal, KernelRoots, KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
+import type { Recorder } from "@wmo/recording"
+import { Clock, Data, Effect, Fiber, Queue, type Scope, Semaphore, Stream } from "effect"
+import type { Config } from "../config/Config.ts"
+import { type GroupPlan, planGroups } from "../config/plan.ts"
+import { localTime } from "../config/schedule.ts"
+import type { ConfigRejected } from "../config/ConfigProblem.ts"
+import type { Explanation, GroupSummary, Mode } from "../protocol/Status.ts"
+import { calm, type EmergencyState, judgeMachine } from "./emergency.ts"
+import { GroupRecord } from "./GroupRecord.ts"
+import { noMemory, type PolicyMemory } from "./guardPolicy.ts"
+import { PodsFile } from "./PodsFile.ts"
+import { runGroup } from "./runGroup.ts"
+
+/** The configuration is in order, but cannot be taken without a new start. */
+export class RestartNeeded extends Data.TaggedError("RestartNeeded")<{ readonly what: ReadonlyArray<string> }> {
+  override get message(): string {
+    return `${this.what.join(", ")} cannot change while wmod runs: restart it; the configuration before stays in force`
+  }
+}
+
+export interface SupervisorStatus {
+  readonly config: Config
+  readonly loadedMs: number
+  readonly mode: typeof Mode.Type
+  readonly why: string | undefined
+  readonly emergencyStops: number
+  readonly reloads: number
+  readonly reloadsRefused: number
+  readonly groupsSeen: number
+  readonly groups: ReadonlyArray<GroupSummary>
+}
+
+export interface Supervisor {
+  readonly status: Effect.Effect<SupervisorStatus>
+  /** Undefined: no rule picks the group. */
+  readonly explain: (group: string) => Effect.Effect<Explanation | undefined>
+  /** Stops everything and puts it back; done when it is. */
+  readonly pause: Effect.Effect<void>
+  readonly resume: Effect.Effect<void>
+  /** Takes what `load` gives, or nothing of it. */
+  readonly reload: (load: Effect.Effect<Config, ConfigRejected>) => Effect.Effect<void, ConfigRejected | RestartNeeded>
+}
+
+interface Running {
+  readonly planned: GroupPlan
+  readonly everyMs: number
+  readonly dryRun: boolean
+  readonly fiber: Fiber.Fiber<never>
+}
+
+/** Schedules, and pods that got names: looked after this often. */
+const tendEveryMs = 5000
+const watchAgainMs = 5000
+
+type Services = Cgroups | Journal | KernFs | Machine | Mglru | Recorder | WorkingSet
+
+/** The group that this process is in, and those above it; none where it is in the root. */
+const ownGroups = Effect.gen(function* () {
+  const fs = yield* KernFs
+  const { proc } = yield* KernelRoots
+  const text = yield* Effect.orElseSucceed(
+    Effect.map(fs.read(`${proc}/self/cgroup`), (bytes) => new TextDecoder().decode(bytes)),
+    () => ""
+  )
+  const own = /^0::\/(.+)$/m.exec(text)?.[1]
+  return own === undefined ? [] : [own]
+})
+
+const fixed = (config: Config): Readonly<Record<string, unknown>> => ({
+  state_directory: config.stateDirectory,
+  "server.socket": config.socket,
+  "server.http": config.http,
+  recording: config.recording
+})
+
+const changedParts = (before: Config, now: Config): ReadonlyArray<string> => {
+  const is = fixed(now)
+  return Object.entries(fixed(before)).flatMap(([name, value]) => (JSON.stringify(value) === JSON.stringify(is[name]) ? [] : [name]))
+}
+
+/** Begins at once, and ends with the scope: then every group is as it was. */
+export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, never, Services | Scope.Scope> = Effect.fnUntraced(
+  function* (initial) {
+    const cgroups = yield* Cgroups
+    const machine = yield* Machine
+    const scope = yield* Effect.scope
+    const services = yield* Effect.context<Services>()
+    const own = yield* ownGroups
+    const lock = Semaphore.makeUnsafe(1)
+    const wakes = yield* Queue.sliding<void>(1)
+    const podsFile = new PodsFile()
+
+    let config = initial
+    let loadedMs = yield* Clock.currentTimeMillis
+    let reloads = 0
+    let reloadsRefused = 0
+    let isPaused = false
+    let emergency: EmergencyState = calm
+    let emergencyStops = 0
+    let isEnding = false
+    const groups = new Set<string>()
+    const running = new Map<string, Running>()
+    /** Of groups that a rule picks, for as long as it does. */
+    const records = new Map<string, GroupRecord>()
+    const memories = new Map<string, { readonly key: string; readonly policy: unknown; readonly memory: PolicyMemory }>()
+
+    const stopped = (): string | undefined =>
+      emergency.why !== undefined ? `emergency stop: ${emergency.why}` : isPaused ? "paused" : isEnding ? "wmod is ending" : undefined
+
+    /** What a policy learned goes on for as long as its plan is the same. */
+    const memoryOf = (group: string, { key, policy }: NonNullable<GroupPlan["plan"]>): PolicyMemory => {
+      const known = memories.get(group)
+      if (known !== undefined && known.key === key && known.policy === policy) return known.memory
+      const memory = noMemory()
+      memories.set(group, { key, policy, memory })
+      return memory
+    }
+
+    const recordOf = (planned: GroupPlan): GroupRecord => {
+      const known = records.get(planned.group)
+      if (known !== undefined) {
+        known.plan = planned
+        return known
+      }
+      const record = new GroupRecord(planned)
+      records.set(planned.group, record)
+      return record
+    }
+
+    const isSame = ({ dryRun, everyMs, planned }: Running, now: GroupPlan | undefined): boolean =>
+      now?.plan !== undefined &&
+      now.plan.key === planned.plan?.key &&
+      now.plan.policy === planned.plan.policy &&
+      dryRun === config.dryRun &&
+      everyMs === config.everyMs
+
+    const stop = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+      const fibers = names.flatMap((name) => running.get(name)?.fiber ?? [])
+      for (const name of names) running.delete(name)
+      yield* Fiber.interruptAll(fibers)
+    })
+
+    const start = Effect.fnUntraced(function* (planned: GroupPlan) {
+      const { group, plan } = planned
+      if (plan === undefined) return
+      const { dryRun, everyMs } = config
+      const record = records.get(group)!
+      record.problem = undefined
+      const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan) })
+      const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(run, services)), scope)
+      running.set(group, { planned, everyMs, dryRun, fiber })
+    })
+
+    /** Brings what runs in line with what should. Under the lock. */
+    const reconcile = Effect.gen(function* () {
+      yield* podsFile.update(config.podsFile)
+      const time = localTime(yield* Clock.currentTimeMillis)
+      const plans = planGroups({ config, groups, pods: podsFile.pods, time, own })
+      for (const planned of plans.values()) recordOf(planned)
+      for (const group of records.keys()) if (!plans.has(group)) records.delete(group)
+      for (const group of memories.keys()) if (!groups.has(group)) memories.delete(group)
+      const isOn = stopped() === undefined
+      yield* stop([...running.keys()].filter((group) => !isOn || !isSame(running.get(group)!, plans.get(group))))
+      if (!isOn) return
+      for (const planned of plans.values()) if (!running.has(planned.group)) yield* start(planned)
+    })
+    const settle = lock.withPermits(1)(Effect.uninterruptible(reconcile))
+
+    /** All groups are known before anything is done: of what is protected nobody above may act. */
+    const listen = Effect.gen(function* () {
+      const found = yield* Stream.runCollect(cgroups.walk(""))
+      groups.clear()
+      for (const group of found) if (group !== "") groups.add(group)
+      yield* settle
+      yield* cgroups.watch("").pipe(
+        Stream.runForEach(({ _tag, group }) =>
+          Effect.suspend(() => {
+            const isNews = _tag === "Appeared" ? !groups.has(group) : groups.has(group)
+            if (_tag === "Appeared") groups.add(group)
+            else groups.delete(group)
+            return isNews ? Queue.offer(wakes, undefined) : Effect.void
+          })
+        )
+      )
+    })
+    const watch = listen.pipe(
+      Effect.catch((error) => Effect.logWarning(`groups cannot be watched: ${error.message}; again in ${watchAgainMs / 1000} s`)),
+      Effect.andThen(Effect.sleep(watchAgainMs)),
+      Effect.forever
+    )
+
+    const look = Effect.gen(function* () {
+      const info = yield* Effect.orElseSucceed(machine.memInfo, (): Readonly<Record<string, number>> => ({}))
+      const stall = yield* Effect.orElseSucceed(machine.pressure, () => undefined)
+      const reading = {
+        atMs: yield* Clock.currentTimeMillis,
+        stallUs: stall?.some?.totalUs,
+        availableBytes: info["MemAvailable"],
+        totalBytes: info["MemTotal"]
+      }
+      const before = emergency.why
+      // From here on no policy is asked; what they have set is put back next.
+      emergency = judgeMachine(config.emergencyStop, reading, emergency)
+      if ((before === undefined) === (emergency.why === undefined)) return
+      if (emergency.why !== undefined) emergencyStops++
+      yield* emergency.why === undefined
+        ? Effect.logInfo("the emergency is over: going on")
+        : Effect.logWarning(`emergency stop: ${emergency.why}`)
+      yield* settle
+    })
+
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        isEnding = true
+        return settle
+      })
+    )
+    yield* Effect.forkScoped(watch)
+    yield* Effect.forkScoped(
+      Effect.forever(
+        Effect.andThen(
+          look,
+          Effect.suspend(() => Effect.sleep(config.everyMs))
+        )
+      )
+    )
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.timeoutOption(Queue.take(wakes), tendEveryMs), settle)))
+
+    const take = (next: Config) =>
+      Effect.gen(function* () {
+        const what = changedParts(config, next)
+        if (what.length > 0) return yield* new RestartNeeded({ what })
+        config = next
+        loadedMs = yield* Clock.currentTimeMillis
+        reloads++
+        yield* Effect.logInfo(`${next.file} is in force`)
+        yield* reconcile
+      }).pipe(Effect.uninterruptible, lock.withPermits(1))
+
+    const setPaused = (paused: boolean) =>
+      Effect.suspend(() => {
+        isPaused = paused
+        return Effect.andThen(Effect.logInfo(paused ? "paused" : "resumed"), settle)
+      })
+
+    return {
+      status: Effect.sync(() => ({
+        config,
+        loadedMs,
+        mode: emergency.why !== undefined ? "emergency" : isPaused ? "paused" : "running",
+        why: emergency.why,
+        emergencyStops,
+        reloads,
+        reloadsRefused,
+        groupsSeen: groups.size,
+        groups: [...records.values()].map(({ summary }) => summary)
+      })),
+      explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation),
+      pause: setPaused(true),
+      resume: setPaused(false),
+      reload: (load) =>
+        Effect.flatMap(load, take).pipe(
+          Effect.tapError(({ message }) =>
+            Effect.suspend(() => {
+              reloadsRefused++
+              return Effect.logWarning(`the configuration was refused, the one before stays in force: ${message}`)
+            })
+          )
+        )
+    } satisfies Supervisor
+  }
+)

@@ -1,0 +1,89 @@
+/**
+ * One group's fiber: sessions of its policy, one after the other. Whatever ends a session (the policy's fault, the kernel's refusal, a group that somebody
+ * else has) ends with the group's settings as they were, is told, and is tried again after a while that doubles. Ends by interruption alone.
+ */
+import { Cgroups, Journal } from "@wmo/core"
+import { runSession, type SessionEnd } from "@wmo/control"
+import { GroupGone } from "@wmo/monitors"
+import { policies as builtIn } from "@wmo/policies"
+import { Cause, Clock, Data, Deferred, Effect, Exit } from "effect"
+import type { Plan } from "../config/plan.ts"
+import { backoffMs, failuresAfter } from "./backoff.ts"
+import type { GroupRecord } from "./GroupRecord.ts"
+import { guardPolicy, type PolicyMemory } from "./guardPolicy.ts"
+
+export interface RunGroupOptions {
+  readonly group: string
+  readonly plan: Plan
+  readonly everyMs: number
+  readonly dryRun: boolean
+  readonly memory: PolicyMemory
+  readonly record: GroupRecord
+  readonly stopped: () => string | undefined
+}
+
+/** How long a third party's policy may think: less than a tick, more than any of ours takes on a thousand groups. */
+const thinkingMs = 250
+
+class PolicyFaulted extends Data.TaggedError("PolicyFaulted")<{ readonly message: string }> {}
+
+/** The one line that says why a session ended. */
+const lineOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!
+}
+
+/** Puts back what was changed for the group; says what could not be. */
+export const putBack = Effect.fnUntraced(function* (group: string) {
+  const journal = yield* Journal
+  for (const change of yield* journal.restoreBelow((yield* Cgroups).path(group))) {
+    if (change.result === "kept") yield* Effect.logWarning(`could not restore ${change.path}: ${change.why}`)
+  }
+})
+
+const session = Effect.fnUntraced(function* ({ dryRun, everyMs, group, memory, plan, record, stopped }: RunGroupOptions) {
+  const faulted = yield* Deferred.make<SessionEnd, PolicyFaulted>()
+  memory.fault = undefined
+  const { cpuPercent, policy, rails, settings } = plan
+  return yield* runSession(
+    {
+      group,
+      policy: guardPolicy(policy, memory, { stopped, cpuPercent, limitMs: builtIn.includes(policy) ? undefined : thinkingMs }),
+      settings,
+      everyMs,
+      rails,
+      dryRun,
+      pageAge: "auto",
+      label: policy.name,
+      clock: "real",
+      onTick: (tick) =>
+        Effect.suspend(() => {
+          record.took(tick)
+          const { fault } = memory
+          return fault === undefined
+            ? Effect.void
+            : Effect.asVoid(Deferred.fail(faulted, new PolicyFaulted({ message: `policy ${policy.name} failed: ${fault}` })))
+        })
+    },
+    Deferred.await(faulted)
+  ).pipe(Effect.scoped, Effect.ensuring(putBack(group)))
+})
+
+export const runGroup = Effect.fnUntraced(function* (options: RunGroupOptions) {
+  const { group, record } = options
+  let failures = 0
+  for (;;) {
+    const startedMs = yield* Clock.currentTimeMillis
+    const exit = yield* Effect.exit(session(options))
+    if (Exit.isSuccess(exit)) continue
+    if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+    const nowMs = yield* Clock.currentTimeMillis
+    failures = failuresAfter(failures, nowMs - startedMs)
+    const waitMs = backoffMs(failures)
+    const what = lineOf(exit.cause)
+    record.failed(what, nowMs, nowMs + waitMs)
+    // Groups come and go: that is nobody's fault.
+    if (!(Cause.squash(exit.cause) instanceof GroupGone)) yield* Effect.logWarning(`${group}: ${what}; again in ${waitMs / 1000} s`)
+    yield* Effect.sleep(waitMs)
+  }
+})
