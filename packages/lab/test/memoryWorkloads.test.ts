@@ -195,6 +195,8 @@ describe("the bench", () => {
     assert.strictEqual(row.wrong_bytes, 12_288)
     assert.strictEqual(arenaBenchRow(plain, reactive, reactive).wrong_bytes, 4096)
     assert.include(arenaBenchTable([row]), "25.0")
+    const knowing = watched(600, { arena: { predictor: "oracle" } as MemoryWorkloadResult["arena"] })
+    assert.isNull(arenaBenchRow(plain, reactive, knowing).pss_byte_seconds_saved_share)
     assert.include(arenaBenchTable([{ ...row, pss_saved_mean_bytes: -2 * mib }]), "−2.00 MiB")
   })
 

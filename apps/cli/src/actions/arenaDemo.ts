@@ -19,7 +19,10 @@ const shape = [
   "--cold",
   "300ms",
   "--data",
-  "json"
+  "json",
+  // A thread costs as much as this would save.
+  "--compress-on",
+  "slices"
 ]
 
 /** What is predicted has to be learnt: five bursts. */
@@ -53,7 +56,7 @@ const percent = (share: number | null): string => (share === null ? "none" : `${
 
 const sentence = (row: ArenaBenchRow): string => {
   const saved =
-    row.pss_saved_mean_bytes > 0
+    row.pss_saved_mean_bytes !== null && row.pss_saved_mean_bytes > 0
       ? `The program held ${formatBytes(row.pss_saved_mean_bytes)} less on average (${percent(row.pss_byte_seconds_saved_share)} of all that it is)`
       : "The program held no less than without it"
   const waits =

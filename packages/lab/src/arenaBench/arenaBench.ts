@@ -34,9 +34,12 @@ export interface ArenaBenchRow {
   readonly burst_touch_max_us: number | null
   readonly reactive_touch_p99_us: number | null
   readonly plain_touch_p99_us: number | null
-  /** Of the whole process, Node and all bookkeeping included, against the run on plain memory. */
-  readonly pss_byte_seconds_saved_share: number
-  readonly pss_saved_mean_bytes: Bytes
+  /**
+   * Of the whole process, Node and all bookkeeping included, against the run on plain memory. Null for the oracle: the future that it is given
+   * takes memory, too.
+   */
+  readonly pss_byte_seconds_saved_share: number | null
+  readonly pss_saved_mean_bytes: Bytes | null
   readonly rss_before_bytes: Bytes
   readonly rss_mean_bytes: Bytes
   /** In this run and in those it is compared with. */
@@ -71,6 +74,7 @@ export const arenaBenchRow = (plain: Watched, reactive: Watched, run: Watched): 
   const { result } = run
   const { arena } = result
   const runs = [...new Set([plain, reactive, run])]
+  const isOracle = arena?.predictor === "oracle"
   const cold = (watched: Watched) => watched.result.phases.burst_touch
   return {
     workload: result.workload,
@@ -87,8 +91,8 @@ export const arenaBenchRow = (plain: Watched, reactive: Watched, run: Watched): 
     burst_touch_max_us: cold(run)?.max_us ?? null,
     reactive_touch_p99_us: cold(reactive)?.p99_us ?? null,
     plain_touch_p99_us: cold(plain)?.p99_us ?? null,
-    pss_byte_seconds_saved_share: 1 - run.pss_mean_bytes / plain.pss_mean_bytes,
-    pss_saved_mean_bytes: plain.pss_mean_bytes - run.pss_mean_bytes,
+    pss_byte_seconds_saved_share: isOracle ? null : 1 - run.pss_mean_bytes / plain.pss_mean_bytes,
+    pss_saved_mean_bytes: isOracle ? null : plain.pss_mean_bytes - run.pss_mean_bytes,
     rss_before_bytes: run.rss_before_bytes,
     rss_mean_bytes: run.rss_mean_bytes,
     wrong_bytes: runs.reduce((sum, watched) => sum + watched.result.wrong_bytes, 0),

@@ -16,7 +16,10 @@ const columns: ReadonlyArray<Column<ArenaBenchRow>> = [
   { head: "reactive", cell: ({ reactive_touch_p99_us }) => us(reactive_touch_p99_us) },
   { head: "plain", cell: ({ plain_touch_p99_us }) => us(plain_touch_p99_us) },
   { head: "PSS saved %", cell: (row) => share(row.pss_byte_seconds_saved_share) },
-  { head: "saved", cell: ({ pss_saved_mean_bytes: saved }) => (saved < 0 ? `−${formatBytes(-saved)}` : formatBytes(saved)) },
+  {
+    head: "saved",
+    cell: ({ pss_saved_mean_bytes: saved }) => (saved === null ? "–" : saved < 0 ? `−${formatBytes(-saved)}` : formatBytes(saved))
+  },
   { head: "arena CPU %", cell: ({ cpu_pct }) => cpu_pct.toFixed(1) },
   { head: "process CPU %", cell: ({ process_cpu_pct }) => process_cpu_pct.toFixed(1) },
   { head: "plain CPU %", cell: ({ plain_process_cpu_pct }) => plain_process_cpu_pct.toFixed(1) },
@@ -30,4 +33,4 @@ export const arenaBenchTable = (rows: ReadonlyArray<ArenaBenchRow>): string => t
 
 export const arenaBenchNotes =
   "A cold touch is the first one of a chunk that was left alone for the cold age. PSS byte-seconds are of the whole process, Node and all bookkeeping " +
-  'included, against plain memory. What the arena takes of a core is measured by the clock: on a busy machine it is too much. "slower" is operations a second; "op µs" is one operation\'s mean.'
+  'included, against plain memory; not of the oracle, whose future takes memory. What the arena takes of a core is measured by the clock: on a busy machine it is too much. "slower" is operations a second; "op µs" is one operation\'s mean.'
