@@ -9,6 +9,7 @@ import { CliError, Command } from "effect/cli"
 import { agent } from "./commands/agent.ts"
 import { arena } from "./commands/arena.ts"
 import { capture } from "./commands/capture.ts"
+import { explain as explainGroup, pause, reload, resume, status } from "./commands/daemon.ts"
 import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
 import { heatmap } from "./commands/heatmap.ts"
@@ -31,7 +32,29 @@ import { standWhereTheUserStands } from "./workingDirectory.ts"
 
 const wmo = Command.make("wmo").pipe(
   Command.withDescription("Finds the memory that Linux workloads hold but do not use, and gives it back within a slowdown you allow."),
-  Command.withSubcommands([demo, doctor, run, agent, heatmap, top, policy, record, recording, replay, sim, arena, lab, workload, vm, capture])
+  Command.withSubcommands([
+    demo,
+    doctor,
+    run,
+    agent,
+    heatmap,
+    top,
+    status,
+    explainGroup,
+    pause,
+    resume,
+    reload,
+    policy,
+    record,
+    recording,
+    replay,
+    sim,
+    arena,
+    lab,
+    workload,
+    vm,
+    capture
+  ])
 )
 
 /** Whether it is this machine that cannot do what was asked. */

@@ -2,7 +2,7 @@
  * `@wmo/daemon/client`: asks a wmod over its socket. Loads nothing of the daemon itself.
  */
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
-import { Data, Effect, Layer, Scope } from "effect"
+import { Data, Effect, Layer } from "effect"
 import { RpcClient, RpcSerialization } from "effect/rpc"
 import { connect } from "node:net"
 import { DaemonRpcs } from "./protocol/rpcs.ts"
@@ -49,4 +49,3 @@ export const connectDaemon = Effect.fnUntraced(function* (socket: string) {
 })
 
 export type DaemonClient = Effect.Success<ReturnType<typeof connectDaemon>>
-export type ClientScope = Scope.Scope

@@ -102,9 +102,12 @@ const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs:
     }
   })
 
+/** What the innermost error says: those around it say nothing more. */
 const causeOf = (error: unknown): string => {
-  const cause: unknown = (error as { readonly cause?: unknown; readonly reason?: { readonly cause?: unknown } }).reason?.cause ?? error
-  return cause instanceof Error ? cause.message : String(cause)
+  const { cause, reason } = error as { readonly cause?: unknown; readonly reason?: unknown }
+  const inner = cause ?? reason
+  if (typeof inner === "object" && inner !== null) return causeOf(inner)
+  return error instanceof Error ? error.message : String(error)
 }
 
 const cannotListen = (on: string) =>

@@ -47,7 +47,7 @@ const listOf = <S extends Schema.Constraint>(item: S) => Schema.Union([item, Sch
 const key = <S extends Schema.Top>(schema: S, description: string) => Schema.optionalKey(schema).annotateKey({ description })
 
 export const weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const
-export const qosClasses = ["guaranteed", "burstable", "besteffort"] as const
+const qosClasses = ["guaranteed", "burstable", "besteffort"] as const
 
 const window = Schema.Struct({
   days: key(Schema.Array(Schema.Literals(weekdays)), "Days on which the window begins; all of them by default."),

@@ -26,7 +26,7 @@ const settingProblem = (setting: unknown): string | undefined => {
 }
 
 /** Why this is no policy, in a phrase; undefined where it looks like one. */
-export const policyProblem = (value: unknown): string | undefined => {
+const policyProblem = (value: unknown): string | undefined => {
   if (!isObject(value)) return "it is no object"
   const { ages, decide, name, settings, summary } = value
   if (!isText(name) || !/^[a-z][a-z0-9-]*$/.test(name)) return "its name must be of a-z, 0-9 and -"

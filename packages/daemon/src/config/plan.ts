@@ -45,7 +45,7 @@ export interface PlanInput {
 const parentOf = (group: string): string => group.slice(0, Math.max(0, group.lastIndexOf("/")))
 
 /** The groups above, from the nearest on, the root left out. */
-export const ancestorsOf = (group: string): ReadonlyArray<string> => {
+const ancestorsOf = (group: string): ReadonlyArray<string> => {
   const above: Array<string> = []
   for (let name = parentOf(group); name !== ""; name = parentOf(name)) above.push(name)
   return above

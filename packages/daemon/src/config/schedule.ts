@@ -4,10 +4,10 @@
  */
 import type { weekdays } from "./ConfigFile.ts"
 
-export type Weekday = (typeof weekdays)[number]
+type Weekday = (typeof weekdays)[number]
 
 /** Minutes of the day, 0 to 1440. */
-export interface Window {
+interface Window {
   readonly days: ReadonlyArray<Weekday>
   readonly fromMinutes: number
   readonly toMinutes: number

@@ -4,7 +4,7 @@
 import { Schema } from "effect"
 
 /** `acting`: its policy is asked every tick. `backing-off`: something failed; it is tried again. `left-alone`: see `why`. */
-export const GroupState = Schema.Literals(["acting", "backing-off", "left-alone"])
+const GroupState = Schema.Literals(["acting", "backing-off", "left-alone"])
 
 export const GroupSummary = Schema.Struct({
   group: Schema.String,

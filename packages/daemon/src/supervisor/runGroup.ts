@@ -34,7 +34,7 @@ const lineOf = (cause: Cause.Cause<unknown>): string => {
 }
 
 /** Puts back what was changed for the group; says what could not be. */
-export const putBack = Effect.fnUntraced(function* (group: string) {
+const putBack = Effect.fnUntraced(function* (group: string) {
   const journal = yield* Journal
   for (const change of yield* journal.restoreBelow((yield* Cgroups).path(group))) {
     if (change.result === "kept") yield* Effect.logWarning(`could not restore ${change.path}: ${change.why}`)
