@@ -46,6 +46,7 @@ describe.skipIf(!existsSync(kdamonds))("wmo arena on a process", () => {
 
       const ending = start(["advise", String(target.pid), "--json", ...quick], state)
       await until("its memory is out again", () => target.swappedBytes > 8 * mib)
+      await until("it says so", () => ending.output.stdout.includes("paged out"))
       ending.child.kill("SIGTERM")
       assert.strictEqual(await ending.ended, 130, ending.output.stderr)
       assert.strictEqual(countOf(), "0")

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 
 const program = join(import.meta.dirname, "../fixtures/stepTarget.pl")
-const patienceMs = 60_000
+const patienceMs = 30_000
 
 export interface Step {
   readonly wrong: number
@@ -51,5 +51,5 @@ export const until = async (what: string, isTrue: () => boolean): Promise<void> 
     if (isTrue()) return
     await sleep(50)
   }
-  throw new Error(`this did not happen within a minute: ${what}`)
+  throw new Error(`this did not happen within half a minute: ${what}`)
 }
