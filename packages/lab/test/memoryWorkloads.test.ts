@@ -146,6 +146,15 @@ describe("runs", () => {
     })
   )
 
+  it.live("what is idle is measured, too: before the first burst after the warm-up, and after the last one", () =>
+    Effect.gen(function* () {
+      const plan = interactiveBurst({ bytes: mib, activeMs: 1, idleMs: 199 })
+      const { seconds } = yield* runMemoryWorkload(plan, { ...options, durationMs: 390, warmupMs: 100 }, hooks)
+      // From 100 to 390, where bursts are at 0 and 200 only; a slow machine makes it later, not less.
+      assert.isAbove(seconds, 0.25)
+    })
+  )
+
   it.live("with the oracle it is named, and what is needed is counted", () =>
     Effect.gen(function* () {
       const plan = interactiveBurst({ bytes: mib, activeMs: 5, idleMs: 95 })

@@ -123,9 +123,17 @@ export class MemoryRun {
 
   until(atMs: Milliseconds): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      yield* Effect.sleep(Math.max(1, Math.ceil(atMs - performance.now())))
-      this.#look(performance.now())
+      const warmMs = this.startMs + this.#options.warmupMs
+      // Idle time is measured, too.
+      if (!this.meter.isStarted && warmMs < atMs) yield* this.#sleep(warmMs)
+      yield* this.#sleep(atMs)
     })
+  }
+
+  #sleep(atMs: Milliseconds): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(atMs - performance.now())))).pipe(
+      Effect.andThen(Effect.sync(() => this.#look(performance.now())))
+    )
   }
 
   #look(nowMs: Milliseconds): void {

@@ -69,8 +69,8 @@ export const interactiveBurst = (options: {
           // A burst that was missed because the one before took too long is left out.
           const burst = Math.max(0, Math.ceil((performance.now() - run.startMs) / periodMs))
           const startsMs = run.startMs + burst * periodMs
+          yield* run.until(Math.min(startsMs, run.endMs))
           if (startsMs >= run.endMs) return
-          yield* run.until(startsMs)
           yield* run.pass("first_pass", true, Infinity)
           while (performance.now() < startsMs + options.activeMs) yield* run.pass("steady", false, startsMs + options.activeMs)
         }
