@@ -51,12 +51,13 @@ export class FollowLoop {
       const mappings = yield* processes.maps(identity.pid)
       const sorted = sortMappings(mappings, yield* this.#locked(identity.pid))
       this.#state.unfit = sorted.unfit
+      const look = ++this.#state.looks
       const scan = yield* (yield* PageMap).scan(
         identity.pid,
         sorted.fit.map(({ end, start }) => ({ start: BigInt(start), end: BigInt(end) }))
       )
       const nowMs = yield* Clock.currentTimeMillis
-      this.#takeOver(sorted, scan.runs, nowMs)
+      this.#takeOver(sorted, scan.runs, nowMs, look)
       yield* this.#look()
       this.#majorFaultsBefore ??= stat.majorFaults
       this.#state.majorFaults = Number(stat.majorFaults - this.#majorFaultsBefore)
@@ -75,7 +76,7 @@ export class FollowLoop {
     })
   }
 
-  #takeOver(sorted: Sorted, runs: ReadonlyArray<PageRun>, nowMs: Milliseconds): void {
+  #takeOver(sorted: Sorted, runs: ReadonlyArray<PageRun>, nowMs: Milliseconds, look: number): void {
     const { mostChunks } = this.#state.settings
     const before = this.#state.chunks.count
     let change = this.#state.chunks.follow(sorted.fit, runs, nowMs, (slot) => this.#state.expectations.forget(slot))
@@ -104,16 +105,21 @@ export class FollowLoop {
     } else if (appeared + vanished > 0 && before > 0) {
       this.#state.say("process", `${appeared} chunks have appeared, ${vanished} have gone`)
     }
-    this.#count(runs, nowMs)
+    this.#count(runs, nowMs, look)
   }
 
   /** What the page tables say. What came back without being read in early is a touch that waited, whether DAMON saw it or not. */
-  #count(runs: ReadonlyArray<PageRun>, nowMs: Milliseconds): void {
+  #count(runs: ReadonlyArray<PageRun>, nowMs: Milliseconds, look: number): void {
     const chunks = this.#state.chunks
     const isReal = this.#state.options.mode === "advise"
     const counts = chunks.countPages(runs)
     let outPages = 0
     for (const slot of chunks.sorted()) {
+      if (chunks.lookedAt[slot]! > look) {
+        if (chunks.wasReadIn[slot] === 0) outPages += chunks.swapped[slot]!
+        continue
+      }
+      chunks.lookedAt[slot] = look
       const { present, swapped } = counts.get(slot) ?? { present: 0, swapped: 0 }
       const cameBack = Math.max(0, chunks.swapped[slot]! - swapped)
       if (isReal && cameBack > 0) {

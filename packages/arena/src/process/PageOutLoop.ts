@@ -51,6 +51,7 @@ export class PageOutLoop {
         .pipe(Effect.tapError(() => Effect.sync(() => this.#rest(slots, nowMs))))
       const ms = Number((yield* Clock.currentTimeNanos) - beforeNanos) / 1e6
       const atMs = yield* Clock.currentTimeMillis
+      if (expectations === this.#state.expectations) this.#state.advised(slots)
       if (mode === "advise") yield* this.#state.rescan(slots)
       if (expectations !== this.#state.expectations) break
       const went = mode === "advise" ? this.#state.sumOf(slots).swapped - before.swapped : before.present

@@ -49,6 +49,8 @@ export class ProcessChunks {
   /** As the page tables said last. */
   present = new Uint32Array()
   swapped = new Uint32Array()
+  /** Number of the look at the page tables that is known, or of the advice after which it was: what began to look before is out of date. */
+  lookedAt = new Float64Array()
   /** Whether swapped pages that come back were read in early. */
   wasReadIn = new Uint8Array()
   /** Not paged out before this: the kernel took nothing of it. */
@@ -155,7 +157,7 @@ export class ProcessChunks {
   }
 
   get metadataBytes(): Bytes {
-    return this.#capacity * (8 * 4 + 4 * 2 + 4) + this.#slots.size * 200
+    return this.#capacity * (8 * 5 + 4 * 2 + 4) + this.#slots.size * 200
   }
 
   #baseOf(address: number): number {
@@ -212,6 +214,7 @@ export class ProcessChunks {
     this.sinceMs = moved(this.sinceMs, new Float64Array(capacity))
     this.touchedAtMs = moved(this.touchedAtMs, new Float64Array(capacity))
     this.restUntilMs = moved(this.restUntilMs, new Float64Array(capacity))
+    this.lookedAt = moved(this.lookedAt, new Float64Array(capacity))
     this.place = moved(this.place, new Uint8Array(capacity))
     this.present = moved(this.present, new Uint32Array(capacity))
     this.swapped = moved(this.swapped, new Uint32Array(capacity))

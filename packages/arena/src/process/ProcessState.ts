@@ -67,6 +67,9 @@ export class ProcessState {
   predictMs = 0
   wake: (() => void) | undefined
 
+  /** Looks at the page tables that have begun so far. */
+  looks = 0
+
   constructor(options: LoopOptions, nowMs: Milliseconds) {
     this.options = options
     this.settings = options.settings
@@ -119,10 +122,17 @@ export class ProcessState {
     return ranges
   }
 
+  /** These were advised on just now: looks that are under way do not know. */
+  advised(slots: ReadonlyArray<number>): void {
+    const look = ++this.looks
+    for (const slot of slots) this.chunks.lookedAt[slot] = look
+  }
+
   /** Looks at the page tables of these chunks; gives those of which more is present than before. */
   readonly rescan = Effect.fnUntraced({ self: this }, function* (this: ProcessState, slots: ReadonlyArray<number>) {
     const chunks = this.chunks
     const { generation } = chunks
+    const look = ++this.looks
     const scan = yield* (yield* PageMap).scan(
       this.options.identity.pid,
       this.rangesOf(slots).map(({ bytes, start }) => ({ start: BigInt(start), bytes }))
@@ -132,6 +142,8 @@ export class ProcessState {
     const moreThere: Array<number> = []
     for (const slot of slots) {
       const { present, swapped } = counts.get(slot) ?? { present: 0, swapped: 0 }
+      if (chunks.lookedAt[slot]! > look) continue
+      chunks.lookedAt[slot] = look
       if (present > chunks.present[slot]!) moreThere.push(slot)
       if (chunks.wasReadIn[slot] === 0) this.demandBytes += Math.max(0, chunks.swapped[slot]! - swapped) * pageSize
       chunks.present[slot] = present

@@ -87,6 +87,7 @@ export class ReadInLoop {
       .advise("willneed", this.#state.rangesOf(slots), this.#state.settings.batchBytes)
       .pipe(Effect.tapError(() => giveUp))
     const ms = Number((yield* Clock.currentTimeNanos) - beforeNanos) / 1e6
+    if (expectations === this.#state.expectations) this.#state.advised(slots)
     cpu.spend(ms)
     this.#state.readInMs += ms
     if (refused !== undefined && bytes < wantedBytes / 2) {
