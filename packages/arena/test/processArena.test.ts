@@ -65,6 +65,41 @@ describe("what is cold", () => {
     )
   })
 
+  it.effect("stays known as paged out, though a look at the page tables that began before comes in after", () => {
+    const target = new FakeTarget()
+    target.map(4)
+    const calls = target.kernel.processes.systemCalls
+    const scan = calls.pagemapScan
+    let held: Promise<void> | undefined
+    Object.assign(calls, {
+      pagemapScan: async (...args: Parameters<typeof scan>) => {
+        const wait = held
+        held = undefined
+        const seen = await scan(...args)
+        await wait
+        return seen
+      }
+    })
+    return target.run(
+      Effect.gen(function* () {
+        const arena = yield* target.open({ settings: { followMs: 1100, coldMs: 2600 } })
+        yield* target.pass(1500)
+        let release = () => {}
+        held = new Promise((resolve) => (release = resolve))
+        yield* target.pass(1500)
+        assert.strictEqual(target.swappedMib, 4)
+        release()
+        yield* target.pass(500)
+        const places = arena.ranges().map(({ place }) => place)
+        assert.deepStrictEqual(
+          places,
+          places.map(() => "out" as const)
+        )
+        assert.strictEqual(arena.status().demandBytes, 0)
+      })
+    )
+  })
+
   it.effect("keeps to bytes a second", () => {
     const target = new FakeTarget()
     target.map(32)
