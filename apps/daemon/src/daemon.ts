@@ -1,0 +1,95 @@
+/**
+ * wmod's commands: run, `check FILE`, `schema`; signals, and how an end becomes an exit code: 0 done, 1 failed, 2 the configuration or what was typed is
+ * wrong, 3 not on this machine.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { KernFs } from "@wmo/core"
+import { configJsonSchema, ConfigRejected, loadConfig, NotHere, runDaemon } from "@wmo/daemon"
+import { Cause, Console, Deferred, Effect, Exit, Layer, Logger } from "effect"
+import { Argument, CliError, Command, Flag } from "effect/cli"
+import { tellServiceManager } from "./serviceManager.ts"
+import { version } from "./version.ts"
+
+const stateDirectory = (): string => process.env["WMO_STATE_DIR"] || "/run/wmo"
+const logger = Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
+
+/** SIGTERM and SIGINT end, SIGHUP reloads; until the scope closes. */
+const onSignals = (end: () => void, reload: () => void) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      process.on("SIGTERM", end).on("SIGINT", end).on("SIGHUP", reload)
+    }),
+    () => Effect.sync(() => void process.off("SIGTERM", end).off("SIGINT", end).off("SIGHUP", reload))
+  )
+
+const flags = {
+  config: Flag.String("config").pipe(
+    Flag.withDefault("/etc/wmod.yaml"),
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("the configuration (default /etc/wmod.yaml)")
+  )
+}
+
+const run = Effect.fn("wmod")(function* ({ config: file }: Command.Command.Config.Infer<typeof flags>) {
+  const ended = yield* Deferred.make<void>()
+  const context = yield* Effect.context<never>()
+  // From the start on: a signal that comes while things are being set up ends them in order, too.
+  let reload: Effect.Effect<void> = Effect.void
+  yield* onSignals(
+    () => Deferred.doneUnsafe(ended, Effect.void),
+    () => void Effect.runForkWith(context)(reload)
+  )
+  const options = { file, version, stateDirectory: stateDirectory(), command: ["wmod", ...process.argv.slice(2)].join(" ") }
+  yield* runDaemon(options, (daemon) =>
+    Effect.gen(function* () {
+      reload = daemon.reload
+      yield* tellServiceManager
+      yield* Effect.logInfo(`wmod ${version} looks after groups by ${file}${daemon.config.dryRun ? " (a dry run)" : ""}`)
+      yield* Deferred.await(ended)
+      yield* Effect.logInfo("ending: everything is put back")
+    }).pipe(Effect.scoped)
+  )
+}, Effect.scoped)
+
+const checkFlags = { file: Argument.String("file").pipe(Argument.withDescription("the configuration")) }
+
+const check = Command.make(
+  "check",
+  checkFlags,
+  Effect.fn("wmod check")(function* ({ file }) {
+    const { rules } = yield* loadConfig(file, { stateDirectory: stateDirectory() })
+    yield* Console.log(`${file}: in order, ${rules.length} rule${rules.length === 1 ? "" : "s"}`)
+  })
+).pipe(Command.withDescription("Check a configuration: everything that is wrong, with lines (exit code 2), or nothing (0)."))
+
+const schema = Command.make("schema", {}, () => Console.log(JSON.stringify(configJsonSchema(), null, 2))).pipe(
+  Command.withDescription("Print the JSON Schema of the configuration, for editors.")
+)
+
+const wmod = Command.make("wmod", flags, run).pipe(
+  Command.withDescription(
+    "Runs reclaim policies on groups that come and go, by one configuration file. SIGHUP reloads it, SIGTERM ends and puts everything back."
+  ),
+  Command.withSubcommands([check, schema])
+)
+
+const linesOf = (error: unknown): { readonly code: number; readonly lines: ReadonlyArray<string> } => {
+  if (error instanceof ConfigRejected) return { code: 2, lines: error.lines }
+  if (CliError.isCliError(error)) return { code: 2, lines: [] }
+  const lines = [`wmod: ${error instanceof Error ? error.message : String(error)}`]
+  return { code: error instanceof NotHere ? 3 : 1, lines }
+}
+
+/** The exit code of a run of the command line, after what went wrong was said. */
+export const main = async (args: ReadonlyArray<string>): Promise<number> => {
+  const program = Command.runWith(wmod, { version })(args).pipe(Effect.provide(Layer.mergeAll(NodeServices.layer, KernFs.layer, logger)))
+  const exit = await Effect.runPromiseExit(program)
+  if (Exit.isSuccess(exit)) return 0
+  const failure = exit.cause.reasons.find(Cause.isFailReason)
+  const { code, lines } =
+    failure === undefined
+      ? { code: 1, lines: [`wmod: this is a bug, please report it:\n${Cause.pretty(exit.cause)}`] }
+      : linesOf(failure.error)
+  for (const line of lines) console.error(line)
+  return code
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/** The entry: `wmod --version` answers at once; everything else loads the daemon. */
+import { version } from "./version.ts"
+
+/** `node:sqlite` without a flag. */
+const hasWhatItTakes = (): boolean => {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+  return major > 22 || (major === 22 && minor >= 13)
+}
+
+if (process.argv.length === 3 && process.argv[2] === "--version") {
+  console.log(`wmod ${version}`)
+} else if (hasWhatItTakes()) {
+  const { main } = await import("./daemon.ts")
+  process.exit(await main(process.argv.slice(2)))
+} else {
+  console.error(`wmod: this is Node.js ${process.versions.node}; wmod needs 22.13 or later, 24 is best`)
+  process.exit(3)
+}

@@ -1,0 +1,144 @@
+/** The pure parts of the supervisor and the metrics, one by one. */
+import { assert, describe, it } from "@effect/vitest"
+import type { DaemonStatus, GroupSummary } from "../src/client.ts"
+import { groupsAtMost, renderMetrics } from "../src/server/metrics.ts"
+import { backoffMs, failuresAfter } from "../src/supervisor/backoff.ts"
+import { decisionProblem } from "../src/supervisor/decisionProblem.ts"
+import { calm, judgeMachine, type MachineReading } from "../src/supervisor/emergency.ts"
+import { withinTime } from "../src/supervisor/interruptible.ts"
+
+describe("backing off", () => {
+  it("doubles from a second to five minutes", () => {
+    assert.deepStrictEqual([1, 2, 3, 9, 10, 1000].map(backoffMs), [1000, 2000, 4000, 256_000, 300_000, 300_000])
+  })
+  it("begins anew after a session that went well for long", () => {
+    assert.deepStrictEqual([failuresAfter(4, 1000), failuresAfter(4, 300_000)], [5, 1])
+  })
+})
+
+describe("what a policy may answer", () => {
+  it.each([
+    [undefined, "it answered with no decision"],
+    [{ actions: [], reason: "" }, "it gave no reason"],
+    [{ actions: {}, reason: "x" }, "its actions are no list"],
+    [{ actions: [{ _tag: "Explode" }], reason: "x" }, "it asked for an action that there is not (Explode)"],
+    [{ actions: [{ _tag: "constructor" }], reason: "x" }, "it asked for an action that there is not (constructor)"],
+    [{ actions: [7], reason: "x" }, "it asked for an action that there is not (undefined)"],
+    [{ actions: [{ _tag: "Reclaim", bytes: -1 }], reason: "x" }, "it asked for Reclaim with amounts that are none"],
+    [{ actions: [{ _tag: "Reclaim", bytes: Infinity }], reason: "x" }, "it asked for Reclaim with amounts that are none"],
+    [{ actions: [{ _tag: "Reclaim", bytes: 1, swappiness: 201 }], reason: "x" }, "it asked for Reclaim with amounts that are none"],
+    [{ actions: [{ _tag: "SetHigh" }], reason: "x" }, "it asked for SetHigh with amounts that are none"],
+    [{ actions: Array.from({ length: 65 }, () => ({ _tag: "Age" })), reason: "x" }, "it asked for 65 actions at once"],
+    [
+      { actions: [{ _tag: "SetHigh", limit: "max" }, { _tag: "Reclaim", bytes: 0, swappiness: "max" }, { _tag: "Age" }], reason: "x" },
+      undefined
+    ]
+  ])("%j: %s", (decision, problem) => assert.strictEqual(decisionProblem(decision), problem))
+})
+
+describe("code of others", () => {
+  it("answers, throws, or is ended", () => {
+    assert.strictEqual(
+      withinTime(1000, () => 7),
+      7
+    )
+    assert.throws(
+      () =>
+        withinTime(1000, () => {
+          throw new RangeError("its own")
+        }),
+      RangeError,
+      "its own"
+    )
+    assert.throws(
+      () =>
+        withinTime(20, () => {
+          for (;;);
+        }),
+      "it took longer than 20 ms"
+    )
+  })
+})
+
+describe("the emergency stop", () => {
+  const stop = { pressurePercent: 40, available: { percent: 10 }, resumeAfterMs: 10_000 }
+  const reading = (seconds: number, stallMs: number, availableBytes = 50): MachineReading => ({
+    atMs: seconds * 1000,
+    stallUs: BigInt(stallMs * 1000),
+    availableBytes,
+    totalBytes: 100
+  })
+  const whys = (readings: ReadonlyArray<MachineReading>, by: typeof stop | undefined = stop) => {
+    let state = calm
+    return readings.map((now) => (state = judgeMachine(by, now, state)).why)
+  }
+
+  it("looks at the stall of the last tick, and lets go after a while without", () => {
+    const said = whys([reading(0, 5000), reading(1, 5400), reading(2, 5801), reading(11, 5801), reading(12, 5801)])
+    assert.deepStrictEqual(
+      said.map((why) => why !== undefined),
+      [false, false, true, true, false]
+    )
+    assert.strictEqual(said[2], "some task was stalled on memory 40 % of 1.00 s, above 40 %")
+  })
+  it("looks at what is available", () => {
+    assert.deepStrictEqual(whys([reading(0, 0, 10), reading(1, 0, 9)]), [undefined, "9 B of memory available, less than 10 B"])
+  })
+  it("knows nothing where the kernel says nothing, and does nothing where it is off", () => {
+    assert.deepStrictEqual(whys([{ atMs: 0, stallUs: undefined, availableBytes: undefined, totalBytes: undefined }]), [undefined])
+    assert.deepStrictEqual(
+      [reading(0, 0, 1)].map((now) => judgeMachine(undefined, now, calm).why),
+      [undefined]
+    )
+  })
+})
+
+describe("metrics", () => {
+  const group = (name: string, current_bytes: number): GroupSummary => ({
+    group: name,
+    policy: "slo",
+    state: "acting",
+    why: "rule at line 1",
+    current_bytes,
+    reclaimed_bytes: 3,
+    ticks: 2,
+    actions: { "Reclaim done": 1 },
+    failures: 0
+  })
+  const status = (groups: ReadonlyArray<GroupSummary>): DaemonStatus => ({
+    version: "1",
+    pid: 1,
+    started_ms: 1000,
+    config: "/etc/wmod.yaml",
+    loaded_ms: 2000,
+    dry_run: false,
+    mode: "paused",
+    emergency_stops: 0,
+    reloads: 1,
+    reloads_refused: 0,
+    groups_seen: 5,
+    rss_bytes: 7,
+    cpu_seconds: 0.5,
+    groups
+  })
+  /** A line of the exposition format. */
+  const line = /^(?:# (?:HELP|TYPE) .+|[a-z_]+(?:\{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*\})? -?[0-9.e+]+)$/
+
+  it("are well-formed, whatever groups are called", () => {
+    const text = renderMetrics(status([group('odd "name"\\\n', 5)]))
+    assert.isTrue(text.endsWith("\n"))
+    for (const each of text.trimEnd().split("\n")) assert.match(each, line)
+    assert.include(text, 'wmo_group_actions_total{group="odd \\"name\\"\\\\\\n",action="Reclaim",result="done"} 1\n')
+    assert.notInclude(text, "wmo_recording_healthy")
+  })
+
+  it("have series for the largest groups only", () => {
+    const groups = Array.from({ length: groupsAtMost + 5 }, (_, i) => group(`g${i}`, i))
+    const lines = renderMetrics(status(groups)).split("\n")
+    const shown = lines.filter((each) => each.startsWith("wmo_group_memory_current_bytes{"))
+    assert.lengthOf(shown, groupsAtMost)
+    assert.isFalse(shown.some((each) => each.includes('"g4"')))
+    assert.include(lines, "wmo_groups_without_series 5")
+    assert.include(lines, `wmo_groups{state="acting"} ${groupsAtMost + 5}`)
+  })
+})
