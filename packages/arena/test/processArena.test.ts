@@ -193,6 +193,39 @@ describe("early decompression", () => {
     })
   )
 
+  it.effect("of what comes to be expected while it is being paged out: read in all the same", () => {
+    const target = new FakeTarget()
+    const { start } = target.map(4)
+    const calls = target.kernel.processes.systemCalls
+    const advise = calls.processMadvise
+    let held: Promise<void> | undefined
+    Object.assign(calls, {
+      processMadvise: async (...args: Parameters<typeof advise>) => {
+        const taken = await advise(...args)
+        if (args[2] === 21) await held
+        return taken
+      }
+    })
+    return target.run(
+      Effect.gen(function* () {
+        const arena = yield* target.open({ predictor: findPredictor("hinted")! })
+        yield* target.pass(1500)
+        target.use(start, 4)
+        yield* target.pass(300)
+        target.use(start, 4, false)
+        let release = () => {}
+        held = new Promise((resolve) => (release = resolve))
+        yield* target.pass(3000)
+        assert.strictEqual(target.swappedMib, 4)
+        yield* arena.activeSoon
+        yield* target.pass(200)
+        release()
+        yield* target.pass(300)
+        assert.strictEqual(arena.status().readInBytes, 4 * mib)
+      })
+    )
+  })
+
   it.effect("of a burst that does not come is counted as pollution", () => {
     const target = new FakeTarget()
     const { start } = target.map(8)

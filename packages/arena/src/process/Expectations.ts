@@ -139,6 +139,14 @@ export class Expectations {
     return taken
   }
 
+  /** A chunk has been paged out. What came to be expected while that was going on waits to be read in. */
+  wentOut(chunk: number): void {
+    this.#chunks.place[chunk] = ChunkPlace.out
+    if (this.#expectation[chunk] !== isKept) return
+    this.#expectation[chunk] = isWaiting
+    this.#queue.push(chunk)
+  }
+
   wasReadIn(chunk: number, nowMs: Milliseconds): void {
     if (this.#expectation[chunk] !== isWaiting) return
     this.#expectation[chunk] = isReadIn

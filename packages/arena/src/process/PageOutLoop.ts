@@ -111,7 +111,7 @@ export class PageOutLoop {
     if (chunks.place[slot] !== ChunkPlace.raw) return
     chunks.wasReadIn[slot] = 0
     if (!isReal || chunks.swapped[slot]! > chunks.present[slot]!) {
-      chunks.place[slot] = ChunkPlace.out
+      this.#state.expectations.wentOut(slot)
       chunks.refusals[slot] = 0
       return
     }
