@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FakeKernel } from "@wmo/core/testing"
 import { Effect, Result } from "effect"
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
+import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
@@ -35,7 +35,46 @@ const settingUp = (name: string, config: string) => {
 }
 const rules = "every: 20ms\nemergency_stop: off\nrules: [{ match: app, policy: senpai }]\n"
 
+/** Writes this to the socket, and waits until the other side has closed it or a moment has passed. */
+const babble = (socket: string, text: string) =>
+  Effect.callback<void>((resume) => {
+    const connection = connect(socket, () => connection.write(text))
+    const done = setTimeout(() => connection.destroy(), 50)
+    connection
+      .on("error", () => undefined)
+      .once("close", () => {
+        clearTimeout(done)
+        resume(Effect.void)
+      })
+  })
+
 describe("wmod", () => {
+  it.live("survives what is no question", () => {
+    const options = settingUp("babble", `${rules}server: { http: off }`)
+    const socket = join(options.stateDirectory, "wmod.sock")
+    return runDaemon(options, () =>
+      Effect.gen(function* () {
+        const ours = yield* connectDaemon(socket)
+        const texts = [
+          "garbage\n",
+          "{}\n",
+          "[]\n[1]\nnull\n",
+          '{"_tag":"Request","id":"1","tag":"Nothing","payload":null,"headers":[]}\n',
+          '{"_tag":"Request","id":"1","tag":"Explain","payload":{"group":7},"headers":[]}\n',
+          '{"_tag":"Request","id":"x"}\n',
+          "\u0000\u0001\u0002",
+          `{"_tag":"${"x".repeat(100_000)}`
+        ]
+        for (const text of texts) {
+          yield* babble(socket, text)
+          assert.strictEqual((yield* ours.Status()).mode, "running", text.slice(0, 40))
+        }
+        const theirs = yield* connectDaemon(socket)
+        assert.strictEqual((yield* theirs.Status()).mode, "running")
+      })
+    ).pipe(Effect.scoped, Effect.provide(machine().layer))
+  })
+
   it.live("answers on its socket, which is its owner's alone", () => {
     const options = settingUp("socket", `${rules}server: { http: off }`)
     const socket = join(options.stateDirectory, "wmod.sock")
