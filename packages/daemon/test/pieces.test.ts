@@ -1,11 +1,20 @@
 /** The pure parts of the supervisor and the metrics, one by one. */
 import { assert, describe, it } from "@effect/vitest"
+import type { Observation } from "@wmo/monitors"
+import type { AnyPolicy } from "@wmo/policies"
+import { Effect } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll } from "vitest"
 import type { DaemonStatus, GroupSummary } from "../src/client.ts"
 import { groupsAtMost, renderMetrics } from "../src/server/metrics.ts"
 import { backoffMs, failuresAfter } from "../src/supervisor/backoff.ts"
 import { decisionProblem } from "../src/supervisor/decisionProblem.ts"
 import { calm, judgeMachine, type MachineReading } from "../src/supervisor/emergency.ts"
+import { guardPolicy, noMemory } from "../src/supervisor/guardPolicy.ts"
 import { withinTime } from "../src/supervisor/interruptible.ts"
+import { PodsFile } from "../src/supervisor/PodsFile.ts"
 
 describe("backing off", () => {
   it("doubles from a second to five minutes", () => {
@@ -34,6 +43,83 @@ describe("what a policy may answer", () => {
       undefined
     ]
   ])("%j: %s", (decision, problem) => assert.strictEqual(decisionProblem(decision), problem))
+})
+
+describe("somebody beside a policy", () => {
+  const policy: AnyPolicy = {
+    name: "counter",
+    summary: "Counts.",
+    source: "this test",
+    settings: {},
+    needs: [],
+    initialState: 0,
+    decide: (_, state: number) => ({ actions: [{ _tag: "Age" }], reason: `asked ${state + 1} times`, state: state + 1 })
+  }
+  const inputAt = (seconds: number, tookMs = 0) => ({
+    observation: { atMs: seconds * 1000 } as Observation,
+    settings: {},
+    floorBytes: 0,
+    budgetBytes: 0,
+    before: [{ action: { _tag: "Age" } as const, reclaimedBytes: undefined, tookMs }]
+  })
+  const options = { stopped: () => undefined, cpuPercent: undefined, limitMs: undefined }
+
+  it("is not asked while its group has had its share of CPU in the last minute", () => {
+    const guarded = guardPolicy(policy, noMemory(), { ...options, cpuPercent: 1 })
+    assert.strictEqual(guarded.decide(inputAt(0, 600), 0).reason, "asked 1 times")
+    const waiting = guarded.decide(inputAt(1, 1), 1)
+    assert.deepStrictEqual(waiting, {
+      actions: [],
+      reason: "reclaiming took 601 ms of the last minute, more than 1 % of a CPU: wait",
+      state: 1
+    })
+    assert.strictEqual(guarded.decide(inputAt(59.9), 1).actions.length, 0)
+    assert.strictEqual(guarded.decide(inputAt(60), 1).reason, "asked 2 times")
+  })
+
+  it("is not asked while everything is stopped", () => {
+    const guarded = guardPolicy(policy, noMemory(), { ...options, stopped: () => "paused" })
+    assert.deepStrictEqual(guarded.decide(inputAt(0), 7), { actions: [], reason: "paused", state: 7 })
+  })
+
+  it("goes on with what it learned; a fault's state is not kept", () => {
+    const memory = noMemory()
+    const first = guardPolicy(policy, memory, options)
+    first.decide(inputAt(0), first.initialState)
+    const second = guardPolicy(policy, memory, options)
+    assert.strictEqual(second.decide(inputAt(1), second.initialState).reason, "asked 2 times")
+    const bad = { ...policy, decide: () => ({ actions: [], reason: "", state: 9 }) }
+    assert.throws(() => guardPolicy(bad, memory, options).decide(inputAt(2), 2), "it gave no reason")
+    assert.strictEqual(memory.fault, "it gave no reason")
+    assert.strictEqual(guardPolicy(policy, memory, options).initialState, 0)
+  })
+})
+
+describe("the file with the list of pods", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "wmo-test-"))
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+  const file = join(scratch, "pods.json")
+  const write = (name: string) => writeFileSync(file, JSON.stringify({ items: [{ metadata: { uid: "u", name, namespace: "n" } }] }))
+
+  it.effect("is read when it has changed; one that is broken or gone leaves what was known", () =>
+    Effect.gen(function* () {
+      const pods = new PodsFile()
+      const name = () => pods.pods.get("u")?.name
+      write("first")
+      yield* pods.update(file)
+      assert.strictEqual(name(), "first")
+      write("second, longer")
+      yield* pods.update(file)
+      assert.strictEqual(name(), "second, longer")
+      writeFileSync(file, "{")
+      yield* pods.update(file)
+      rmSync(file)
+      yield* pods.update(file)
+      assert.strictEqual(name(), "second, longer")
+      yield* pods.update(undefined)
+      assert.isUndefined(name())
+    })
+  )
 })
 
 describe("code of others", () => {

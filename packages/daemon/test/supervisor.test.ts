@@ -189,6 +189,7 @@ describe("the supervisor", () => {
         yield* supervisor.pause
         assert.strictEqual(machine.high("a1"), "max")
         const paused = yield* supervisor.explain("a1")
+        assert.deepInclude(paused?.summary, { state: "stopped", why: "paused" })
         yield* seconds(5)
         assert.strictEqual((yield* supervisor.explain("a1"))?.decisions.length, paused?.decisions.length)
         yield* supervisor.resume

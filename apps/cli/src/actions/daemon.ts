@@ -43,7 +43,7 @@ const groupTable = (groups: ReadonlyArray<GroupSummary>, nowMs: number): string 
         head: "last",
         align: "left",
         cell: ({ again_at_ms, problem, reason, state, why }) =>
-          state === "left-alone"
+          state === "left-alone" || state === "stopped"
             ? why
             : problem === undefined
               ? (reason ?? why)

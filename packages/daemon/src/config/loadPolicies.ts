@@ -19,7 +19,7 @@ const needs = ["page-age", "promotions", "pressure", "memory.high", "memory.recl
 const settingProblem = (setting: unknown): string | undefined => {
   if (!isObject(setting) || !isText(setting["doc"]) || !isText(setting["default"])) return "has no doc and default"
   if (!Schema.isSchema(setting["schema"])) return "has no schema"
-  const decoded = Schema.decodeUnknownResult(setting["schema"] as Schema.Codec<number, string>)(setting["default"])
+  const decoded = Schema.decodeResult(setting["schema"] as Schema.Codec<number, string>)(setting["default"])
   return Result.isSuccess(decoded) && typeof decoded.success === "number"
     ? undefined
     : "has a default that its schema does not make a number of"

@@ -3,8 +3,8 @@
  */
 import { Schema } from "effect"
 
-/** `acting`: its policy is asked every tick. `backing-off`: something failed; it is tried again. `left-alone`: see `why`. */
-const GroupState = Schema.Literals(["acting", "backing-off", "left-alone"])
+/** `acting`: its policy is asked every tick. `backing-off`: something failed; it is tried again. `stopped` with all others, `left-alone`: see `why`. */
+const GroupState = Schema.Literals(["acting", "backing-off", "stopped", "left-alone"])
 
 export const GroupSummary = Schema.Struct({
   group: Schema.String,
@@ -24,6 +24,8 @@ export const GroupSummary = Schema.Struct({
   /** Since wmod looks after it. */
   reclaimed_bytes: Schema.Finite,
   ticks: Schema.Finite,
+  /** When it was looked at last. */
+  last_ms: Schema.optionalKey(Schema.Finite),
   actions: Schema.Record(Schema.String, Schema.Finite),
   failures: Schema.Finite,
   /** What the policy said last. */

@@ -43,7 +43,7 @@ export const renderMetrics = (status: DaemonStatus): string => {
     help,
     series: shown.map((group) => [{ group: group.group }, of(group)])
   })
-  const states = ["acting", "backing-off", "left-alone"] as const
+  const states = ["acting", "backing-off", "stopped", "left-alone"] as const
   const metrics: ReadonlyArray<Metric> = [
     { name: "wmo_build_info", type: "gauge", help: "Version of wmod.", series: [[{ version: status.version }, 1]] },
     one("process_start_time_seconds", "gauge", "Start of the process since the epoch.", status.started_ms / 1000),
@@ -96,6 +96,9 @@ export const renderMetrics = (status: DaemonStatus): string => {
       (group) => group.reclaimed_bytes
     ),
     perGroup("wmo_group_ticks_total", "counter", "Times that the group was looked at.", (group) => group.ticks),
+    perGroup("wmo_group_last_tick_timestamp_seconds", "gauge", "When the group was looked at last.", ({ last_ms }) =>
+      last_ms === undefined ? undefined : last_ms / 1000
+    ),
     perGroup("wmo_group_failures_total", "counter", "Times that the group's policy was ended for a failure.", (group) => group.failures),
     {
       name: "wmo_group_actions_total",

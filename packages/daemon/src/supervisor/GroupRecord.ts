@@ -30,7 +30,7 @@ export class GroupRecord {
   private reclaimedBytes = 0
   private readonly actions: Record<string, number> = {}
   private readonly decisions: Array<PastDecision> = []
-  private usage: Tick["observation"]["usage"] | undefined
+  private last: Tick["observation"] | undefined
   failures = 0
   /** While it is backing off. */
   problem: { readonly what: string; readonly againAtMs: Milliseconds } | undefined
@@ -42,7 +42,7 @@ export class GroupRecord {
 
   took({ observation, outcomes, reason }: Tick): void {
     this.ticks++
-    this.usage = observation.usage
+    this.last = observation
     this.problem = undefined
     for (const { asked, reclaimedBytes = 0, status } of outcomes) {
       const name = `${asked._tag} ${status}`
@@ -63,32 +63,40 @@ export class GroupRecord {
     if (this.decisions.length > decisionsKept) this.decisions.shift()
   }
 
-  get summary(): GroupSummary {
-    const { group, name, plan, why } = this.plan
+  /** `stopped`: why nothing is done about any group. */
+  summary(stopped: string | undefined): GroupSummary {
+    const { group, name, plan } = this.plan
     const reason = this.decisions.at(-1)?.reason
-    const { currentBytes, swapCurrentBytes, zswapCurrentBytes } = this.usage ?? {}
+    const { currentBytes, swapCurrentBytes, zswapCurrentBytes } = this.last?.usage ?? {}
     return {
       group,
       ...(name === undefined ? {} : { name }),
       ...(plan === undefined ? {} : { policy: plan.policy.name }),
-      state: plan === undefined ? "left-alone" : this.problem === undefined ? "acting" : "backing-off",
-      why,
+      ...this.state(stopped),
       ...(this.problem === undefined ? {} : { problem: this.problem.what, again_at_ms: this.problem.againAtMs }),
       ...(currentBytes === undefined ? {} : { current_bytes: currentBytes }),
       ...(swapCurrentBytes === undefined ? {} : { swap_bytes: swapCurrentBytes }),
       ...(zswapCurrentBytes === undefined ? {} : { zswap_bytes: zswapCurrentBytes }),
       reclaimed_bytes: this.reclaimedBytes,
       ticks: this.ticks,
+      ...(this.last === undefined ? {} : { last_ms: this.last.atMs }),
       actions: { ...this.actions },
       failures: this.failures,
       ...(reason === undefined ? {} : { reason })
     }
   }
 
-  get explanation(): Explanation {
+  private state(stopped: string | undefined): Pick<GroupSummary, "state" | "why"> {
+    const { plan, why } = this.plan
+    if (plan === undefined) return { state: "left-alone", why }
+    if (stopped !== undefined) return { state: "stopped", why: stopped }
+    return { state: this.problem === undefined ? "acting" : "backing-off", why }
+  }
+
+  explanation(stopped: string | undefined): Explanation {
     const { plan } = this.plan
     return {
-      summary: this.summary,
+      summary: this.summary(stopped),
       settings: plan === undefined ? {} : printSettings(plan),
       ...(plan === undefined
         ? {}

@@ -259,9 +259,9 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
         reloads,
         reloadsRefused,
         groupsSeen: groups.size,
-        groups: [...records.values()].map(({ summary }) => summary)
+        groups: [...records.values()].map((record) => record.summary(stopped()))
       })),
-      explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation),
+      explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation(stopped())),
       pause: setPaused(true),
       resume: setPaused(false),
       reload: (load) =>
