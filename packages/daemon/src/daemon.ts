@@ -11,6 +11,7 @@ import { loadConfig } from "./config/loadConfig.ts"
 import type { DaemonStatus } from "./protocol/Status.ts"
 import { httpServer } from "./server/http.ts"
 import { socketServer } from "./server/socket.ts"
+import { sharedGenerations } from "./supervisor/sharedGenerations.ts"
 import { type RecorderHealth, steadyRecorder } from "./supervisor/steadyRecorder.ts"
 import { makeSupervisor, type Supervisor } from "./supervisor/Supervisor.ts"
 
@@ -133,7 +134,7 @@ export const runDaemon = <A, E, R>(options: DaemonOptions, use: (daemon: Daemon)
     const cgroup = yield* mounted
     yield* recover(config.stateDirectory)
     const health: RecorderHealth = { problem: undefined }
-    const kernel = Layer.mergeAll(Machine.layer, Mglru.layer, WorkingSet.layer).pipe(
+    const kernel = Layer.mergeAll(Machine.layer, Layer.provide(sharedGenerations, Mglru.layer), WorkingSet.layer).pipe(
       Layer.provideMerge(Cgroups.layer),
       Layer.provideMerge(Journal.layer({ directory: config.stateDirectory, command: options.command }))
     )

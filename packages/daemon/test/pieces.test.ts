@@ -1,8 +1,11 @@
 /** The pure parts of the supervisor and the metrics, one by one. */
 import { assert, describe, it } from "@effect/vitest"
+import { Mglru } from "@wmo/core"
+import { FakeKernel } from "@wmo/core/testing"
 import type { Observation } from "@wmo/monitors"
 import type { AnyPolicy } from "@wmo/policies"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -14,6 +17,7 @@ import { decisionProblem } from "../src/supervisor/decisionProblem.ts"
 import { calm, judgeMachine, type MachineReading } from "../src/supervisor/emergency.ts"
 import { guardPolicy, noMemory } from "../src/supervisor/guardPolicy.ts"
 import { withinTime } from "../src/supervisor/interruptible.ts"
+import { sharedGenerations } from "../src/supervisor/sharedGenerations.ts"
 import { PodsFile } from "../src/supervisor/PodsFile.ts"
 
 describe("backing off", () => {
@@ -120,6 +124,25 @@ describe("the file with the list of pods", () => {
       assert.isUndefined(name())
     })
   )
+})
+
+describe("the table of generations", () => {
+  it.effect("is read once for all who look within a moment, and anew after it", () => {
+    const kernel = new FakeKernel()
+    kernel.fs.writeSync(kernel.fs.openSync("/sys/fs/cgroup/cgroup.subtree_control", 1), new TextEncoder().encode("+memory"))
+    kernel.fs.mkdirSync("/sys/fs/cgroup/a")
+    return Effect.gen(function* () {
+      const { group, table } = yield* Mglru
+      const paths = Effect.map(table, (memcgs) => memcgs.map(({ path }) => path))
+      assert.include(yield* paths, "/a")
+      kernel.fs.mkdirSync("/sys/fs/cgroup/b")
+      assert.notInclude(yield* paths, "/b")
+      // What acts on one group looks for itself.
+      assert.strictEqual((yield* group("b"))?.path, "/b")
+      yield* TestClock.adjust("50 millis")
+      assert.include(yield* paths, "/b")
+    }).pipe(Effect.provide(Layer.provide(sharedGenerations, kernel.layer)))
+  })
 })
 
 describe("code of others", () => {
