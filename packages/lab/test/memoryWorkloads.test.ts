@@ -193,13 +193,15 @@ describe("the bench", () => {
   })
 
   it("compares with plain memory and the reactive arena, and adds up what was wrong", () => {
-    const cold = (p99_us: number) => ({
-      phases: { burst_touch: { count: 1, mean_us: 1, p50_us: 1, p95_us: 1, p99_us, p999_us: 1, max_us: 1 } }
+    const latency = (p99_us: number) => ({ count: 1, mean_us: 1, p50_us: 1, p95_us: 1, p99_us, p999_us: 1, max_us: 1 })
+    const touched = (p99_us: number) => ({
+      phases: { burst_touch: latency(p99_us), cold_touch: latency(2 * p99_us) }
     })
-    const plain = watched(400, { ...cold(1), operations_per_second: 200 })
-    const reactive = watched(250, { ...cold(300), wrong_bytes: 4096 })
-    const row = arenaBenchRow(plain, reactive, watched(300, { ...cold(60), wrong_bytes: 8192 }))
+    const plain = watched(400, { ...touched(1), operations_per_second: 200 })
+    const reactive = watched(250, { ...touched(300), wrong_bytes: 4096 })
+    const row = arenaBenchRow(plain, reactive, watched(300, { ...touched(60), wrong_bytes: 8192 }))
     assert.strictEqual(row.pss_byte_seconds_saved_share, 0.25)
+    assert.deepStrictEqual([row.cold_touch_p99_us, row.reactive_cold_touch_p99_us, row.plain_cold_touch_p99_us], [120, 600, 2])
     assert.deepStrictEqual([row.burst_touch_p99_us, row.reactive_touch_p99_us, row.plain_touch_p99_us], [60, 300, 1])
     assert.strictEqual(row.slowdown_pct, 50)
     assert.strictEqual(row.wrong_bytes, 12_288)

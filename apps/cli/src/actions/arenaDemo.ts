@@ -46,8 +46,8 @@ const columns: ReadonlyArray<Column<Line>> = [
   { head: "memory", align: "left", cell: ({ what }) => what },
   { head: "held (PSS)", cell: ({ run }) => formatBytes(run.pss_mean_bytes) },
   { head: "least", cell: ({ run }) => formatBytes(run.pss_least_bytes) },
-  { head: "touch after idling: p50 µs", cell: ({ run }) => us(run.result.phases.burst_touch?.p50_us) },
-  { head: "p99 µs", cell: ({ run }) => us(run.result.phases.burst_touch?.p99_us) },
+  { head: "touch after idling: p50 µs", cell: ({ run }) => us(run.result.phases.cold_touch?.p50_us) },
+  { head: "p99 µs", cell: ({ run }) => us(run.result.phases.cold_touch?.p99_us) },
   { head: "arena's CPU %", cell: ({ run }) => (run.result.arena === null ? "–" : run.result.arena.cpu_pct.toFixed(1)) },
   { head: "wrong bytes", cell: ({ run }) => String(run.result.wrong_bytes) }
 ]
@@ -60,10 +60,10 @@ const sentence = (row: ArenaBenchRow): string => {
       ? `The program held ${formatBytes(row.pss_saved_mean_bytes)} less on average (${percent(row.pss_byte_seconds_saved_share)} of all that it is)`
       : "The program held no less than without it"
   const waits =
-    row.burst_touch_p99_us === null || row.reactive_touch_p99_us === null || row.plain_touch_p99_us === null
+    row.cold_touch_p99_us === null || row.reactive_cold_touch_p99_us === null || row.plain_cold_touch_p99_us === null
       ? "and nothing was touched after idling."
-      : `and 99 % of its first touches after idling took at most ${us(row.burst_touch_p99_us)} µs: ${us(row.plain_touch_p99_us)} µs without an arena, ` +
-        `${us(row.reactive_touch_p99_us)} µs where nothing is predicted.`
+      : `and 99 % of its first touches after idling took at most ${us(row.cold_touch_p99_us)} µs: ${us(row.plain_cold_touch_p99_us)} µs without an arena, ` +
+        `${us(row.reactive_cold_touch_p99_us)} µs where nothing is predicted.`
   return `${saved}, ${waits} ${percent(row.coverage)} of what was needed was restored before it was touched, ${percent(row.accuracy)} of what was restored early was used.`
 }
 

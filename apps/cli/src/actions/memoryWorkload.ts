@@ -70,8 +70,8 @@ const runPlan = Effect.fnUntraced(function* (plan: MemoryPlan, flags: CommonMemo
       publish(measured)
     }
   }).pipe(Effect.mapError(({ message }) => new Failure({ message: `${plan.name}: ${message}`, exitCode: ExitCode.failed })))
-  const burst = result.phases.burst_touch
-  const first = burst === undefined ? "no touch of cold memory" : `first touch of cold memory p99 ${burst.p99_us.toFixed(1)} µs`
+  const cold = result.phases.cold_touch
+  const first = cold === undefined ? "no touch of cold memory" : `first touch of cold memory p99 ${cold.p99_us.toFixed(1)} µs`
   const share = (value: number | null): string => (value === null ? "–" : `${(100 * value).toFixed(1)} %`)
   const predicted =
     result.arena === null

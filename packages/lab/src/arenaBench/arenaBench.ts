@@ -28,12 +28,17 @@ export interface ArenaBenchRow {
   readonly early_pct: number | null
   readonly late_pct: number | null
   readonly pollution_pct: number | null
-  /** First touches of chunks that were left alone for the cold age: in this run, on the reactive arena, on plain memory. */
+  /** Touches of pages, in a burst the first of each: in this run, on the reactive arena, on plain memory. */
   readonly burst_touch_p50_us: number | null
   readonly burst_touch_p99_us: number | null
   readonly burst_touch_max_us: number | null
   readonly reactive_touch_p99_us: number | null
   readonly plain_touch_p99_us: number | null
+  /** Of these only the first ones of chunks that were left alone for the cold age: a sixteenth with chunks of 64 KiB. */
+  readonly cold_touch_p50_us: number | null
+  readonly cold_touch_p99_us: number | null
+  readonly reactive_cold_touch_p99_us: number | null
+  readonly plain_cold_touch_p99_us: number | null
   /**
    * Of the whole process, Node and all bookkeeping included, against the run on plain memory. Null for the oracle: the future that it is given
    * takes memory, too.
@@ -75,7 +80,8 @@ export const arenaBenchRow = (plain: Watched, reactive: Watched, run: Watched): 
   const { arena } = result
   const runs = [...new Set([plain, reactive, run])]
   const isOracle = arena?.predictor === "oracle"
-  const cold = (watched: Watched) => watched.result.phases.burst_touch
+  const cold = (watched: Watched) => watched.result.phases.cold_touch
+  const touches = ({ result: { phases } }: Watched) => phases.burst_touch ?? phases.stream ?? phases.random ?? phases.heap
   return {
     workload: result.workload,
     predictor: arena?.predictor ?? "–",
@@ -86,11 +92,15 @@ export const arenaBenchRow = (plain: Watched, reactive: Watched, run: Watched): 
     early_pct: percent(arena?.early),
     late_pct: percent(arena?.late),
     pollution_pct: percent(arena?.pollution),
-    burst_touch_p50_us: cold(run)?.p50_us ?? null,
-    burst_touch_p99_us: cold(run)?.p99_us ?? null,
-    burst_touch_max_us: cold(run)?.max_us ?? null,
-    reactive_touch_p99_us: cold(reactive)?.p99_us ?? null,
-    plain_touch_p99_us: cold(plain)?.p99_us ?? null,
+    burst_touch_p50_us: touches(run)?.p50_us ?? null,
+    burst_touch_p99_us: touches(run)?.p99_us ?? null,
+    burst_touch_max_us: touches(run)?.max_us ?? null,
+    reactive_touch_p99_us: touches(reactive)?.p99_us ?? null,
+    plain_touch_p99_us: touches(plain)?.p99_us ?? null,
+    cold_touch_p50_us: cold(run)?.p50_us ?? null,
+    cold_touch_p99_us: cold(run)?.p99_us ?? null,
+    reactive_cold_touch_p99_us: cold(reactive)?.p99_us ?? null,
+    plain_cold_touch_p99_us: cold(plain)?.p99_us ?? null,
     pss_byte_seconds_saved_share: isOracle ? null : 1 - run.pss_mean_bytes / plain.pss_mean_bytes,
     pss_saved_mean_bytes: isOracle ? null : plain.pss_mean_bytes - run.pss_mean_bytes,
     rss_before_bytes: run.rss_before_bytes,

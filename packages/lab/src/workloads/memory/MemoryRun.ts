@@ -57,7 +57,7 @@ export class MemoryRun {
     const afterMs = performance.now()
     this.#touchedMs[chunk] = afterMs
     this.meter.record(phase, afterMs - nowMs)
-    if (isFirst) this.meter.record("burst_touch", afterMs - nowMs)
+    if (isFirst) this.meter.record("cold_touch", afterMs - nowMs)
     return afterMs
   }
 

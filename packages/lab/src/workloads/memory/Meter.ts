@@ -16,10 +16,11 @@ export interface PhaseLatency {
 }
 
 /**
- * `burst_touch`: the first touch of a chunk that had been left alone for the cold age, in whichever phase. `response`: of paced operations, from when
+ * `burst_touch`: the first touch of each page in a burst. `cold_touch`: of each chunk that had been left alone for the cold age, in whichever phase;
+ * it is in the other phases, too. `response`: of paced operations, from when
  * they were due until they were done. `turn_wait`: for the thread, when others may have it. The others are the workload's own phases.
  */
-export type PhaseName = "burst_touch" | "first_pass" | "steady" | "stream" | "random" | "map" | "heap" | "response" | "turn_wait"
+export type PhaseName = "burst_touch" | "cold_touch" | "steady" | "stream" | "random" | "map" | "heap" | "response" | "turn_wait"
 
 const makeHistogram = (): RecordableHistogram => createHistogram({ lowest: 1, highest: 60_000_000_000, figures: 3 })
 

@@ -71,7 +71,7 @@ export const interactiveBurst = (options: {
           const startsMs = run.startMs + burst * periodMs
           yield* run.until(Math.min(startsMs, run.endMs))
           if (startsMs >= run.endMs) return
-          yield* run.pass("first_pass", true, Infinity)
+          yield* run.pass("burst_touch", true, Infinity)
           while (performance.now() < startsMs + options.activeMs) yield* run.pass("steady", false, startsMs + options.activeMs)
         }
       })
