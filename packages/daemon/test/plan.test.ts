@@ -77,6 +77,11 @@ rules:
     assert.match(whyNot(plansFor(text, ["c"], { own: ["c"] }), "c")!, /^wmod itself runs in it/)
   })
 
+  it("defaults say nothing of groups that no rule picks", () => {
+    const text = "defaults: { protect: true }\nrules: [{ match: a, policy: periodic, protect: false }]"
+    assert.deepStrictEqual(acting(plansFor(text, ["a", "a/b"])), { a: "periodic" })
+  })
+
   it("Guaranteed pods are protected, unless a rule says otherwise", () => {
     const groups = [`kubepods/pod${uid}`, `kubepods/burstable/pod${other}`]
     const text = "rules: [{ kubernetes: {}, policy: watermark }]"

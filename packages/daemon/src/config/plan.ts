@@ -102,7 +102,7 @@ const find = (group: string, input: PlanInput): Found => {
     name: container === undefined ? undefined : nameOf(container, input.pods),
     rules,
     body,
-    protection: protectionOf(group, container, rules.length === 0 ? { protect: input.config.defaults.protect } : body, input)
+    protection: protectionOf(group, container, rules.length === 0 ? {} : body, input)
   }
 }
 
