@@ -82,6 +82,12 @@ const text = (policy: string): string =>
 const statusOf = async () => JSON.parse((await wmo("status", "--json")).stdout)
 const journals = (): ReadonlyArray<string> => (existsSync(state) ? readdirSync(state).filter((name) => name.endsWith(".jsonl")) : [])
 
+/** Tells wmod something, which it must understand. */
+const tell = async (command: string): Promise<void> => {
+  const { code, stderr } = await wmo(command)
+  assert.strictEqual(code, 0, stderr)
+}
+
 /** What all recordings say of these groups, by `wmo` itself. */
 const recordedGroups = async (): Promise<ReadonlyArray<string>> => {
   const found = new Set<string>()
@@ -130,12 +136,12 @@ describe("wmod on this kernel", () => {
     daemon.process.kill("SIGHUP")
     await until("wmod-a is put back after the reload", isHighBack("wmod-a"))
     writeFileSync(config, text("senpai"))
-    assert.strictEqual((await wmo("reload")).code, 0)
+    await tell("reload")
     await until("wmod-a is looked after again", isHighSet("wmod-a"))
 
-    assert.strictEqual((await wmo("pause")).code, 0)
+    await tell("pause")
     assert.isTrue(isHighBack("wmod-a")())
-    assert.strictEqual((await wmo("resume")).code, 0)
+    await tell("resume")
     await until("it goes on after the pause", isHighSet("wmod-a"))
 
     const cost = await statusOf()

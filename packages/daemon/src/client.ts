@@ -37,10 +37,13 @@ const tryOut = (socket: string): Effect.Effect<void, NoDaemon> =>
     return Effect.sync(() => connection.destroy())
   })
 
+/** A wmod that says nothing for so long, while it stops a thousand groups for example, is taken for dead; one that ended closes the socket. */
+const silenceAtMost = "30 seconds"
+
 /** A connection for as long as the scope lives. */
 export const connectDaemon = Effect.fnUntraced(function* (socket: string) {
   yield* tryOut(socket)
-  const protocol = RpcClient.layerProtocolSocket().pipe(
+  const protocol = RpcClient.layerProtocolSocket({ pingInterval: silenceAtMost }).pipe(
     Layer.provide(NodeSocket.layerNet({ path: socket })),
     Layer.provide(RpcSerialization.layerNdjson)
   )
