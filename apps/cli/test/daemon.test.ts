@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { runDaemon } from "@wmo/daemon"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import { fails, kernelWithApp, scratch, wmo } from "./harness.ts"
 
@@ -56,6 +57,27 @@ describe("asking wmod", () => {
       })
     ).pipe(Effect.provide(kernel.layer))
   })
+
+  it.live("a wmod of another version is one line, too", () =>
+    Effect.gen(function* () {
+      const path = join(scratch, "other.sock")
+      const answer = (requestId: unknown) => JSON.stringify({ _tag: "Exit", requestId, exit: { _tag: "Success", value: { answer: 42 } } })
+      yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          createServer((connection) =>
+            connection.on("data", (data: Buffer) => {
+              for (const line of data.toString().trim().split("\n")) {
+                const { _tag, id } = JSON.parse(line)
+                if (_tag === "Request") connection.write(`${answer(id)}\n`)
+              }
+            })
+          ).listen(path)
+        ),
+        (server) => Effect.sync(() => server.close())
+      )
+      yield* fails(["status", "--socket", path], 1, /^wmo: wmod's answer is not understood: it is of another version than this wmo/)
+    })
+  )
 
   it.effect("where none runs it is one line that says what to do", () =>
     fails(

@@ -10,7 +10,7 @@ import {
   Refused
 } from "@wmo/daemon/client"
 import { table } from "@wmo/report"
-import { Clock, Console, Effect, Option } from "effect"
+import { Clock, Console, Effect, Option, Schema } from "effect"
 import { join } from "node:path"
 import type { DaemonFlags, ExplainFlags } from "../commands/daemon.ts"
 import { ExitCode, Failure } from "../Exit.ts"
@@ -25,8 +25,15 @@ const ask = <A, E>(flags: DaemonFlags, question: (client: DaemonClient) => Effec
       error instanceof NoDaemon || error instanceof Refused
         ? new Failure({ message: error.message, exitCode: ExitCode.failed })
         : new Failure({ message: `wmod did not answer: ${String(error)}`, exitCode: ExitCode.failed })
-    )
+    ),
+    Effect.catchDefect((defect) => (Schema.isSchemaError(defect) ? Effect.fail(otherVersion) : Effect.die(defect)))
   )
+
+/** What wmod said is not what this wmo knows: one of the two was installed without the other. */
+const otherVersion = new Failure({
+  message: "wmod's answer is not understood: it is of another version than this wmo; restart it with the one that was installed last",
+  exitCode: ExitCode.failed
+})
 
 const size = (bytes: number | undefined): string => (bytes === undefined ? "" : formatBytes(bytes))
 
