@@ -86,6 +86,7 @@ export const openProcessArena: (options: ProcessArenaOptions) => Effect.Effect<P
     const swap = mode === "watch" ? "" : yield* compressedSwap
     const group = yield* Effect.orElseSucceed(groupOf(pid), () => undefined)
     const by = options.by ?? "auto"
+    let whyNot: string | undefined
     const bySyscall =
       mode !== "advise" || by === "sysfs"
         ? undefined
@@ -93,7 +94,10 @@ export const openProcessArena: (options: ProcessArenaOptions) => Effect.Effect<P
             Effect.map((advisor): Advisor | undefined => advisor),
             Effect.catchIf(
               (error) => by === "auto" && !isEndOfProcess(error),
-              () => Effect.succeed(undefined)
+              (error) => {
+                whyNot = error.message
+                return Effect.succeed(undefined)
+              }
             )
           )
     const needsSecond = mode === "advise" && bySyscall === undefined
@@ -122,6 +126,7 @@ export const openProcessArena: (options: ProcessArenaOptions) => Effect.Effect<P
       },
       yield* Clock.currentTimeMillis
     )
+    if (whyNot !== undefined) state.say("process", `by DAMON's schemes, which takes longer: no system calls (${whyNot})`)
     const context = yield* Effect.context<LoopServices>()
     const follow = new FollowLoop(state)
     const hotness = new HotnessLoop(state)
