@@ -22,10 +22,19 @@ describe("slo on the simulator", () => {
 
   it.live("keeps within its objective on a store whose items are used ever more seldom, once it has learned", () =>
     Effect.gen(function* () {
-      const { measured } = yield* play("kv-gauss", 35)
+      const { measured } = yield* play("kv-gauss", 40)
       assert.isAtMost(measured.promotions_pct_per_min, sloPromotionsPct)
       assert.isAtMost(measured.psi_some_pct, sloPsiPct)
       assert.isAbove(measured.saved_share_of_bound, 0.2)
+    })
+  )
+
+  it.live("finds by itself the age at which regions that take turns are left alone, and what is never used again goes", () =>
+    Effect.gen(function* () {
+      const { measured } = yield* play("min-age-2", 20)
+      assert.strictEqual(measured.promotions_pct_per_min, 0)
+      // The best fixed age saves 5.8 MiB.
+      assert.isAbove(measured.saved_mib, 0.9 * 5.8)
     })
   )
 })
