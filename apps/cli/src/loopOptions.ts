@@ -1,9 +1,9 @@
 /** Turns the flags of `wmo run` and `wmo agent` into what the loop needs, and prints what the loop does. */
-import { formatBytes, formatDuration } from "@wmo/core"
+import { formatBytes } from "@wmo/core"
 import type { SessionOptions } from "@wmo/control"
 import type { AgeSourceChoice } from "@wmo/monitors"
-import { decodeSettings, describeAction, findPolicy } from "@wmo/policies"
-import { openRecording, type Outcome, Recorder, summarize, summarizeGroups, type Tick } from "@wmo/recording"
+import { decodeSettings, findPolicy } from "@wmo/policies"
+import { describeOutcome, openRecording, Recorder, summarize, summarizeGroups, type Tick } from "@wmo/recording"
 import { runSummary } from "@wmo/report"
 import { Clock, Console, Effect, Option, Result } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -26,12 +26,6 @@ export interface LoopFlags {
   readonly warmup: number
   readonly quiet: boolean
   readonly json: boolean
-}
-
-const describeOutcome = ({ allowed, asked, detail, reclaimedBytes, status, tookMs }: Outcome): string => {
-  const what = describeAction(allowed ?? asked)
-  const effect = reclaimedBytes === undefined ? "" : `: ${formatBytes(reclaimedBytes)} in ${formatDuration(tookMs)}`
-  return `${what}${effect}${status === "done" ? "" : ` [${status}]`}${detail === undefined ? "" : ` (${detail})`}`
 }
 
 /** One line a tick that acted, on stderr: data and the command's own output stay on stdout. */

@@ -4,9 +4,9 @@
  */
 import { Cgroups, Journal, type JournalFailure, type KernelError, type KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
 import type { GroupGone } from "@wmo/monitors"
-import { none } from "@wmo/policies"
+import { encodeSettings, none } from "@wmo/policies"
 import { Recorder, type RecordingError, type WorkloadResult } from "@wmo/recording"
-import { Clock, Effect, Schema, type Scope } from "effect"
+import { Clock, Effect, type Scope } from "effect"
 import { type LoopOptions, makeLoop } from "./Loop.ts"
 import type { PolicyCannotRun } from "./PolicyCannotRun.ts"
 
@@ -22,15 +22,6 @@ export interface SessionOptions extends LoopOptions {
   readonly clock: "real" | "simulated"
   readonly command?: string | undefined
 }
-
-/** Settings as a person would write them, for the record. */
-const printSettings = ({ policy, settings }: LoopOptions): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [
-      name,
-      Schema.encodeSync(policy.settings[name]!.schema as Schema.Codec<number, string>)(value)
-    ])
-  )
 
 /**
  * Runs the loop until `until` succeeds. If the loop ends first (the group went away, a file cannot be read, the disk is full), the record
@@ -54,7 +45,7 @@ export const runSession: <E, R>(
     label: options.label,
     group: options.group,
     policy: options.policy.name,
-    settings: printSettings(options),
+    settings: encodeSettings(options.policy.settings, options.settings),
     kernel: yield* machine.release,
     clock: options.clock,
     command: options.command,

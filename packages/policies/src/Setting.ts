@@ -115,3 +115,7 @@ export const decodeSettings = <S extends Settings>(
   }
   return Result.succeed(values as SettingValues<S>)
 }
+
+/** As a person would write them: what `decodeSettings` takes. */
+export const encodeSettings = (settings: Settings, values: Readonly<Record<string, number>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Schema.encodeSync(settings[name]!.schema)(value)]))

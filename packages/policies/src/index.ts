@@ -12,7 +12,7 @@ export {
 } from "./Action.ts"
 export { type AnyPolicy, type DecideInput, type Decision, definePolicy, type Need, type PastAction, type Policy } from "./Policy.ts"
 export * as Setting from "./Setting.ts"
-export { decodeSettings, nearest, SettingError, type Settings, type SettingValues } from "./Setting.ts"
+export { decodeSettings, encodeSettings, nearest, SettingError, type Settings, type SettingValues } from "./Setting.ts"
 export { cacheCap } from "./cacheCap.ts"
 export { damonReclaim } from "./damonReclaim.ts"
 export { darc } from "./darc.ts"

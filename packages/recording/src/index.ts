@@ -23,6 +23,7 @@ export {
   type WorkingSetEntry,
   type WorkloadResult
 } from "./Entry.ts"
+export { describeOutcome } from "./describeOutcome.ts"
 export { cgroupMetrics, cgroupSample, observationOf } from "./cgroupSample.ts"
 export type { Values } from "./Frame.ts"
 export { RecordingError } from "./RecordingError.ts"

@@ -2,28 +2,13 @@
  * What is known of one group that a rule picks, for people: kept up to date by its runner, read by whoever asks. Holds the last decisions, not
  * all: the recording has those.
  */
-import { formatBytes, formatDuration, type Milliseconds } from "@wmo/core"
-import { describeAction } from "@wmo/policies"
-import type { Outcome, Tick } from "@wmo/recording"
-import { Schema } from "effect"
-import type { GroupPlan, Plan } from "../config/plan.ts"
+import type { Milliseconds } from "@wmo/core"
+import { encodeSettings } from "@wmo/policies"
+import { describeOutcome, type Tick } from "@wmo/recording"
+import type { GroupPlan } from "../config/plan.ts"
 import type { Explanation, GroupSummary, PastDecision } from "../protocol/Status.ts"
 
 const decisionsKept = 32
-
-const describeOutcome = ({ allowed, asked, detail, reclaimedBytes, status, tookMs }: Outcome): string => {
-  const effect = reclaimedBytes === undefined ? "" : `: ${formatBytes(reclaimedBytes)} in ${formatDuration(tookMs)}`
-  const how = status === "done" ? "" : ` [${status}]`
-  return `${describeAction(allowed ?? asked)}${effect}${how}${detail === undefined ? "" : ` (${detail})`}`
-}
-
-const printSettings = ({ policy, settings }: Plan): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [
-      name,
-      Schema.encodeSync(policy.settings[name]!.schema as Schema.Codec<number, string>)(value)
-    ])
-  )
 
 export class GroupRecord {
   private ticks = 0
@@ -97,7 +82,7 @@ export class GroupRecord {
     const { plan } = this.plan
     return {
       summary: this.summary(stopped),
-      settings: plan === undefined ? {} : printSettings(plan),
+      settings: plan === undefined ? {} : encodeSettings(plan.policy.settings, plan.settings),
       ...(plan === undefined
         ? {}
         : { floor_bytes: plan.rails.floorBytes, tick_bytes: plan.rails.stepBytes, minute_bytes: plan.rails.perMinuteBytes }),
