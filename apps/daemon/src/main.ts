@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The entry: `wmod --version` answers at once; everything else loads the daemon. */
+import { setFlagsFromString } from "node:v8"
 import { version } from "./version.ts"
 
 /** `node:sqlite` without a flag. */
@@ -11,6 +12,8 @@ const hasWhatItTakes = (): boolean => {
 if (process.argv.length === 3 && process.argv[2] === "--version") {
   console.log(`wmod ${version}`)
 } else if (hasWhatItTakes()) {
+  // A compiler thread that waits for the garbage collector while the main thread waits for it, at exit: a hang (nodejs/node 54918).
+  setFlagsFromString("--no-concurrent-sparkplug")
   const { main } = await import("./daemon.ts")
   process.exit(await main(process.argv.slice(2)))
 } else {
