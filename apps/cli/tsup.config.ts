@@ -1,4 +1,4 @@
-/** Bundles the command line into `dist/wmo.js` and its chunks: no node_modules needed beside it, and a start that loads only what it uses. */
+/** Bundles the command line into `dist/wmo.js` and its chunks: of node_modules only koffi and lz4-wasm-nodejs are looked for, and a start loads only what it uses. */
 import { defineConfig } from "tsup"
 
 export default defineConfig({

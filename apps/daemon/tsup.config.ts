@@ -1,4 +1,4 @@
-/** Bundles the daemon into `dist/wmod.js` and its chunks: no node_modules needed beside it. */
+/** Bundles the daemon into `dist/wmod.js` and its chunks: of node_modules only koffi is looked for. */
 import { defineConfig } from "tsup"
 
 export default defineConfig({

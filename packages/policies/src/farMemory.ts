@@ -109,7 +109,7 @@ export const farMemory = definePolicy({
     const isGenerations = pageAge?.source === "mglru"
     const silentMs = settings.silent - (atMs - before.startMs)
     const inForceMs = before.ageMs === Infinity ? settings.least_age : before.ageMs
-    // What is resident is told apart at one walk; what was evicted comes back with its age. While nothing is, the walk must be at the age itself.
+    // While nothing is evicted, what comes back is told by walks as far apart as the age itself; then generations must reach to twice the age.
     const evicts = silentMs <= 0 && before.holds
     const ageEveryMs = evicts ? (2 * inForceMs) / 3 : inForceMs
     // A walk tells of what was not used between the two before it: once the age has risen, the first two say nothing of it.
