@@ -40,8 +40,10 @@ export {
   type ArenaBenchRow,
   arenaBenchRow,
   arenaBenchRuns,
+  onManagedArena,
   runArenaBench
 } from "./arenaBench/arenaBench.ts"
+export { advisedRun } from "./arenaBench/advisedRun.ts"
 export { arenaBenchNotes, arenaBenchTable } from "./arenaBench/arenaBenchTable.ts"
 export { type Watched, watchedRun, WatchedRunFailed } from "./arenaBench/watchedRun.ts"
 export { type CodecRow, codecTable, fairestCodec, sweepCodecs } from "./arenaBench/codecSweep.ts"

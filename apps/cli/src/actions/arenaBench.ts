@@ -1,18 +1,24 @@
 /** What `wmo arena bench` does: says how long it takes, runs, and prints a table or JSON. */
-import { formatBytes, formatDuration } from "@wmo/core"
+import { findPredictor } from "@wmo/arena"
+import { formatBytes, formatDuration, type KernFs } from "@wmo/core"
 import {
+  advisedRun,
+  type ArenaBench,
+  type ArenaBenchOptions,
   arenaBenchMs,
   arenaBenchNotes,
   arenaBenchRuns,
   arenaBenchTable,
   type MemoryWorkloadName,
   memoryWorkloadNames,
+  onManagedArena,
   runArenaBench
 } from "@wmo/lab"
 import { Console, Effect, Option } from "effect"
 import type { ArenaBenchFlags } from "../commands/arenaTools.ts"
 import { ExitCode, Failure, unsupported, usageError } from "../Exit.ts"
 import { makeProgress } from "../progress.ts"
+import { asFailure, withProcessServices } from "../processServices.ts"
 import { checkMemoryFlags, warmupOf } from "./memoryWorkload.ts"
 
 /** Which of the flags belongs to which workload. */
@@ -27,9 +33,34 @@ const flagNames = { active: "--active", idle: "--idle", map: "--map", opsPerSec:
 
 const largestDefault = 512 * 2 ** 20
 
+/** What one measured run may not depend on: pressure, which an emulated machine always has, and how long the workload has lived. */
+const processSettings = { leastAgeMs: 2000, restoreCpuPercent: 100, mostPressurePercent: 50 } as const
+
+const onProcessArena = (flags: ArenaBenchFlags) => (predictor: string, args: ReadonlyArray<string>) =>
+  advisedRun(process.argv[1]!, args, {
+    predictor: findPredictor(predictor)!,
+    settings: { ...processSettings, cpuPercent: flags.cpu },
+    chunkBytes: Option.getOrUndefined(flags.chunk)
+  })
+
+type Common = Omit<ArenaBenchOptions<never, never>, "onArena">
+
+const runBench = (flags: ArenaBenchFlags, options: Common): Effect.Effect<ArenaBench, Failure, KernFs> => {
+  const failed = ({ message }: { readonly message: string }) => new Failure({ message, exitCode: ExitCode.failed })
+  if (flags.arena === "managed") {
+    return runArenaBench({ ...options, onArena: onManagedArena(options.program) }).pipe(Effect.mapError(failed))
+  }
+  return asFailure(withProcessServices(runArenaBench({ ...options, onArena: onProcessArena(flags) }))).pipe(
+    Effect.mapError((error) => (error instanceof Failure ? error : failed(error)))
+  )
+}
+
 export const arenaBench = Effect.fn("wmo arena bench")(function* (flags: ArenaBenchFlags) {
   const problem = checkMemoryFlags(flags)
   if (problem !== undefined) return yield* usageError(problem)
+  if (flags.arena === "process" && flags.predictor === "oracle") {
+    return yield* usageError("--predictor oracle knows the future of the managed arena only: give another one, or --arena managed")
+  }
   const workload = Option.getOrUndefined(flags.workload)
   const args: Array<string> = []
   const add = (name: string, value: number | string): void => void args.push(name, String(value))
@@ -44,7 +75,7 @@ export const arenaBench = Effect.fn("wmo arena bench")(function* (flags: ArenaBe
   if (Option.isSome(flags.cold)) add("--cold", `${flags.cold.value}ms`)
   add("--duration", `${flags.duration}ms`)
   add("--warmup", `${warmupOf(flags)}ms`)
-  add("--chunk", flags.chunk)
+  if (Option.isSome(flags.chunk)) add("--chunk", flags.chunk.value)
   add("--codec", flags.codec)
   add("--cpu", flags.cpu)
   add("--compress-on", flags.compressOn)
@@ -58,18 +89,16 @@ export const arenaBench = Effect.fn("wmo arena bench")(function* (flags: ArenaBe
     )
   }
   const workloads = workload === undefined ? memoryWorkloadNames : [workload]
-  const predictors = [
-    ...new Set(
-      workload === undefined ? ["none", flags.predictor, "oracle"] : flags.predictor === "none" ? ["none"] : [flags.predictor, "oracle"]
-    )
-  ]
+  const isShort = workload !== undefined && flags.predictor === "none"
+  const oracle = flags.arena === "process" || isShort ? [] : ["oracle"]
+  const predictors = [...new Set([...(workload === undefined ? ["none"] : []), flags.predictor, ...oracle])]
   const runs = arenaBenchRuns({ workloads, predictors })
   yield* Console.error(
     `${runs} runs of ${formatDuration(flags.duration)}, one after the other: about ${formatDuration(arenaBenchMs(runs, flags.duration))}`
   )
   const progress = makeProgress(runs)
   let last: string | undefined
-  const bench = yield* runArenaBench({
+  const bench = yield* runBench(flags, {
     workloads,
     predictors,
     args,
@@ -79,10 +108,7 @@ export const arenaBench = Effect.fn("wmo arena bench")(function* (flags: ArenaBe
       last = label
       progress.show(done, 0, label)
     }
-  }).pipe(
-    Effect.mapError(({ message }) => new Failure({ message, exitCode: ExitCode.failed })),
-    Effect.ensuring(Effect.sync(progress.clear))
-  )
+  }).pipe(Effect.ensuring(Effect.sync(progress.clear)))
   const wrong = bench.rows.reduce((most, { wrong_bytes }) => Math.max(most, wrong_bytes), 0)
   if (flags.json) {
     // One workload and one predictor is one answer: the fields are at the top.

@@ -6,59 +6,17 @@ import {
   openProcessArena,
   predictors,
   type ProcessArena,
-  ProcessArenaError,
   type ProcessSettings
 } from "@wmo/arena"
-import {
-  Cgroups,
-  Damon,
-  DamonTrace,
-  findCgroupMount,
-  Journal,
-  KernelRoots,
-  Machine,
-  PageMap,
-  parseBytes,
-  parseDuration,
-  Pressure,
-  Processes,
-  ProcessMemory,
-  Zram,
-  Zswap
-} from "@wmo/core"
-import { Clock, Console, Effect, Layer, Option, Result, type Scope } from "effect"
+import { parseBytes, parseDuration } from "@wmo/core"
+import { Clock, Console, Effect, Option, Result, type Scope } from "effect"
 import { appendFileSync, writeFileSync } from "node:fs"
 import type { ArenaAdviseFlags, ArenaWatchFlags } from "../commands/arenaProcess.ts"
-import { ExitCode, Failure, unsupported, usageError } from "../Exit.ts"
-import { restoreAtEnd } from "../live.ts"
-import { stateDirectory } from "../stateDirectory.ts"
+import { type Failure, usageError } from "../Exit.ts"
+import { asFailure, withProcessServices } from "../processServices.ts"
 import { decisionLine, statusJson, summaryText, watchText } from "./arenaProcessText.ts"
 
 const lookMs = 20_000
-
-const withProcessServices = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const mount = yield* Effect.orElseSucceed(findCgroupMount, () => undefined)
-    const services = Layer.mergeAll(
-      Damon.layer,
-      DamonTrace.layer,
-      Machine.layer,
-      PageMap.layer,
-      Pressure.layer,
-      Processes.layer,
-      ProcessMemory.layer,
-      Zram.layer,
-      Zswap.layer
-    ).pipe(
-      Layer.provideMerge(Cgroups.layer),
-      Layer.provideMerge(Journal.layer({ directory: stateDirectory(), command: process.argv.slice(2).join(" ") }))
-    )
-    return yield* Effect.scoped(effect).pipe(
-      Effect.ensuring(restoreAtEnd),
-      Effect.provide(services),
-      Effect.updateService(KernelRoots, (roots) => (mount === undefined ? roots : { ...roots, cgroup: mount.path }))
-    )
-  })
 
 const settingOf = (key: string, text: string): number | undefined => {
   if (!(key in defaultProcessSettings)) return undefined
@@ -90,18 +48,6 @@ const optionsOf = Effect.fnUntraced(function* (flags: Shared) {
   if (Option.isSome(flags.cold)) settings.coldMs = flags.cold.value
   return { pid: flags.pid, predictor, settings, takeOver: flags.takeOver }
 })
-
-const asFailure = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.catchIf(
-    effect,
-    (error): error is Extract<E, ProcessArenaError> => error instanceof ProcessArenaError,
-    (error): Effect.Effect<never, Failure> =>
-      Effect.fail(
-        (error as ProcessArenaError).why === "unsupported"
-          ? unsupported((error as ProcessArenaError).message)
-          : new Failure({ message: (error as ProcessArenaError).message, exitCode: ExitCode.failed })
-      )
-  )
 
 /** Waits for whatever comes first: the end of the process, or of the time. Gives why, where it was the process. */
 const untilEnd = (arena: ProcessArena, forMs: number | undefined) =>

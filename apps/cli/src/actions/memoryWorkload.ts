@@ -18,9 +18,12 @@ import { conclude, publish } from "./workloadResult.ts"
 
 const least = 64 * 4096
 
+export const chunkOf = ({ chunk }: Pick<MemoryFlags, "chunk">): number => Option.getOrElse(chunk, () => 65_536)
+
 /** Whatever is wrong with what memory workloads and their bench have in common. */
 export const checkMemoryFlags = (flags: MemoryFlags): string | undefined => {
-  const { chunk, cpu, duration, predictor, warmup } = flags
+  const { cpu, duration, predictor, warmup } = flags
+  const chunk = chunkOf(flags)
   if (predictor !== "oracle" && findPredictor(predictor) === undefined) {
     return `there is no predictor "${predictor}": ${predictors.map(({ name }) => name).join(", ")}, oracle`
   }
@@ -39,7 +42,7 @@ const optionsOf = (flags: CommonMemoryFlags): MemoryWorkloadOptions => ({
   on: flags.on,
   predictor: flags.predictor,
   codec: flags.codec,
-  chunkBytes: flags.chunk,
+  chunkBytes: chunkOf(flags),
   coldMs: Option.getOrUndefined(flags.cold),
   cpuPercent: flags.cpu,
   compressOn: flags.compressOn,

@@ -1,4 +1,4 @@
-/** `wmo arena demo|bench|codecs|stats`: the managed arena's tools. They need no root and change nothing. */
+/** `wmo arena demo|bench|codecs|stats`: the arena's tools. They need no root and change nothing, but for `bench --arena process`. */
 import { Argument, Command, Flag } from "effect/cli"
 import { json, size, time } from "../flags.ts"
 import { lazily } from "../lazily.ts"
@@ -23,6 +23,12 @@ const benchFlags = {
     Flag.optional,
     Flag.withDescription(
       "one workload, with the predictor and the oracle; with --predictor none only that (default: all four, with none, the predictor and the oracle)"
+    )
+  ),
+  arena: Flag.Literals("arena", ["managed", "process"]).pipe(
+    Flag.withDefault("managed"),
+    Flag.withDescription(
+      "managed: in the workload's own process; process: the workload as the unmodified target of what `wmo arena advise` does, with chunks of a 64th of its memory; needs root (default managed)"
     )
   ),
   ...memoryFlags,

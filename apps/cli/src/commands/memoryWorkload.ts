@@ -14,7 +14,7 @@ export const memoryFlags = {
       "tournament, stride, delta, markov, periodic, association, hinted, next-k, none (restores on demand only), or oracle (default tournament)"
     )
   ),
-  chunk: size("chunk").pipe(Flag.withDefault(65_536), Flag.withDescription("the arena's unit, a power of two, 4K to 1M (default 64K)")),
+  chunk: size("chunk").pipe(Flag.optional, Flag.withDescription("the arena's unit, a power of two, 4K to 1M (default 64K)")),
   codec: Flag.String("codec").pipe(
     Flag.withDefault("lz4"),
     Flag.withMetavar("NAME"),

@@ -1,16 +1,24 @@
 /**
- * The managed arena against no arena, workload by workload: on plain memory, on the reactive arena (`none`), with a predictor, and with the oracle
+ * An arena against no arena, workload by workload: on plain memory, on the reactive arena (`none`), with a predictor, and with the oracle
  * where one is asked for. One run after the other, each in a process of its own, with the same seed.
  */
 import type { Bytes, Milliseconds } from "@wmo/core"
 import { Effect } from "effect"
 import type { MemoryWorkloadName } from "../workloads/memory/plans.ts"
+import type { ProcessArenaPart } from "./advisedRun.ts"
 import { type Watched, watchedRun, type WatchedRunFailed } from "./watchedRun.ts"
 
-export interface ArenaBenchOptions {
+/** A run, under the process arena where that is what is measured. */
+export interface BenchRun extends Watched {
+  readonly process_arena?: ProcessArenaPart
+}
+
+export interface ArenaBenchOptions<E, R> {
   readonly workloads: ReadonlyArray<MemoryWorkloadName>
-  /** Of `wmo workload NAME --on arena`; `none` is always run. */
+  /** `none` is always run. */
   readonly predictors: ReadonlyArray<string>
+  /** Runs a workload on an arena with a predictor. `args`: the workload's name, and what all runs of it have in common. */
+  readonly onArena: (predictor: string, args: ReadonlyArray<string>) => Effect.Effect<BenchRun, E, R>
   /** Further arguments for all runs, as `wmo workload` knows them. */
   readonly args: ReadonlyArray<string>
   readonly program: string
@@ -40,8 +48,8 @@ export interface ArenaBenchRow {
   readonly reactive_cold_touch_p99_us: number | null
   readonly plain_cold_touch_p99_us: number | null
   /**
-   * Of the whole process, Node and all bookkeeping included, against the run on plain memory. Null for the oracle: the future that it is given
-   * takes memory, too.
+   * Of the whole process, Node and all bookkeeping included, against the run on plain memory; of the process arena against what the target would
+   * have taken, with what lies compressed counted. Null for the oracle: the future that it is given takes memory, too.
    */
   readonly pss_byte_seconds_saved_share: number | null
   readonly pss_saved_mean_bytes: Bytes | null
@@ -49,7 +57,10 @@ export interface ArenaBenchRow {
   readonly rss_mean_bytes: Bytes
   /** In this run and in those it is compared with. */
   readonly wrong_bytes: Bytes
-  /** What the arena took of a core by the clock: compressing, restoring, predicting; and CPU time of the whole process, here and on plain memory. */
+  /**
+   * What the managed arena took of a core by the clock: compressing, restoring, predicting; of the process arena, CPU time of who runs it and of
+   * kdamonds. And CPU time of the workload's process, here and on plain memory.
+   */
   readonly cpu_pct: number
   readonly process_cpu_pct: number
   readonly plain_process_cpu_pct: number
@@ -62,24 +73,35 @@ export interface ArenaBenchRow {
 
 export interface ArenaBench {
   readonly rows: ReadonlyArray<ArenaBenchRow>
-  readonly runs: ReadonlyArray<Watched>
+  readonly runs: ReadonlyArray<BenchRun>
 }
 
 /** Around a run: starting, loading, comparing everything. */
 const runExtraMs: Milliseconds = 4000
 
-export const arenaBenchRuns = ({ predictors, workloads }: Pick<ArenaBenchOptions, "predictors" | "workloads">): number =>
+export const arenaBenchRuns = ({ predictors, workloads }: Pick<ArenaBenchOptions<never, never>, "predictors" | "workloads">): number =>
   workloads.length * (1 + new Set(["none", ...predictors]).size)
 
 export const arenaBenchMs = (runs: number, durationMs: Milliseconds): Milliseconds => runs * (durationMs + runExtraMs)
 
 const percent = (share: number | null | undefined): number | null => (share === null || share === undefined ? null : 100 * share)
 
-export const arenaBenchRow = (plain: Watched, reactive: Watched, run: Watched): ArenaBenchRow => {
+interface Saved {
+  readonly share: number | null
+  readonly meanBytes: Bytes | null
+}
+
+const savedOf = (plain: Watched, { process_arena: arena, pss_mean_bytes, result }: BenchRun): Saved => {
+  if (arena !== undefined) return { share: arena.saved_share, meanBytes: arena.saved_mean_bytes }
+  if (result.arena?.predictor === "oracle") return { share: null, meanBytes: null }
+  return { share: 1 - pss_mean_bytes / plain.pss_mean_bytes, meanBytes: plain.pss_mean_bytes - pss_mean_bytes }
+}
+
+export const arenaBenchRow = (plain: Watched, reactive: BenchRun, run: BenchRun): ArenaBenchRow => {
   const { result } = run
-  const { arena } = result
+  const arena = run.process_arena ?? result.arena
+  const saved = savedOf(plain, run)
   const runs = [...new Set([plain, reactive, run])]
-  const isOracle = arena?.predictor === "oracle"
   const cold = (watched: Watched) => watched.result.phases.cold_touch
   const touches = ({ result: { phases } }: Watched) => phases.burst_touch ?? phases.stream ?? phases.random ?? phases.heap
   return {
@@ -101,8 +123,8 @@ export const arenaBenchRow = (plain: Watched, reactive: Watched, run: Watched): 
     cold_touch_p99_us: cold(run)?.p99_us ?? null,
     reactive_cold_touch_p99_us: cold(reactive)?.p99_us ?? null,
     plain_cold_touch_p99_us: cold(plain)?.p99_us ?? null,
-    pss_byte_seconds_saved_share: isOracle ? null : 1 - run.pss_mean_bytes / plain.pss_mean_bytes,
-    pss_saved_mean_bytes: isOracle ? null : plain.pss_mean_bytes - run.pss_mean_bytes,
+    pss_byte_seconds_saved_share: saved.share,
+    pss_saved_mean_bytes: saved.meanBytes,
     rss_before_bytes: run.rss_before_bytes,
     rss_mean_bytes: run.rss_mean_bytes,
     wrong_bytes: runs.reduce((sum, watched) => sum + watched.result.wrong_bytes, 0),
@@ -116,19 +138,26 @@ export const arenaBenchRow = (plain: Watched, reactive: Watched, run: Watched): 
   }
 }
 
-export const runArenaBench = (options: ArenaBenchOptions): Effect.Effect<ArenaBench, WatchedRunFailed> =>
+/** The managed arena: in the workload's own process. */
+export const onManagedArena =
+  (program: string): ArenaBenchOptions<WatchedRunFailed, never>["onArena"] =>
+  (predictor, args) =>
+    watchedRun(program, [...args, "--on", "arena", "--predictor", predictor])
+
+export const runArenaBench = <E, R>(options: ArenaBenchOptions<E, R>): Effect.Effect<ArenaBench, E | WatchedRunFailed, R> =>
   Effect.gen(function* () {
     const rows: Array<ArenaBenchRow> = []
-    const runs: Array<Watched> = []
-    const run = Effect.fnUntraced(function* (workload: string, on: string, ...args: ReadonlyArray<string>) {
-      options.onRun(runs.length, `${workload} on ${on}`)
-      const watched = yield* watchedRun(options.program, [workload, ...args, ...options.args])
+    const runs: Array<BenchRun> = []
+    const run = Effect.fnUntraced(function* (label: string, running: Effect.Effect<BenchRun, E | WatchedRunFailed, R>) {
+      options.onRun(runs.length, label)
+      const watched = yield* running
       runs.push(watched)
       return watched
     })
     for (const workload of options.workloads) {
-      const plain = yield* run(workload, "plain memory", "--on", "plain")
-      const onArena = (predictor: string) => run(workload, `the arena, ${predictor}`, "--on", "arena", "--predictor", predictor)
+      const args = [workload, ...options.args]
+      const plain = yield* run(`${workload} on plain memory`, watchedRun(options.program, [...args, "--on", "plain"]))
+      const onArena = (predictor: string) => run(`${workload} on the arena, ${predictor}`, options.onArena(predictor, args))
       const reactive = yield* onArena("none")
       if (options.predictors.includes("none")) rows.push(arenaBenchRow(plain, reactive, reactive))
       for (const predictor of options.predictors) {

@@ -7,7 +7,7 @@ import { Data, Effect, Result } from "effect"
 import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
-import type { MemoryWorkloadResult } from "../workloads/memory/runMemoryWorkload.ts"
+import type { MemoryPlaces, MemoryWorkloadResult } from "../workloads/memory/runMemoryWorkload.ts"
 
 /** The run's process did not say what it should have. */
 export class WatchedRunFailed extends Data.TaggedError("WatchedRunFailed")<{ readonly message: string }> {}
@@ -65,10 +65,21 @@ const summary = (result: MemoryWorkloadResult, before: Sample, samples: Readonly
   }
 }
 
-type Line = Partial<MemoryWorkloadResult> & { readonly pid?: number; readonly event?: "measuring" | "measured" }
+type Line = Partial<MemoryWorkloadResult> & Partial<MemoryPlaces> & { readonly event?: "measuring" | "measured" }
+
+/** For whoever watches, too: its memory is filled; what follows counts, up to the end. */
+export interface WatchedMoments {
+  readonly loaded: (places: MemoryPlaces) => void
+  readonly measuring: () => void
+  readonly measured: () => void
+}
 
 /** `program`: the script of this command line; `args`: of `wmo workload`, without `--json`. The process ends with the effect. */
-export const watchedRun = (program: string, args: ReadonlyArray<string>): Effect.Effect<Watched, WatchedRunFailed> =>
+export const watchedRun = (
+  program: string,
+  args: ReadonlyArray<string>,
+  moments?: WatchedMoments
+): Effect.Effect<Watched, WatchedRunFailed> =>
   Effect.callback((resume) => {
     const child = spawn(process.execPath, [...process.execArgv, program, "workload", ...args, "--json"], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -90,13 +101,18 @@ export const watchedRun = (program: string, args: ReadonlyArray<string>): Effect
     }
     createInterface({ input: child.stdout }).on("line", (text) => {
       const line = JSON.parse(text) as Line
-      if (line.event === "measuring") take()
-      else if (line.event === "measured") {
+      if (line.event === "measuring") {
+        moments?.measuring()
+        take()
+      } else if (line.event === "measured") {
+        moments?.measured()
         clearTimeout(timer)
         const last = sampleOf(child.pid!)
         if (last !== undefined) samples.push(last)
-      } else if (line.pid !== undefined) before = sampleOf(line.pid)
-      else {
+      } else if (line.pid !== undefined) {
+        before = sampleOf(line.pid)
+        moments?.loaded(line as MemoryPlaces)
+      } else {
         result = line as MemoryWorkloadResult
         // It has said all; it need not take its memory apart, either.
         child.kill("SIGKILL")

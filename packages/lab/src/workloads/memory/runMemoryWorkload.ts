@@ -54,6 +54,9 @@ export interface MemoryPlaces {
   readonly page_bytes: number
   readonly start: string | null
   readonly end: string | null
+  readonly bytes: Bytes
+  /** What is left alone for so long is cold here. */
+  readonly cold_ms: Milliseconds
 }
 
 /** What the arena did while the workload was measured. Shares are 0 to 1, null where nothing was predicted or needed. */
@@ -221,8 +224,9 @@ export const runMemoryWorkload = (
     const passMs = timedPass(memory)
     collectGarbage()
     const [start, end] = memory.place ?? []
-    hooks.onLoaded({ pid: process.pid, page_bytes: pageBytes, start: hexadecimal(start), end: hexadecimal(end) })
     const coldMs = options.coldMs ?? plan.coldMs
+    const places = { pid: process.pid, page_bytes: pageBytes, start: hexadecimal(start), end: hexadecimal(end) }
+    hooks.onLoaded({ ...places, bytes: plan.pages * pageBytes, cold_ms: coldMs })
     const startMs = performance.now() + startDelayMs
     let controller: ArenaController | undefined
     if (arena !== undefined) {
