@@ -6,6 +6,7 @@ import { Cgroups, findCgroupMount, Journal, KernelRoots, type KernFs, Machine, M
 import { Recorder, RecordingError } from "@wmo/recording"
 import { Clock, Data, Effect, Layer } from "effect"
 import { mkdirSync } from "node:fs"
+import { hostname } from "node:os"
 import type { Config } from "./config/Config.ts"
 import { loadConfig } from "./config/loadConfig.ts"
 import type { DaemonStatus } from "./protocol/Status.ts"
@@ -52,12 +53,14 @@ const tellOf = (undone: Undone): string =>
       ? `left ${undone.path} as it is: ${undone.why}`
       : `${undone.path}: ${undone.result}`
 
-/** Undoes what dead processes left. */
-const recover = Effect.fnUntraced(function* (directory: string) {
-  for (const { command, pid, undone } of yield* Journal.recover(directory)) {
+/** Undoes what dead processes left, and tells of it. Returns the paths that could not be put back. */
+export const recover = Effect.fnUntraced(function* (directory: string) {
+  const recoveries = yield* Journal.recover(directory)
+  for (const { command, pid, undone } of recoveries) {
     yield* Effect.logWarning(`an earlier run could not clean up behind itself (pid ${pid}: ${command})`)
     for (const change of undone) yield* Effect.logWarning(tellOf(change))
   }
+  return recoveries.flatMap(({ undone }) => undone.flatMap(({ path, result }) => (result === "kept" ? [path] : [])))
 })
 
 const restore = Effect.gen(function* () {
@@ -80,11 +83,13 @@ const recorderOf = ({ recording }: Config, health: RecorderHealth): Layer.Layer<
 }
 
 const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs: number, health: RecorderHealth) =>
-  Effect.map(supervisor.status, ({ config, groups, why, ...rest }): DaemonStatus => {
+  Effect.map(Effect.zip(supervisor.status, Clock.currentTimeMillis), ([{ config, groups, why, ...rest }, nowMs]): DaemonStatus => {
     const { system, user } = process.cpuUsage()
     return {
       version,
       pid: process.pid,
+      host: hostname(),
+      now_ms: nowMs,
       started_ms: startedMs,
       config: config.file,
       loaded_ms: rest.loadedMs,

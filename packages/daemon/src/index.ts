@@ -11,4 +11,4 @@ export { type ContainerGroup, containerOf, type PodGroup, type QosClass, type Ru
 export { type Pod, type Pods, readPods } from "./containers/pods.ts"
 export { makeSupervisor, RestartNeeded, type Supervisor, type SupervisorStatus } from "./supervisor/Supervisor.ts"
 export { type RecorderHealth, steadyRecorder } from "./supervisor/steadyRecorder.ts"
-export { CannotListen, type Daemon, type DaemonOptions, NotHere, runDaemon } from "./daemon.ts"
+export { CannotListen, type Daemon, type DaemonOptions, NotHere, recover, runDaemon } from "./daemon.ts"

@@ -211,12 +211,15 @@ describe("metrics", () => {
     current_bytes,
     reclaimed_bytes: 3,
     ticks: 2,
+    missed_ticks: 0,
     actions: { "Reclaim done": 1 },
     failures: 0
   })
   const status = (groups: ReadonlyArray<GroupSummary>): DaemonStatus => ({
     version: "1",
     pid: 1,
+    host: "here",
+    now_ms: 3000,
     started_ms: 1000,
     config: "/etc/wmod.yaml",
     loaded_ms: 2000,

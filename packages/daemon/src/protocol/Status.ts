@@ -21,9 +21,20 @@ export const GroupSummary = Schema.Struct({
   current_bytes: Schema.optionalKey(Schema.Finite),
   swap_bytes: Schema.optionalKey(Schema.Finite),
   zswap_bytes: Schema.optionalKey(Schema.Finite),
+  /** What is out of memory now, less what zswap's compressed copies take. File pages that were given back are not counted by any kernel. */
+  saved_bytes: Schema.optionalKey(Schema.Finite),
+  /** Time in which some task was stalled on memory: a share of the last 10 s, and all of it since the group was made. */
+  pressure_percent: Schema.optionalKey(Schema.Finite),
+  pressure_seconds: Schema.optionalKey(Schema.Finite),
+  /** Pages that came back into memory: a second, lately, and all of them since the group was made. */
+  refaults_per_second: Schema.optionalKey(Schema.Finite),
+  refaults_anon: Schema.optionalKey(Schema.Finite),
+  refaults_file: Schema.optionalKey(Schema.Finite),
   /** Since wmod looks after it. */
   reclaimed_bytes: Schema.Finite,
   ticks: Schema.Finite,
+  /** Looks that were due and could not be taken in time. */
+  missed_ticks: Schema.Finite,
   /** When it was looked at last. */
   last_ms: Schema.optionalKey(Schema.Finite),
   actions: Schema.Record(Schema.String, Schema.Finite),
@@ -39,6 +50,10 @@ export const Mode = Schema.Literals(["running", "paused", "emergency"])
 export const DaemonStatus = Schema.Struct({
   version: Schema.String,
   pid: Schema.Finite,
+  /** Of the machine. */
+  host: Schema.String,
+  /** When this was said, by wmod's clock. */
+  now_ms: Schema.Finite,
   started_ms: Schema.Finite,
   config: Schema.String,
   loaded_ms: Schema.Finite,
@@ -70,6 +85,9 @@ export const PastDecision = Schema.Struct({
 })
 export type PastDecision = typeof PastDecision.Type
 
+/** What of a group has been idle for at least so long. */
+export const ColdBand = Schema.Struct({ idle_ms: Schema.Finite, anon_bytes: Schema.Finite, file_bytes: Schema.Finite })
+
 export const Explanation = Schema.Struct({
   summary: GroupSummary,
   /** As a person would write them. */
@@ -79,6 +97,10 @@ export const Explanation = Schema.Struct({
   minute_bytes: Schema.optionalKey(Schema.Finite),
   cpu_percent: Schema.optionalKey(Schema.Finite),
   /** The last ones, newest last. */
-  decisions: Schema.Array(PastDecision)
+  decisions: Schema.Array(PastDecision),
+  /** The last ones that did something, or wanted to; newest last. */
+  acted: Schema.Array(PastDecision),
+  /** From page ages, where they are known: of all that has an age (0) down to the oldest. */
+  cold: Schema.optionalKey(Schema.Struct({ source: Schema.String, bands: Schema.Array(ColdBand) }))
 })
 export type Explanation = typeof Explanation.Type

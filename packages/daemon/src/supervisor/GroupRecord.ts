@@ -3,19 +3,34 @@
  * all: the recording has those.
  */
 import type { Milliseconds } from "@wmo/core"
+import { coldBytes, type Observation, type PageAge } from "@wmo/monitors"
 import { encodeSettings } from "@wmo/policies"
 import { describeOutcome, type Tick } from "@wmo/recording"
 import type { GroupPlan } from "../config/plan.ts"
-import type { Explanation, GroupSummary, PastDecision } from "../protocol/Status.ts"
+import type { ColdBand, Explanation, GroupSummary, PastDecision } from "../protocol/Status.ts"
+import { GroupHistory, type History, savedBytes } from "./GroupHistory.ts"
 
 const decisionsKept = 32
+const actedKept = 16
+
+/** Each age that some page is known to have been idle for, with all that is at least as old. */
+const bandsOf = (age: PageAge): Array<typeof ColdBand.Type> => {
+  const edges = [...new Set([0, ...age.bins.map(({ lowerMs }) => lowerMs)])].toSorted((a, b) => a - b)
+  return edges.map((idle_ms) => {
+    const { anonBytes, fileBytes } = coldBytes(age, idle_ms)
+    return { idle_ms, anon_bytes: anonBytes, file_bytes: fileBytes }
+  })
+}
 
 export class GroupRecord {
   private ticks = 0
   private reclaimedBytes = 0
   private readonly actions: Record<string, number> = {}
   private readonly decisions: Array<PastDecision> = []
-  private last: Tick["observation"] | undefined
+  private readonly acted: Array<PastDecision> = []
+  private readonly past = new GroupHistory()
+  private missedTicks = 0
+  private last: Observation | undefined
   failures = 0
   /** While it is backing off. */
   problem: { readonly what: string; readonly againAtMs: Milliseconds } | undefined
@@ -25,8 +40,10 @@ export class GroupRecord {
     this.plan = plan
   }
 
-  took({ observation, outcomes, reason }: Tick): void {
+  took({ missedTicks = 0, observation, outcomes, reason }: Tick): void {
     this.ticks++
+    this.missedTicks += missedTicks
+    this.past.add(observation)
     this.last = observation
     this.problem = undefined
     for (const { asked, reclaimedBytes = 0, status } of outcomes) {
@@ -44,8 +61,17 @@ export class GroupRecord {
   }
 
   private note(atMs: Milliseconds, reason: string, outcomes: ReadonlyArray<string>): void {
-    this.decisions.push({ at_ms: atMs, reason, outcomes })
+    const decision: PastDecision = { at_ms: atMs, reason, outcomes }
+    this.decisions.push(decision)
     if (this.decisions.length > decisionsKept) this.decisions.shift()
+    if (outcomes.length === 0) return
+    this.acted.push(decision)
+    if (this.acted.length > actedKept) this.acted.shift()
+  }
+
+  /** Undefined: it was never looked at. */
+  history(): History | undefined {
+    return this.past.read()
   }
 
   /** `stopped`: why nothing is done about any group. */
@@ -62,12 +88,28 @@ export class GroupRecord {
       ...(currentBytes === undefined ? {} : { current_bytes: currentBytes }),
       ...(swapCurrentBytes === undefined ? {} : { swap_bytes: swapCurrentBytes }),
       ...(zswapCurrentBytes === undefined ? {} : { zswap_bytes: zswapCurrentBytes }),
+      ...(this.last === undefined ? {} : this.health(this.last)),
       reclaimed_bytes: this.reclaimedBytes,
       ticks: this.ticks,
+      missed_ticks: this.missedTicks,
       ...(this.last === undefined ? {} : { last_ms: this.last.atMs }),
       actions: { ...this.actions },
       failures: this.failures,
       ...(reason === undefined ? {} : { reason })
+    }
+  }
+
+  private health(last: Observation): Partial<GroupSummary> {
+    const saved = savedBytes(last)
+    const { refaultsPerSecond } = this.past
+    const { workingset_refault_anon: anon, workingset_refault_file: file } = last.stat
+    const some = last.pressure?.some
+    return {
+      ...(saved === undefined ? {} : { saved_bytes: saved }),
+      ...(some === undefined ? {} : { pressure_percent: some.avg10, pressure_seconds: Number(some.totalUs) / 1e6 }),
+      ...(refaultsPerSecond === undefined ? {} : { refaults_per_second: refaultsPerSecond }),
+      ...(anon === undefined ? {} : { refaults_anon: Number(anon) }),
+      ...(file === undefined ? {} : { refaults_file: Number(file) })
     }
   }
 
@@ -80,6 +122,7 @@ export class GroupRecord {
 
   explanation(stopped: string | undefined): Explanation {
     const { plan } = this.plan
+    const pageAge = this.last?.pageAge
     return {
       summary: this.summary(stopped),
       settings: plan === undefined ? {} : encodeSettings(plan.policy.settings, plan.settings),
@@ -87,7 +130,9 @@ export class GroupRecord {
         ? {}
         : { floor_bytes: plan.rails.floorBytes, tick_bytes: plan.rails.stepBytes, minute_bytes: plan.rails.perMinuteBytes }),
       ...(plan?.cpuPercent === undefined ? {} : { cpu_percent: plan.cpuPercent }),
-      decisions: [...this.decisions]
+      decisions: [...this.decisions],
+      acted: [...this.acted],
+      ...(pageAge === undefined ? {} : { cold: { source: pageAge.source, bands: bandsOf(pageAge) } })
     }
   }
 }

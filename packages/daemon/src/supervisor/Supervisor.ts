@@ -12,6 +12,7 @@ import { localTime } from "../config/schedule.ts"
 import type { ConfigRejected } from "../config/ConfigProblem.ts"
 import type { Explanation, GroupSummary, Mode } from "../protocol/Status.ts"
 import { calm, type EmergencyState, judgeMachine } from "./emergency.ts"
+import type { History } from "./GroupHistory.ts"
 import { GroupRecord } from "./GroupRecord.ts"
 import { noMemory, type PolicyMemory } from "./guardPolicy.ts"
 import { PodsFile } from "./PodsFile.ts"
@@ -40,6 +41,8 @@ export interface Supervisor {
   readonly status: Effect.Effect<SupervisorStatus>
   /** Undefined: no rule picks the group. */
   readonly explain: (group: string) => Effect.Effect<Explanation | undefined>
+  /** Undefined: no rule picks the group, or it was never looked at. */
+  readonly history: (group: string) => Effect.Effect<History | undefined>
   /** Stops everything and puts it back; done when it is. */
   readonly pause: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
@@ -262,6 +265,7 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
         groups: [...records.values()].map((record) => record.summary(stopped()))
       })),
       explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation(stopped())),
+      history: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.history()),
       pause: setPaused(true),
       resume: setPaused(false),
       reload: (load) =>
