@@ -35,9 +35,7 @@ export const missingNeeds: (
       pressure: has("memory.pressure"),
       "memory.high": has("memory.high"),
       "memory.reclaim": has("memory.reclaim"),
-      lru_gen: unlessUnknown(
-        Effect.flatMap(mglru.enabled, (enabled) => (enabled ? Effect.map(mglru.table, (table) => table.length > 0) : Effect.succeed(false)))
-      ),
+      lru_gen: unlessUnknown(Effect.flatMap(mglru.enabled, (enabled) => (enabled ? mglru.isListing : Effect.succeed(false)))),
       damon: damon.isPresent,
       damon_reclaim: unlessUnknown(Effect.map(modules.read("damon_reclaim"), (parameters) => parameters !== undefined))
     }

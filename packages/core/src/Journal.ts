@@ -11,6 +11,7 @@ import {
   JournalFile,
   type JournalHeader,
   type JournalLine,
+  keyOf,
   listJournals,
   parseJournal,
   type Replay,
@@ -132,15 +133,12 @@ export class Journal extends Context.Service<
         /** Undoes the changes of chosen paths and gives up the claims on them. */
         const restoreThose = (isChosen: (path: string) => boolean) =>
           Effect.gen(function* () {
-            const { again, undone } = yield* undoChanges(
-              fs,
-              file.held.changes.filter(({ path }) => isChosen(path))
-            )
-            const held: Holdings = {
-              changes: file.held.changes.filter((change) => !isChosen(change.path) || again.includes(change)),
-              claims: new Set([...file.held.claims].filter((path) => !isChosen(path)))
-            }
-            yield* Effect.try(() => file.replace(held)).pipe(
+            const chosen = [...file.held.changes.values()].filter(({ path }) => isChosen(path))
+            const { again, undone } = yield* undoChanges(fs, chosen)
+            const kept = new Set(again)
+            const done = chosen.filter((change) => !kept.has(change))
+            const claims = [...file.held.claims].filter(isChosen)
+            yield* Effect.try(() => file.giveUp(done, claims)).pipe(
               // The old file is still there: the next start finds what is undone already in place, and no harm in it.
               Effect.ignore
             )
@@ -149,7 +147,7 @@ export class Journal extends Context.Service<
             const isUsedBy =
               (path: string) =>
               ({ changes }: Holdings): boolean =>
-                changes.some((change) => change.path.startsWith(`${path.replace(/\/cgroup\.subtree_control$/, "")}/`))
+                [...changes.values()].some((change) => change.path.startsWith(`${path.replace(/\/cgroup\.subtree_control$/, "")}/`))
             return undone.map(({ path, result, ...rest }): Undone => {
               const isPassedOn = result === "kept" && again.some((change) => change.path === path) && others.some(isUsedBy(path))
               return { path, result: isPassedOn ? "passed on" : result, ...rest }
@@ -161,7 +159,7 @@ export class Journal extends Context.Service<
         const take = Effect.fnUntraced(function* (line: Extract<JournalLine, { kind: "write" | "claim" }>) {
           yield* append(line)
           const isHeldBy = ({ changes, claims }: Holdings): boolean =>
-            line.kind === "claim" ? claims.has(line.path) : changes.some(({ kind, path }) => kind === "write" && path === line.path)
+            line.kind === "claim" ? claims.has(line.path) : changes.has(keyOf("write", line.path))
           const others = yield* livingOthers(fs, proc, options.directory, header.bootId, file.name)
           const holder = others.find(isHeldBy)?.header
           if (holder === undefined) return
@@ -174,11 +172,11 @@ export class Journal extends Context.Service<
           restore,
           restoreBelow: (path) => restoreThose((changed) => `${changed}/`.startsWith(`${path}/`)),
           replayLater: Effect.fnUntraced(function* (replay) {
-            const isKnown = file.held.changes.some((change) => change.kind === "replay" && change.path === replay.path)
+            const isKnown = file.held.changes.has(keyOf("replay", replay.path))
             if (!isKnown) yield* append({ kind: "replay", ...replay })
           }, lock.withPermits(1)),
           set: Effect.fnUntraced(function* (path, value) {
-            const known = file.held.changes.find((change) => change.kind === "write" && change.path === path)
+            const known = file.held.changes.get(keyOf("write", path))
             const before = known?.kind === "write" ? known.ours.at(-1)! : utf8.decode(yield* fs.read(path)).trim()
             const was = known?.kind === "write" ? known.was : before
             const is = settingAfter(path, before, value)
@@ -194,7 +192,7 @@ export class Journal extends Context.Service<
           }, lock.withPermits(1)),
           mkdir: Effect.fnUntraced(function* (path) {
             // On record already: mkdir answers Exists if it is still there, and the record stays as it is.
-            const isKnown = file.held.changes.some((change) => change.kind === "mkdir" && change.path === path)
+            const isKnown = file.held.changes.has(keyOf("mkdir", path))
             if (isKnown || (yield* fs.exists(path))) return yield* fs.mkdir(path)
             yield* append({ kind: "mkdir", path })
             yield* fs.mkdir(path).pipe(Effect.tapError(() => Effect.ignore(append({ kind: "cancel", of: "mkdir", path }))))
@@ -225,8 +223,9 @@ export class Journal extends Context.Service<
           continue
         }
         if ((yield* processStartTime(fs, proc, header.pid)) === header.startTime) continue
-        const { again, undone } = yield* undoChanges(fs, changes)
-        attempt(() => replaceJournal(file, header, { changes: again, claims: new Set() }))
+        const { again, undone } = yield* undoChanges(fs, [...changes.values()])
+        const left = new Map(again.map((change) => [keyOf(change.kind, change.path), change]))
+        attempt(() => replaceJournal(file, header, { changes: left, claims: new Set() }))
         if (undone.length > 0) recoveries.push({ pid: header.pid, command: header.command, undone })
       }
       return recoveries
@@ -257,8 +256,10 @@ export interface Holder {
 const livingOthers = Effect.fnUntraced(function* (fs: KernFs["Service"], proc: string, directory: string, boot: string, ownName: string) {
   const others: Array<Holdings & { readonly header: JournalHeader }> = []
   for (const name of listJournals(directory)) {
+    // Our own may be long, and is asked about for every group.
+    if (name === ownName) continue
     const { header, ...held } = parseJournal(attempt(() => nodeFs.readFileSync(`${directory}/${name}`, "utf8")) ?? "")
-    if (name === ownName || header === undefined || header.bootId !== boot) continue
+    if (header === undefined || header.bootId !== boot) continue
     if ((yield* processStartTime(fs, proc, header.pid)) === header.startTime) others.push({ header, ...held })
   }
   return others

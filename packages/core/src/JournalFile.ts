@@ -25,13 +25,16 @@ export interface Replay {
   readonly writes: ReadonlyArray<readonly [path: string, text: string]>
 }
 
-/** A line after the first. `is`: what the file says after the write; `cancel`: the line of that path before it (a mkdir, unless it says) does not count. */
+/**
+ * A line after the first. `is`: what the file says after the write; `cancel`: the line of that path before it (a mkdir, unless it says) does not count:
+ * it was not done, or it is undone.
+ */
 export type JournalLine =
   | { readonly kind: "write"; readonly path: string; readonly was: string; readonly is: string }
   | { readonly kind: "mkdir"; readonly path: string }
   | ({ readonly kind: "replay" } & Replay)
   | { readonly kind: "claim"; readonly path: string }
-  | { readonly kind: "cancel"; readonly path: string; readonly of?: "write" | "mkdir" | "claim" }
+  | { readonly kind: "cancel"; readonly path: string; readonly of?: "write" | "mkdir" | "replay" | "claim" }
 
 /** What there is to undo at a path. `ours`: the last few texts that our writes left there. */
 export type Change =
@@ -41,9 +44,13 @@ export type Change =
 
 /** What a process holds: changes to undo, in the order in which their paths were first changed; and what it claimed for itself. */
 export interface Holdings {
-  readonly changes: Array<Change>
+  /** By `keyOf`. */
+  readonly changes: Map<string, Change>
   readonly claims: Set<string>
 }
+
+/** What a change is known by: there is one of a kind at a path. */
+export const keyOf = (kind: Change["kind"], path: string): string => `${kind} ${path}`
 
 /** More than the two that a crash between two writes can leave, so that a text read back has room beside the text written. */
 const textsKept = 4
@@ -54,17 +61,16 @@ const applyLine = ({ changes, claims }: Holdings, line: JournalLine): void => {
   if (line.kind === "claim") return void claims.add(line.path)
   const kind = line.kind === "cancel" ? (line.of ?? "mkdir") : line.kind
   if (kind === "claim") return void claims.delete(line.path)
-  const at = changes.findIndex((change) => change.path === line.path && change.kind === kind)
-  const known = changes[at]
-  if (line.kind === "cancel") {
-    if (at >= 0) changes.splice(at, 1)
-  } else if (line.kind !== "write") {
-    if (known === undefined) changes.push(line)
+  const key = keyOf(kind, line.path)
+  const known = changes.get(key)
+  if (line.kind === "cancel") changes.delete(key)
+  else if (line.kind !== "write") {
+    if (known === undefined) changes.set(key, line)
   } else if (known?.kind === "write") {
     if (known.ours.at(-1) !== line.is) known.ours.push(line.is)
     if (known.ours.length > textsKept) known.ours.shift()
   } else {
-    changes.push({ kind: "write", path: line.path, was: line.was, ours: [line.is] })
+    changes.set(key, { kind: "write", path: line.path, was: line.was, ours: [line.is] })
   }
 }
 
@@ -73,7 +79,7 @@ const linesOfChange = (change: Change): ReadonlyArray<JournalLine> =>
 
 const linesOf = ({ changes, claims }: Holdings): ReadonlyArray<JournalLine> => [
   ...[...claims].map((path) => ({ kind: "claim" as const, path })),
-  ...changes.flatMap(linesOfChange)
+  ...[...changes.values()].flatMap(linesOfChange)
 ]
 
 const isPairs = (value: any): boolean =>
@@ -84,7 +90,7 @@ const isLine = (value: any): value is JournalLine =>
   (value.kind === "mkdir" ||
     value.kind === "claim" ||
     (value.kind === "replay" && isPairs(value.expects) && isPairs(value.writes)) ||
-    (value.kind === "cancel" && [undefined, "write", "mkdir", "claim"].includes(value.of)) ||
+    (value.kind === "cancel" && [undefined, "write", "mkdir", "replay", "claim"].includes(value.of)) ||
     (value.kind === "write" && typeof value.was === "string" && typeof value.is === "string"))
 
 const isHeader = (value: any): value is JournalHeader =>
@@ -99,7 +105,7 @@ export const parseJournal = (text: string): Holdings & { readonly header: Journa
       return []
     }
   })
-  const held: Holdings = { changes: [], claims: new Set() }
+  const held: Holdings = { changes: new Map(), claims: new Set() }
   for (const value of values) if (isLine(value)) applyLine(held, value)
   return { header: values.find(isHeader), ...held }
 }
@@ -124,7 +130,7 @@ export const listJournals = (directory: string): ReadonlyArray<string> => {
 
 /** The journal of this process, and what it holds. Methods throw what `node:fs` throws. */
 export class JournalFile {
-  held: Holdings = { changes: [], claims: new Set() }
+  held: Holdings = { changes: new Map(), claims: new Set() }
   readonly name: string
   private readonly directory: string
   private readonly file: string
@@ -142,15 +148,40 @@ export class JournalFile {
 
   /** Puts a line on disk, then among what is held. */
   append(line: JournalLine): void {
-    if (this.linesOnDisk > 256 + 8 * (this.held.changes.length + this.held.claims.size)) this.replace(this.held)
+    this.appendAll([line])
+  }
+
+  /** As `append`, with one sync for all. */
+  appendAll(lines: ReadonlyArray<JournalLine>): void {
+    if (lines.length === 0) return
+    if (this.linesOnDisk > 256 + 8 * (this.held.changes.size + this.held.claims.size)) this.replace(this.held)
     if (this.fd === undefined) {
       nodeFs.mkdirSync(this.directory, { recursive: true, mode: 0o700 })
       this.fd = nodeFs.openSync(this.file, "a", 0o600)
       if (nodeFs.fstatSync(this.fd).size === 0) this.print(this.header)
     }
-    this.print(line)
+    for (const line of lines) this.print(line)
     nodeFs.fsyncSync(this.fd)
-    applyLine(this.held, line)
+    for (const line of lines) applyLine(this.held, line)
+  }
+
+  /**
+   * Gives up these changes and claims. A few of many are crossed out by lines of their own: with a thousand groups that end one after the other, writing
+   * what is left each time would be a million lines.
+   */
+  giveUp(changes: ReadonlyArray<Change>, claims: ReadonlyArray<string>): void {
+    const left = this.held.changes.size + this.held.claims.size - changes.length - claims.length
+    if (left > changes.length + claims.length) {
+      this.appendAll([
+        ...changes.map(({ kind, path }) => ({ kind: "cancel" as const, of: kind, path })),
+        ...claims.map((path) => ({ kind: "cancel" as const, of: "claim" as const, path }))
+      ])
+      return
+    }
+    const held: Holdings = { changes: new Map(this.held.changes), claims: new Set(this.held.claims) }
+    for (const { kind, path } of changes) held.changes.delete(keyOf(kind, path))
+    for (const path of claims) held.claims.delete(path)
+    this.replace(held)
   }
 
   /** Holds only this, on disk too. */

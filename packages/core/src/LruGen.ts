@@ -29,7 +29,8 @@ export interface LruGenMemcg {
   readonly nodes: ReadonlyArray<LruGenNode>
 }
 
-const headerLine = /^memcg\s+(\d+)\s(.*)$/
+/** The first line of a group: its id and its path, which is empty for the root on some kernels. */
+export const headerLine = /^memcg\s+(\d+)\s(.*)$/
 const nodeLine = /^ node\s+(\d+)$/
 const generationLine = /^\s+(\d+)\s+(\d+)\s+(\d+)[ x]?\s+(\d+)[ x]?\s*$/
 

@@ -77,7 +77,7 @@ export const makePageAgeMonitor: (
   if (choice === "auto") {
     if (yield* workingSet.supports(name)) return yield* fromGenerations("working-set")
     const usable = mglru.enabled.pipe(
-      Effect.andThen((enabled) => (enabled ? Effect.map(mglru.table, (table) => table.length > 0) : Effect.succeed(false))),
+      Effect.andThen((enabled) => (enabled ? mglru.isListing : Effect.succeed(false))),
       Effect.orElseSucceed(() => false)
     )
     if (yield* usable) return yield* fromGenerations("mglru")
