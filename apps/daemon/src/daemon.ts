@@ -1,10 +1,10 @@
 /**
- * wmod's commands: run, `check FILE`, `schema`; signals, and how an end becomes an exit code: 0 done, 1 failed, 2 the configuration or what was typed is
+ * wmod's commands: run, `check FILE`, `schema`, `restore`; signals, and how an end becomes an exit code: 0 done, 1 failed, 2 the configuration or what was typed is
  * wrong, 3 not on this machine.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { KernFs } from "@wmo/core"
-import { configJsonSchema, ConfigRejected, loadConfig, NotHere, runDaemon } from "@wmo/daemon"
+import { KernelRoots, type KernelRootsShape, KernFs } from "@wmo/core"
+import { configJsonSchema, ConfigRejected, loadConfig, NotHere, recover, runDaemon } from "@wmo/daemon"
 import { Cause, Console, Deferred, Effect, Exit, Layer, Logger } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { tellServiceManager } from "./serviceManager.ts"
@@ -66,11 +66,29 @@ const schema = Command.make("schema", {}, () => Console.log(JSON.stringify(confi
   Command.withDescription("Print the JSON Schema of the configuration, for editors.")
 )
 
+/** The state directory is where the configuration says, as long as it can be read. */
+const restore = Command.make(
+  "restore",
+  flags,
+  Effect.fn("wmod restore")(function* ({ config: file }) {
+    const fallback = stateDirectory()
+    const configured = yield* Effect.orElseSucceed(
+      Effect.map(loadConfig(file, { stateDirectory: fallback }), (config) => config.stateDirectory),
+      () => fallback
+    )
+    const kept: Array<string> = []
+    for (const directory of new Set([configured, fallback])) kept.push(...(yield* recover(directory)))
+    if (kept.length > 0) return yield* Effect.fail(new Error(`could not be put back: ${kept.join(", ")}`))
+  })
+).pipe(
+  Command.withDescription("Undo what a wmod or wmo that was killed has left in the kernel, and say so. One that runs is left alone.")
+)
+
 const wmod = Command.make("wmod", flags, run).pipe(
   Command.withDescription(
     "Runs reclaim policies on groups that come and go, by one configuration file. SIGHUP reloads it, SIGTERM ends and puts everything back."
   ),
-  Command.withSubcommands([check, schema])
+  Command.withSubcommands([check, schema, restore])
 )
 
 const linesOf = (error: unknown): { readonly code: number; readonly lines: ReadonlyArray<string> } => {
@@ -80,9 +98,12 @@ const linesOf = (error: unknown): { readonly code: number; readonly lines: Reado
   return { code: error instanceof NotHere ? 3 : 1, lines }
 }
 
-/** The exit code of a run of the command line, after what went wrong was said. */
-export const main = async (args: ReadonlyArray<string>): Promise<number> => {
-  const program = Command.runWith(wmod, { version })(args).pipe(Effect.provide(Layer.mergeAll(NodeServices.layer, KernFs.layer, logger)))
+/** The exit code of a run of the command line, after what went wrong was said. `roots`: other ones than the machine's, for benches. */
+export const main = async (args: ReadonlyArray<string>, roots: Partial<KernelRootsShape> = {}): Promise<number> => {
+  const program = Command.runWith(wmod, { version })(args).pipe(
+    Effect.provide(Layer.mergeAll(NodeServices.layer, KernFs.layer, logger)),
+    Effect.updateService(KernelRoots, (own) => ({ ...own, ...roots }))
+  )
   const exit = await Effect.runPromiseExit(program)
   if (Exit.isSuccess(exit)) return 0
   const failure = exit.cause.reasons.find(Cause.isFailReason)
