@@ -125,10 +125,11 @@ const serving = Effect.fnUntraced(function* (options: DaemonOptions, config: Con
   const supervisor = yield* makeSupervisor(config)
   const status = statusOf(supervisor, options, yield* Clock.currentTimeMillis, health)
   const reload = supervisor.reload(loadConfig(options.file, options))
-  const { explain, pause, resume } = supervisor
+  const { explain, history, pause, resume } = supervisor
   yield* Layer.build(socketServer({ status, explain, pause, resume, reload }, config.socket)).pipe(cannotListen(config.socket))
-  const { http } = config
-  if (http !== undefined) yield* Layer.build(httpServer(status, http)).pipe(cannotListen(`${http.host}:${http.port}`))
+  const { http, httpNames: names } = config
+  if (http !== undefined)
+    yield* Layer.build(httpServer({ status, explain, history }, { ...http, names })).pipe(cannotListen(`${http.host}:${http.port}`))
   return { config, reload: Effect.ignore(reload) } satisfies Daemon
 })
 

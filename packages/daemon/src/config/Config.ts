@@ -52,5 +52,7 @@ export interface Config {
   readonly stateDirectory: string
   readonly socket: string
   readonly http: { readonly host: string; readonly port: number } | undefined
+  /** By which HTTP may be asked for beside what always holds. */
+  readonly httpNames: ReadonlyArray<string>
   readonly podsFile: string | undefined
 }

@@ -126,7 +126,11 @@ export const ConfigFile = Schema.Struct({
   server: key(
     Schema.Struct({
       socket: key(Schema.NonEmptyString, "The control socket, for its owner alone (default wmod.sock in the state directory)."),
-      http: key(Schema.String, "Address of /metrics and /healthz, or off (default 127.0.0.1:9273).")
+      http: key(Schema.String, "Address of the page, /metrics and /healthz, or off (default 127.0.0.1:9273)."),
+      names: key(
+        Schema.Array(Schema.NonEmptyString),
+        "Names by which HTTP may be asked, beside localhost, addresses and the machine's own name; others are refused."
+      )
     }),
     "Where wmod can be asked."
   ),

@@ -197,6 +197,7 @@ export const checkConfig = (text: string, options: CheckOptions): Result.Result<
     stateDirectory,
     socket: optional(file.server?.socket, inDirectory) ?? posix.join(stateDirectory, "wmod.sock"),
     http: address !== undefined && Result.isSuccess(address) ? address.success : undefined,
+    httpNames: file.server?.names ?? [],
     podsFile: optional(file.pods, inDirectory)
   }
   return problems.length > 0 ? reject(problems) : Result.succeed(config)

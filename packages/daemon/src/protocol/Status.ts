@@ -104,3 +104,13 @@ export const Explanation = Schema.Struct({
   cold: Schema.optionalKey(Schema.Struct({ source: Schema.String, bands: Schema.Array(ColdBand) }))
 })
 export type Explanation = typeof Explanation.Type
+
+/** The last quarter of an hour of a group: a value for each slot, null where it is unknown. The last slot ends at `end_ms`. Not asked over the socket. */
+export interface History {
+  readonly end_ms: number
+  readonly slot_ms: number
+  readonly current_bytes: ReadonlyArray<number | null>
+  readonly saved_bytes: ReadonlyArray<number | null>
+  readonly pressure_percent: ReadonlyArray<number | null>
+  readonly refaults_per_second: ReadonlyArray<number | null>
+}

@@ -5,6 +5,7 @@
  */
 import type { Milliseconds } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
+import type { History } from "../protocol/Status.ts"
 
 const slotMs: Milliseconds = 5000
 const slots = 180
@@ -12,13 +13,6 @@ const slots = 180
 const fillAtMostMs = 60_000
 
 const series = ["current_bytes", "saved_bytes", "pressure_percent", "refaults_per_second"] as const
-type Series = (typeof series)[number]
-
-/** Values that are unknown are null. The last one is of the slot that ends at `end_ms`. */
-export type History = Readonly<Record<Series, ReadonlyArray<number | null>>> & {
-  readonly end_ms: Milliseconds
-  readonly slot_ms: Milliseconds
-}
 
 /** What is out of memory, less what zswap's compressed copies take of it; undefined where the kernel does not count swap. */
 export const savedBytes = ({ usage }: Observation): number | undefined =>
@@ -91,7 +85,7 @@ export class GroupHistory {
   read(): History | undefined {
     if (this.last === undefined) return undefined
     const first = this.slot - slots + 1
-    const of = (name: Series) => {
+    const of = (name: (typeof series)[number]) => {
       const from = series.indexOf(name) * slots
       return Array.from({ length: slots }, (_, i) => {
         const value = this.values[from + ((first + i) % slots)]!

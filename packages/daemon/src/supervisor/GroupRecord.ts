@@ -7,8 +7,8 @@ import { coldBytes, type Observation, type PageAge } from "@wmo/monitors"
 import { encodeSettings } from "@wmo/policies"
 import { describeOutcome, type Tick } from "@wmo/recording"
 import type { GroupPlan } from "../config/plan.ts"
-import type { ColdBand, Explanation, GroupSummary, PastDecision } from "../protocol/Status.ts"
-import { GroupHistory, type History, savedBytes } from "./GroupHistory.ts"
+import type { ColdBand, Explanation, GroupSummary, History, PastDecision } from "../protocol/Status.ts"
+import { GroupHistory, savedBytes } from "./GroupHistory.ts"
 
 const decisionsKept = 32
 const actedKept = 16

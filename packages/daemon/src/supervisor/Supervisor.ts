@@ -10,9 +10,8 @@ import type { Config } from "../config/Config.ts"
 import { type GroupPlan, planGroups } from "../config/plan.ts"
 import { localTime } from "../config/schedule.ts"
 import type { ConfigRejected } from "../config/ConfigProblem.ts"
-import type { Explanation, GroupSummary, Mode } from "../protocol/Status.ts"
+import type { Explanation, GroupSummary, History, Mode } from "../protocol/Status.ts"
 import { calm, type EmergencyState, judgeMachine } from "./emergency.ts"
-import type { History } from "./GroupHistory.ts"
 import { GroupRecord } from "./GroupRecord.ts"
 import { noMemory, type PolicyMemory } from "./guardPolicy.ts"
 import { PodsFile } from "./PodsFile.ts"
@@ -79,6 +78,7 @@ const fixed = (config: Config): Readonly<Record<string, unknown>> => ({
   state_directory: config.stateDirectory,
   "server.socket": config.socket,
   "server.http": config.http,
+  "server.names": config.httpNames,
   recording: config.recording
 })
 
