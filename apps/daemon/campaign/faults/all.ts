@@ -1,0 +1,28 @@
+/** Every kind of fault that needs no real kernel. A new one: a file here, a line below. */
+import type { Fault } from "../Fault.ts"
+import { clocks } from "./clocks.ts"
+import { configurations } from "./configurations.ts"
+import { ends } from "./ends.ts"
+import { fullDisk } from "./fullDisk.ts"
+import { journals } from "./journals.ts"
+import { kernelErrors } from "./kernelErrors.ts"
+import { killed } from "./killed.ts"
+import { policyFaults } from "./policies.ts"
+import { recordings } from "./recordings.ts"
+import { http, sockets } from "./sockets.ts"
+import { vanishing } from "./vanishing.ts"
+
+export const allFaults: ReadonlyArray<Fault> = [
+  ...kernelErrors,
+  ...vanishing,
+  ...killed,
+  ...fullDisk,
+  ...journals,
+  ...recordings,
+  ...policyFaults,
+  ...clocks,
+  ...configurations,
+  ...ends,
+  ...sockets,
+  ...http
+]
