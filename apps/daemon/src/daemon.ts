@@ -1,26 +1,21 @@
 /**
- * wmod's commands: run, `check FILE`, `schema`, `restore`; signals, and how an end becomes an exit code: 0 done, 1 failed, 2 the configuration or what was typed is
+ * wmod's commands: run, `check FILE`, `schema`, `restore`, `demo`, and how an end becomes an exit code: 0 done, 1 failed, 2 the configuration or what was typed is
  * wrong, 3 not on this machine.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { KernelRoots, type KernelRootsShape, KernFs } from "@wmo/core"
-import { configJsonSchema, ConfigRejected, loadConfig, NotHere, recover, runDaemon } from "@wmo/daemon"
-import { Cause, Console, Deferred, Effect, Exit, Layer, Logger } from "effect"
+import { configJsonSchema, ConfigRejected, loadConfig, NotHere, recover } from "@wmo/daemon"
+import { Cause, Console, Data, Effect, Exit, Layer, Logger } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { tellServiceManager } from "./serviceManager.ts"
+import { runUntilSignalled } from "./untilSignalled.ts"
 import { version } from "./version.ts"
+
+/** What was typed is wrong. */
+class Refusal extends Data.TaggedError("Refusal")<{ readonly message: string }> {}
 
 const stateDirectory = (): string => process.env["WMO_STATE_DIR"] || "/run/wmo"
 const logger = Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
-
-/** SIGTERM and SIGINT end, SIGHUP reloads; until the scope closes. */
-const onSignals = (end: () => void, reload: () => void) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      process.on("SIGTERM", end).on("SIGINT", end).on("SIGHUP", reload)
-    }),
-    () => Effect.sync(() => void process.off("SIGTERM", end).off("SIGINT", end).off("SIGHUP", reload))
-  )
 
 const flags = {
   config: Flag.String("config").pipe(
@@ -31,25 +26,14 @@ const flags = {
 }
 
 const run = Effect.fn("wmod")(function* ({ config: file }: Command.Command.Config.Infer<typeof flags>) {
-  const ended = yield* Deferred.make<void>()
-  const context = yield* Effect.context<never>()
-  // From the start on: a signal that comes while things are being set up ends them in order, too.
-  let reload: Effect.Effect<void> = Effect.void
-  yield* onSignals(
-    () => Deferred.doneUnsafe(ended, Effect.void),
-    () => void Effect.runForkWith(context)(reload)
-  )
   const options = { file, version, stateDirectory: stateDirectory(), command: ["wmod", ...process.argv.slice(2)].join(" ") }
-  yield* runDaemon(options, (daemon) =>
-    Effect.gen(function* () {
-      reload = daemon.reload
-      yield* tellServiceManager
-      yield* Effect.logInfo(`wmod ${version} looks after groups by ${file}${daemon.config.dryRun ? " (a dry run)" : ""}`)
-      yield* Deferred.await(ended)
-      yield* Effect.logInfo("ending: everything is put back")
-    }).pipe(Effect.scoped)
+  yield* runUntilSignalled(options, ({ config }) =>
+    Effect.andThen(
+      tellServiceManager,
+      Effect.logInfo(`wmod ${version} looks after groups by ${file}${config.dryRun ? " (a dry run)" : ""}`)
+    )
   )
-}, Effect.scoped)
+})
 
 const checkFlags = { file: Argument.String("file").pipe(Argument.withDescription("the configuration")) }
 
@@ -80,22 +64,41 @@ const restore = Command.make(
     for (const directory of new Set([configured, fallback])) kept.push(...(yield* recover(directory)))
     if (kept.length > 0) return yield* Effect.fail(new Error(`could not be put back: ${kept.join(", ")}`))
   })
-).pipe(
-  Command.withDescription("Undo what a wmod or wmo that was killed has left in the kernel, and say so. One that runs is left alone.")
-)
+).pipe(Command.withDescription("Undo what a wmod or wmo that was killed has left in the kernel, and say so. One that runs is left alone."))
+
+const demoFlags = {
+  http: Flag.String("http").pipe(
+    Flag.withDefault("127.0.0.1:9273"),
+    Flag.withMetavar("HOST:PORT"),
+    Flag.withDescription("where the page is (default 127.0.0.1:9273)")
+  ),
+  speed: Flag.Finite("speed").pipe(Flag.withDefault(10), Flag.withDescription("simulated seconds in a real one, 0.1 to 100 (default 10)")),
+  groups: Flag.Int("groups").pipe(Flag.withDefault(0), Flag.withDescription("further groups, small ones, up to 5000 (default 0)"))
+}
+
+const demo = Command.make(
+  "demo",
+  demoFlags,
+  Effect.fn("wmod demo")(function* (asked) {
+    if (!(asked.speed >= 0.1 && asked.speed <= 100)) return yield* new Refusal({ message: "--speed must be between 0.1 and 100" })
+    if (asked.groups < 0 || asked.groups > 5000) return yield* new Refusal({ message: "--groups must be between 0 and 5000" })
+    const { demo } = yield* Effect.promise(() => import("./demo/demo.ts"))
+    yield* demo(asked)
+  })
+).pipe(Command.withDescription("See wmod's page with a simulated machine behind it: no root, no kernel features needed, nothing touched."))
 
 const wmod = Command.make("wmod", flags, run).pipe(
   Command.withDescription(
     "Runs reclaim policies on groups that come and go, by one configuration file. SIGHUP reloads it, SIGTERM ends and puts everything back."
   ),
-  Command.withSubcommands([check, schema, restore])
+  Command.withSubcommands([check, schema, restore, demo])
 )
 
 const linesOf = (error: unknown): { readonly code: number; readonly lines: ReadonlyArray<string> } => {
   if (error instanceof ConfigRejected) return { code: 2, lines: error.lines }
   if (CliError.isCliError(error)) return { code: 2, lines: [] }
   const lines = [`wmod: ${error instanceof Error ? error.message : String(error)}`]
-  return { code: error instanceof NotHere ? 3 : 1, lines }
+  return { code: error instanceof NotHere ? 3 : error instanceof Refusal ? 2 : 1, lines }
 }
 
 /** The exit code of a run of the command line, after what went wrong was said. `roots`: other ones than the machine's, for benches. */
