@@ -35,6 +35,11 @@ export interface Decision<State> {
   /** Why, with the numbers that decided it, for a person. Never empty. */
   readonly reason: string
   readonly state: State
+  /**
+   * It need not be asked again before this moment as long as nothing moves: neither the group's memory, nor what was reclaimed of it or came back, nor
+   * stalls. Whoever looks after thousands of groups then looks at those less often. Absent: it must be asked every tick.
+   */
+  readonly dueMs?: Milliseconds | undefined
 }
 
 export interface Policy<S extends Settings = Settings, State = unknown> {

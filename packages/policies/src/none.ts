@@ -8,5 +8,5 @@ export const none = definePolicy({
   settings: {},
   needs: [],
   initialState: undefined,
-  decide: () => ({ actions: [], reason: "the baseline never acts", state: undefined })
+  decide: () => ({ actions: [], reason: "the baseline never acts", state: undefined, dueMs: Infinity })
 })

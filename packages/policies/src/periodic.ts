@@ -57,7 +57,8 @@ export const periodic = definePolicy({
       last: stallUs === undefined ? undefined : { atMs, stallUs }
     }
     const actions: Array<Action> = []
-    const decided = (reason: string) => ({ actions, state: next, reason: age ? `${reason}; a generation is due` : reason })
+    const dueMs = Math.min(next.nextReclaimMs ?? atMs, pageAge?.source === "working-set" ? Infinity : next.nextAgeMs)
+    const decided = (reason: string) => ({ actions, state: next, dueMs, reason: age ? `${reason}; a generation is due` : reason })
     // Aging comes last in a tick: it must not empty the histogram that the reclaim was computed from.
     const withAge = (reason: string) => {
       if (age) actions.push({ _tag: "Age" })

@@ -54,7 +54,8 @@ export const senpai = definePolicy({
     const set = (limit: number, reason: string, stallUs = total) => ({
       actions: [{ _tag: "SetHigh" as const, limit }],
       reason: `${reason} → memory.high ${formatBytes(limit)}`,
-      state: { limit, stallUs, integralUs: 0, nextProbeMs: atMs + settings.interval }
+      state: { limit, stallUs, integralUs: 0, nextProbeMs: atMs + settings.interval },
+      dueMs: atMs + settings.interval
     })
     if (state === undefined) return set(clamp(usage.currentBytes), `start at the current ${formatBytes(usage.currentBytes)}`)
     if (limitBytes(usage.high) !== state.limit) {
@@ -72,7 +73,12 @@ export const senpai = definePolicy({
       return set(clamp(state.limit * (1 + share)), `${stalled}: back off by ${(share * 100).toFixed(2)} %`)
     }
     if (!isDue(atMs, state.nextProbeMs, settings.interval)) {
-      return { actions: [], reason: `${stalled}: wait for the next probe`, state: { ...state, stallUs: total, integralUs } }
+      return {
+        actions: [],
+        reason: `${stalled}: wait for the next probe`,
+        state: { ...state, stallUs: total, integralUs },
+        dueMs: state.nextProbeMs
+      }
     }
     const share = Math.min((allowedUs / Math.max(integralUs, 1) / settings.coeff_probe) ** 2 * settings.max_probe, settings.max_probe)
     return set(clamp(state.limit * (1 - share)), `${stalled}: probe down by ${(share * 100).toFixed(2)} %`)

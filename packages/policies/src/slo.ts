@@ -157,7 +157,8 @@ export const slo = definePolicy({
     const decided = (reason: string, take: ReadonlyArray<Action> = [], after = known) => ({
       actions: age ? [...take, { _tag: "Age" as const }] : take,
       reason: age ? `${reason}; a generation is due` : reason,
-      state: { atMs, health, known: after, nextAgeMs, paceBytes }
+      state: { atMs, health, known: after, nextAgeMs, paceBytes },
+      dueMs: isGenerations ? nextAgeMs : Infinity
     })
     if (waiting !== undefined) return decided(waiting)
     const stepBytes = Math.min(stepRoomBytes(input), paceBytes * Math.max(1, elapsedMs / 1000))

@@ -82,6 +82,7 @@ export const arenaBench = Effect.fn("wmo arena bench")(function* (flags: ArenaBe
   add("--data", flags.data)
   add("--corpus", flags.corpus)
   add("--seed", flags.seed)
+  add("--forget-every", `${flags.forgetEvery}ms`)
   const needs = 1.3 * Option.getOrElse(flags.region, () => largestDefault) + 200 * 2 ** 20
   if (process.availableMemory() < needs) {
     return yield* unsupported(

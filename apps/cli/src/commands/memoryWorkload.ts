@@ -48,6 +48,12 @@ export const memoryFlags = {
     Flag.withDescription("the file that binary data is from (default: the running program)")
   ),
   seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("of the data and the accesses (default 1)")),
+  forgetEvery: time("forget-every").pipe(
+    Flag.withDefault(0),
+    Flag.withDescription(
+      "make the processor forget its translations so often: emulated ones remember more than real ones (default 0s: never)"
+    )
+  ),
   json
 } as const
 export type MemoryFlags = Command.Command.Config.Infer<typeof memoryFlags>
@@ -57,13 +63,7 @@ const commonFlags = {
     Flag.withDefault("plain"),
     Flag.withDescription("which memory: plain, or the managed arena's (default plain)")
   ),
-  ...memoryFlags,
-  forgetEvery: time("forget-every").pipe(
-    Flag.withDefault(0),
-    Flag.withDescription(
-      "make the processor forget its translations so often: emulated ones remember more than real ones (default 0s: never)"
-    )
-  )
+  ...memoryFlags
 } as const
 export type CommonMemoryFlags = Command.Command.Config.Infer<typeof commonFlags>
 

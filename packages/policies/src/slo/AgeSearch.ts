@@ -51,7 +51,7 @@ export interface SearchInput {
  * Times of the search are multiples of the lowest age: with 10 s what is used every two minutes is seen before anything is evicted. Beside an age
  * that is in force a look costs nothing, and may take longer to find what comes seldom.
  */
-const looks = { shortest: 15, trial: 24, settle: 3, rest: 30, longestRest: 720, guess: 60 }
+const looks = { first: 15, shortest: 12, trial: 24, settle: 3, rest: 30, longestRest: 720, guess: 60 }
 
 /** A guessed age that has used less than this share of the budget for some time is proved. */
 const thrifty = 0.4
@@ -96,7 +96,8 @@ export const isOpen = ({ phase }: AgeSearch): boolean => phase === "first" || ph
 /** When a look is over: two generations of that age, and some time. */
 export const lookEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch): Milliseconds => {
   if (phase === "trial") return sinceMs + Math.max(looks.trial * leastMs, 2.5 * lookMs)
-  return sinceMs + Math.max(looks.shortest * leastMs + (phase === "first" ? 0 : lookMs), 2.5 * lookMs)
+  if (phase === "first") return sinceMs + Math.max(looks.first * leastMs, 2.5 * lookMs)
+  return sinceMs + Math.max(looks.shortest * leastMs + lookMs, 2.3 * lookMs)
 }
 
 const lookAt = (search: AgeSearch, atMs: Milliseconds, lookMs: Milliseconds, change: Partial<AgeSearch>): AgeSearch => ({
