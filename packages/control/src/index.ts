@@ -15,6 +15,7 @@ export {
 } from "./GuardRails.ts"
 export { type Loop, type LoopOptions, makeLoop } from "./Loop.ts"
 export { prepareWorkingSet } from "./prepareWorkingSet.ts"
+export { type IdlePace, makePace, type Pace, type PaceOptions } from "./Pace.ts"
 export { PolicyCannotRun } from "./PolicyCannotRun.ts"
 export { makeReplay, type ReplayOptions, type ReplayStep } from "./replay/replayPolicy.ts"
 export { countInputs, missingInputs, noInputs, type ReplayInputs } from "./replay/replayNeeds.ts"

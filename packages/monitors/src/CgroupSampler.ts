@@ -2,7 +2,7 @@
  * Samples one cgroup: its memory files on held descriptors, its page ages, and the machine around it, into an `Observation`.
  * Stores raw counters; rates are computed where they are used.
  */
-import { Cgroups, type Codec, ioPressure, type KernelError, KernFsError, Machine, Memcg } from "@wmo/core"
+import { type Bytes, Cgroups, type Codec, ioPressure, type KernelError, KernFsError, Machine, Memcg } from "@wmo/core"
 import { Clock, Data, Effect, type Scope } from "effect"
 import type { MachineUsage, Observation } from "./Observation.ts"
 import type { PageAgeMonitor } from "./PageAgeMonitor.ts"
@@ -14,8 +14,16 @@ export class GroupGone extends Data.TaggedError("GroupGone")<{ readonly group: s
   }
 }
 
+/** What is cheap to read and moves when the group does anything that matters: two files. */
+export interface Glance {
+  readonly currentBytes: Bytes
+  /** Stall on memory of some task; undefined where the kernel does not count. */
+  readonly stallUs: bigint | undefined
+}
+
 export interface CgroupSampler {
   readonly sample: Effect.Effect<Observation, GroupGone | KernelError>
+  readonly glance: Effect.Effect<Glance, GroupGone | KernelError>
 }
 
 const unlessGone = <A, E, R>(effect: Effect.Effect<A, E, R>, group: string): Effect.Effect<A, GroupGone | E, R> =>
@@ -75,6 +83,7 @@ export const makeCgroupSampler: (
     })
 
     const sample = Effect.gen(function* () {
+      const counted = yield* stat.read
       return {
         group: name,
         atMs: yield* Clock.currentTimeMillis,
@@ -88,14 +97,17 @@ export const makeCgroupSampler: (
           high: (yield* high) ?? "max",
           max: (yield* max) ?? "max"
         },
-        stat: yield* stat.read,
+        stat: counted,
         events: yield* events,
         pressure: yield* pressure,
         ioPressure: yield* io,
-        ...(yield* pageAges.read),
+        ...(yield* pageAges.readWith === undefined ? pageAges.read : pageAges.readWith(counted)),
         machine: yield* machineUsage
       } satisfies Observation
     })
-    return { sample: unlessGone(sample, name) }
+    const glance = Effect.gen(function* () {
+      return { currentBytes: yield* current.read, stallUs: (yield* pressure)?.some?.totalUs } satisfies Glance
+    })
+    return { sample: unlessGone(sample, name), glance: unlessGone(glance, name) }
   }
 )

@@ -155,5 +155,5 @@ export const makeTrackedPageAges: (
     lookedMs = now
     yield* Effect.catch(tracker.look([name]), (error) => options?.onProblem?.(error) ?? Effect.void)
   })
-  return pageAgeMonitor(name, tracker, look)
+  return pageAgeMonitor(name, tracker, () => look)
 })

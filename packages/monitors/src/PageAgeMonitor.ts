@@ -2,7 +2,7 @@
  * A group's page ages for a loop, from the best source that this kernel has: ages now, and what came back into use since the start. Does not
  * age anything itself (an action does), but reading a stale working-set report makes the kernel do so.
  */
-import { Cgroups, type KernelError, Mglru, type Milliseconds, WorkingSet } from "@wmo/core"
+import { Cgroups, type KernelError, type MemoryStat, Mglru, type Milliseconds, WorkingSet } from "@wmo/core"
 import { Clock, Effect } from "effect"
 import type { PageAgeSource } from "./ages/AgeSource.ts"
 import type { AgeTracker } from "./ages/AgeTracker.ts"
@@ -24,6 +24,8 @@ export interface PageAgeMonitor {
   /** The source in use; undefined: this kernel tells nothing about page ages. */
   readonly source: PageAgeSource | undefined
   readonly read: Effect.Effect<PageAgeReading, KernelError>
+  /** As `read`, for whoever has just read the group's `memory.stat`: it is not read a second time. */
+  readonly readWith?: ((stat: MemoryStat) => Effect.Effect<PageAgeReading, KernelError>) | undefined
 }
 
 /** Ages at which policies may ask for promotions: steps of about 1.4. */
@@ -37,13 +39,16 @@ const nothing: PageAgeReading = { pageAge: undefined, promotions: undefined }
 export const pageAgeMonitor = <E>(
   group: string,
   tracker: AgeTracker,
-  look: Effect.Effect<void, E>
-): { readonly source: PageAgeSource; readonly read: Effect.Effect<PageAgeReading, E> } => {
+  look: (stat?: MemoryStat) => Effect.Effect<void, E>
+): {
+  readonly source: PageAgeSource
+  readonly read: Effect.Effect<PageAgeReading, E>
+  readonly readWith: (stat: MemoryStat) => Effect.Effect<PageAgeReading, E>
+} => {
   let total: ReadonlyArray<PromotionBin> = []
-  return {
-    source: tracker.source,
-    read: Effect.gen(function* () {
-      yield* look
+  const read = (stat?: MemoryStat) =>
+    Effect.gen(function* () {
+      yield* look(stat)
       const nowMs: Milliseconds = yield* Clock.currentTimeMillis
       const taken = tracker.takePromotions(group, nowMs)
       const pageAge = tracker.ages(group)?.pageAge
@@ -56,7 +61,7 @@ export const pageAgeMonitor = <E>(
       }))
       return { pageAge, promotions: { source: taken.source, isEstimate: taken.isEstimate, bins: total } }
     })
-  }
+  return { source: tracker.source, read: read(), readWith: read }
 }
 
 /** Chooses the source once. A source that was asked for by name is used whether or not it answers yet. */
@@ -71,7 +76,7 @@ export const makePageAgeMonitor: (
 
   const fromGenerations = Effect.fnUntraced(function* (source: "mglru" | "working-set") {
     const tracker = yield* makeGenerationTracker({ source, ladder: policyAgeLadder })
-    return pageAgeMonitor(name, tracker, tracker.look([name]))
+    return pageAgeMonitor(name, tracker, (stat) => tracker.look([name], stat))
   })
   if (choice === "working-set" || choice === "mglru") return yield* fromGenerations(choice)
   if (choice === "auto") {

@@ -4,7 +4,7 @@
 export { type GroupUsage, growth, type MachineUsage, type Observation, type Promotions } from "./Observation.ts"
 export { coldBytes, type ColdBytes, fromGenerations, fromWorkingSet, type PageAge } from "./PageAge.ts"
 export { makePageAgeMonitor, type PageAgeChoice, type PageAgeMonitor } from "./PageAgeMonitor.ts"
-export { type CgroupSampler, GroupGone, makeCgroupSampler } from "./CgroupSampler.ts"
+export { type CgroupSampler, type Glance, GroupGone, makeCgroupSampler } from "./CgroupSampler.ts"
 export type { HeatFrame, HeatMapping, HeatRegion, HeatSource, HeatSubject } from "./heat/HeatFrame.ts"
 export { type Interest, parseInterest } from "./heat/heatRanges.ts"
 export { type HeatOf, HeatUnavailable } from "./heat/heatTargets.ts"

@@ -2,7 +2,7 @@
  * What every source of page ages does: look at some groups again and again, say how old their pages are now, and which came back into use.
  * See `describeAgeSource` for what each is worth.
  */
-import type { DamonCommandError, DamonInUse, DamonUnsupported, JournalFailure, KernelError, Milliseconds } from "@wmo/core"
+import type { DamonCommandError, DamonInUse, DamonUnsupported, JournalFailure, KernelError, MemoryStat, Milliseconds } from "@wmo/core"
 import type { Effect } from "effect"
 import type { PageAge } from "../PageAge.ts"
 import type { Provenance } from "../Sample.ts"
@@ -28,8 +28,11 @@ export interface AgeTracker {
   readonly source: PageAgeSource
   /** How often it wants to look. */
   readonly everyMs: Milliseconds
-  /** Looks at these groups now (their names below the mount), and forgets others. What vanishes meanwhile is left out. */
-  readonly look: (groups: ReadonlyArray<string>) => Effect.Effect<void, AgeError>
+  /**
+   * Looks at these groups now (their names below the mount), and forgets others. What vanishes meanwhile is left out. `stat`: what `memory.stat` of the
+   * only group said a moment ago; else whoever needs it reads it.
+   */
+  readonly look: (groups: ReadonlyArray<string>, stat?: MemoryStat) => Effect.Effect<void, AgeError>
   /** As of the last look; undefined while nothing is known of the group. A group's ages are those of all that is in it and below. */
   readonly ages: (group: string) => TrackedAges | undefined
   readonly takePromotions: (group: string, nowMs: Milliseconds) => WindowPromotions | undefined

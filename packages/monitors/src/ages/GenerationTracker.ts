@@ -9,6 +9,7 @@ import {
   type LruGenMemcg,
   type LruGenNode,
   Memcg,
+  type MemoryStat,
   Mglru,
   type Milliseconds,
   type Pages,
@@ -54,7 +55,7 @@ const since = (now: bigint, before: bigint): number => (now < before ? 0 : Numbe
 
 /** A tracker that journals nothing and starts nothing: only reading can fail. */
 export interface GenerationTracker extends AgeTracker {
-  readonly look: (groups: ReadonlyArray<string>) => Effect.Effect<void, KernelError>
+  readonly look: (groups: ReadonlyArray<string>, stat?: MemoryStat) => Effect.Effect<void, KernelError>
 }
 
 export const makeGenerationTracker: (
@@ -81,8 +82,8 @@ export const makeGenerationTracker: (
     }
   })
 
-  const counters = Effect.fnUntraced(function* (group: string) {
-    const stat = yield* unlessGone(cgroups.read(group, Memcg.memoryStat))
+  const counters = Effect.fnUntraced(function* (group: string, known: MemoryStat | undefined) {
+    const stat = known ?? (yield* unlessGone(cgroups.read(group, Memcg.memoryStat)))
     if (stat === undefined) return undefined
     return {
       anonRefaults: stat.workingset_refault_anon ?? 0n,
@@ -91,7 +92,12 @@ export const makeGenerationTracker: (
     } satisfies Counters
   })
 
-  const observe = Effect.fnUntraced(function* (group: string, rows: ReadonlyArray<LruGenMemcg>, now: Milliseconds) {
+  const observe = Effect.fnUntraced(function* (
+    group: string,
+    rows: ReadonlyArray<LruGenMemcg>,
+    now: Milliseconds,
+    stat: MemoryStat | undefined
+  ) {
     let tracked = known.get(group)
     if (tracked === undefined) {
       const evictions = { anon: new EvictionHistory(), file: new EvictionHistory() }
@@ -99,7 +105,7 @@ export const makeGenerationTracker: (
       known.set(group, tracked)
     }
     const { counter, counters: was, evictions } = tracked
-    const count = yield* counters(group)
+    const count = yield* counters(group, stat)
     let evicted = 0
     if (was !== undefined && count !== undefined) {
       evicted = since(count.stolen, was.stolen)
@@ -126,12 +132,13 @@ export const makeGenerationTracker: (
     return tracked
   })
 
-  const look: (groups: ReadonlyArray<string>) => Effect.Effect<void, KernelError> = Effect.fnUntraced(function* (groups) {
+  const look: GenerationTracker["look"] = Effect.fnUntraced(function* (groups, given) {
+    const stat = groups.length === 1 ? given : undefined
     const now = yield* Clock.currentTimeMillis
     for (const group of known.keys()) if (!groups.includes(group)) known.delete(group)
     if (source === "working-set") {
       for (const group of groups) {
-        const tracked = yield* observe(group, [], now)
+        const tracked = yield* observe(group, [], now, stat)
         const nodes = yield* unlessGone(workingSet.group(group))
         tracked.pageAge = nodes === undefined || nodes.length === 0 ? undefined : fromWorkingSet(nodes)
       }
@@ -141,10 +148,11 @@ export const makeGenerationTracker: (
       agedMs = now
       yield* age(groups)
     }
-    const table = yield* mglru.table
+    const [only] = groups
+    const table = groups.length === 1 ? yield* mglru.groups(only!) : yield* mglru.table
     for (const group of groups) {
-      const rows = table.filter(({ path }) => isWithin(path.slice(1), group))
-      const tracked = yield* observe(group, rows, now)
+      const rows = groups.length === 1 ? table : table.filter(({ path }) => isWithin(path.slice(1), group))
+      const tracked = yield* observe(group, rows, now, stat)
       tracked.pageAge = rows.length === 0 ? undefined : mergePageAges(source, rows.map(fromGenerations))
     }
   })
