@@ -62,4 +62,18 @@ describe.skipIf(!existsSync(kdamonds))("wmo arena on a process", () => {
       target.child.kill("SIGKILL")
     }
   })
+
+  it("bench runs a workload as its unmodified target: pages come back right, and DAMON is as before", async () => {
+    const state = mkdtempSync(join(tmpdir(), "wmo-arena-state-"))
+    const shape = ["--workload", "random_touch_heap", "--region", "16M", "--ops-per-sec", "200", "--duration", "8s", "--cold", "500ms"]
+    const bench = start(["bench", "--arena", "process", "--predictor", "none", "--json", ...shape], state)
+    assert.strictEqual(await bench.ended, 0, bench.output.stderr)
+    const row = JSON.parse(bench.output.stdout) as Record<string, any>
+    assert.strictEqual(row["wrong_bytes"], 0)
+    const { process_arena: arena } = row["runs"].at(-1)
+    assert.isAbove(arena.paged_out_bytes, mib)
+    assert.isAbove(arena.major_faults, 0)
+    assert.isAbove(row["pss_byte_seconds_saved_share"], 0)
+    assert.strictEqual(countOf(), "0")
+  })
 })

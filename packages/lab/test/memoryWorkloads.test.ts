@@ -1,7 +1,8 @@
 /** The four memory workloads: what they touch when, that they find what is wrong, and what a bench makes of runs. */
-import { buffers, evaluate, findPredictor, loadCodec, measures, oracle } from "@wmo/arena"
+import { buffers, emptyTally, evaluate, findPredictor, loadCodec, measures, oracle, type ProcessArenaStatus } from "@wmo/arena"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { processArenaPart } from "../src/arenaBench/advisedRun.ts"
 import { arenaBenchRow, arenaBenchRuns } from "../src/arenaBench/arenaBench.ts"
 import { arenaBenchTable } from "../src/arenaBench/arenaBenchTable.ts"
 import { type CodecRow, codecTable, fairestCodec, fairScore, measureCodec, sweepCodecs } from "../src/arenaBench/codecSweep.ts"
@@ -210,6 +211,33 @@ describe("the bench", () => {
     const knowing = watched(600, { arena: { predictor: "oracle" } as MemoryWorkloadResult["arena"] })
     assert.isNull(arenaBenchRow(plain, reactive, knowing).pss_byte_seconds_saved_share)
     assert.include(arenaBenchTable([{ ...row, pss_saved_mean_bytes: -2 * mib }]), "−2.00 MiB")
+  })
+
+  it("of the process arena counts what it did while it was measured, and the saving that it measured itself", () => {
+    const at = (seconds: number, counts: { inTime: number; late: number; wasted: number; needed: number }, cpuMs: number) => ({
+      atMs: 1000 * seconds,
+      cpuMs,
+      status: {
+        by: "syscall",
+        swap: "zswap (lz4)",
+        chunkBytes: 2 ** 18,
+        predictor: { name: "periodic", explanation: "every 10 s", tally: { ...emptyTally(), ...counts } },
+        demandBytes: 4096 * seconds,
+        majorFaults: seconds,
+        pagedOutBytes: 10 * mib * seconds,
+        readInBytes: 9 * mib * seconds,
+        savedByteSeconds: 20 * mib * seconds,
+        wholeByteSeconds: 80 * mib * seconds
+      } as unknown as ProcessArenaStatus
+    })
+    const learning = at(10, { inTime: 0, late: 10, wasted: 90, needed: 100 }, 4000)
+    const part = processArenaPart(learning, at(30, { inTime: 90, late: 15, wasted: 95, needed: 200 }, 9000))
+    assert.deepStrictEqual([part.accuracy, part.coverage, part.late, part.pollution], [0.9, 0.9, 0.05, 0.05])
+    assert.deepStrictEqual([part.saved_share, part.saved_mean_bytes, part.paged_out_bytes], [0.25, 20 * mib, 200 * mib])
+    assert.strictEqual(part.cpu_pct, 25)
+    const plain = watched(400, {})
+    const row = arenaBenchRow(plain, plain, { ...watched(300, {}), process_arena: part })
+    assert.deepStrictEqual([row.predictor, row.pss_byte_seconds_saved_share, row.cpu_pct], ["periodic", 0.25, 25])
   })
 
   it("runs plain memory and the reactive arena once for each workload", () => {
