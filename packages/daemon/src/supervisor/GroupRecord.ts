@@ -64,7 +64,7 @@ export class GroupRecord {
     const decision: PastDecision = { at_ms: atMs, reason, outcomes }
     this.decisions.push(decision)
     if (this.decisions.length > decisionsKept) this.decisions.shift()
-    if (outcomes.length === 0) return
+    if (!isActing) return
     this.acted.push(decision)
     if (this.acted.length > actedKept) this.acted.shift()
   }
