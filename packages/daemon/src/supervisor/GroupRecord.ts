@@ -51,7 +51,9 @@ export class GroupRecord {
       this.actions[name] = (this.actions[name] ?? 0) + 1
       this.reclaimedBytes += Math.max(0, reclaimedBytes)
     }
-    this.note(observation.atMs, reason, outcomes.map(describeOutcome))
+    // Looking at ages changes nothing, and would crowd out what does.
+    const isActing = outcomes.some(({ asked }) => asked._tag !== "Age")
+    this.note(observation.atMs, reason, outcomes.map(describeOutcome), isActing)
   }
 
   failed(what: string, atMs: Milliseconds, againAtMs: Milliseconds): void {
