@@ -62,7 +62,7 @@ export class GroupRecord {
     this.note(atMs, what, [])
   }
 
-  private note(atMs: Milliseconds, reason: string, outcomes: ReadonlyArray<string>): void {
+  private note(atMs: Milliseconds, reason: string, outcomes: ReadonlyArray<string>, isActing: boolean): void {
     const decision: PastDecision = { at_ms: atMs, reason, outcomes }
     this.decisions.push(decision)
     if (this.decisions.length > decisionsKept) this.decisions.shift()
