@@ -59,7 +59,7 @@ export class GroupRecord {
   failed(what: string, atMs: Milliseconds, againAtMs: Milliseconds): void {
     this.failures++
     this.problem = { what, againAtMs }
-    this.note(atMs, what, [])
+    this.note(atMs, what, [], false)
   }
 
   private note(atMs: Milliseconds, reason: string, outcomes: ReadonlyArray<string>, isActing: boolean): void {
