@@ -98,7 +98,7 @@ export const Explanation = Schema.Struct({
   cpu_percent: Schema.optionalKey(Schema.Finite),
   /** The last ones, newest last. */
   decisions: Schema.Array(PastDecision),
-  /** The last ones that did something, or wanted to; newest last. */
+  /** The last ones that changed memory, or wanted to: not those that only looked at ages. Newest last. */
   acted: Schema.Array(PastDecision),
   /** From page ages, where they are known: of all that has an age (0) down to the oldest. */
   cold: Schema.optionalKey(Schema.Struct({ source: Schema.String, bands: Schema.Array(ColdBand) }))
