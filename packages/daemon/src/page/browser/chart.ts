@@ -11,7 +11,7 @@ export interface ChartSeries {
 
 type Values = ReadonlyArray<number | null>
 
-const height = 132
+const height = 138
 const syncKey = "group"
 
 const colourOf = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
@@ -70,11 +70,11 @@ export const makeChart = (
         cursor: { sync: { key: syncKey }, y: false, drag: { x: false, y: false }, points: { size: 6 } },
         scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
         axes: [
-          { ...axis, space: 90, values: (_, splits) => splits.map((seconds) => timeOfDay(seconds * 1000).slice(0, 5)) },
+          { ...axis, size: 26, space: 90, values: (_, splits) => splits.map((seconds) => timeOfDay(seconds * 1000).slice(0, 5)) },
           {
             ...axis,
             size: 64,
-            space: 32,
+            space: 28,
             ...(isBytes ? { incrs: binarySteps } : {}),
             values: (_, splits) => splits.map((value) => (value === 0 ? "0" : format(value)))
           }

@@ -112,7 +112,7 @@ const decisionTable = () => {
   const body = el("tbody")
   const choices = (["acted", "all"] as const).map((which) => ({
     which,
-    button: el("button", { type: "button" }, which === "acted" ? "That did something" : "All of the last ticks")
+    button: el("button", { type: "button" }, which === "acted" ? "That changed memory" : "All of the last ticks")
   }))
   let chosen: "acted" | "all" | undefined
   let latest: GroupAnswer | undefined
@@ -205,6 +205,7 @@ export const makeGroupView = (group: string) => {
   }
   const parts = [coldLadder(), settingsList(), actionsList()] as const
   const decisions = decisionTable()
+  const unseen = el("p", { class: "note" }, "wmod does not look at this group.")
   const content = el(
     "div",
     {},
@@ -213,7 +214,7 @@ export const makeGroupView = (group: string) => {
     el(
       "div",
       { class: "columns" },
-      el("section", { class: "charts" }, el("h2", {}, "Last 15 minutes"), ...Object.values(charts).map(({ element }) => element)),
+      el("section", { class: "charts" }, el("h2", {}, "Last 15 minutes"), ...Object.values(charts).map(({ element }) => element), unseen),
       el("div", { class: "side" }, ...parts.map(({ element }) => element))
     ),
     decisions.element
@@ -250,7 +251,8 @@ export const makeGroupView = (group: string) => {
       setText(name, nameOf(summary))
       setText(state, text)
       setAttribute(state, "data-tone", tone)
-      setText(path, summary.name === undefined ? summary.why : `${summary.group} · ${summary.why}`)
+      const notes = [...(summary.name === undefined ? [] : [summary.group]), ...(summary.state === "acting" ? [] : [summary.why])]
+      setText(path, notes.join(" · "))
       problem.hidden = summary.problem === undefined
       setText(problem, `${summary.problem ?? ""}; tried again in ${duration(Math.max(0, (summary.again_at_ms ?? nowMs) - nowMs))}`)
       figures.memory.set(
@@ -270,6 +272,8 @@ export const makeGroupView = (group: string) => {
       )
       for (const part of parts) part.update(answer)
       decisions.update(answer)
+      unseen.hidden = history !== undefined
+      for (const chart of Object.values(charts)) chart.element.hidden = history === undefined
       if (history !== undefined) updateCharts(history)
     },
     destroy: (): void => {

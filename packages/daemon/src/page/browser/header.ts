@@ -11,15 +11,16 @@ export interface Lost {
 
 const modes = { running: "running", paused: "paused", emergency: "emergency stop" } as const
 
-/** What its CPU time grew by over the last half minute. */
+/** What its CPU time grew by over the last half minute, by the browser's clock: a simulated machine's may run fast. Undefined at first. */
 const cpuMeter = () => {
   let samples: ReadonlyArray<readonly [atMs: number, seconds: number]> = []
-  return ({ cpu_seconds, now_ms, started_ms }: DaemonStatus): number => {
+  return ({ cpu_seconds }: DaemonStatus): number | undefined => {
+    const nowMs = performance.now()
     const [, before = 0] = samples.at(-1) ?? []
     if (cpu_seconds < before) samples = []
-    samples = [...samples.filter(([atMs]) => now_ms - atMs <= 30_000), [now_ms, cpu_seconds]]
-    const [firstMs, first] = samples.length > 1 ? samples[0]! : [started_ms, 0]
-    return now_ms > firstMs ? ((cpu_seconds - first) / ((now_ms - firstMs) / 1000)) * 100 : 0
+    samples = [...samples.filter(([atMs]) => nowMs - atMs <= 30_000), [nowMs, cpu_seconds]]
+    const [firstMs, first] = samples[0]!
+    return nowMs - firstMs < 1000 ? undefined : ((cpu_seconds - first) / ((nowMs - firstMs) / 1000)) * 100
   }
 }
 
