@@ -66,7 +66,11 @@ interface Licensed {
 
 /** The licences of what the bundles are made of. */
 const notices = (): string => {
-  const text = execFileSync("npx", ["-y", "pnpm@12", "licenses", "list", "--prod", "--json"], { cwd: root, encoding: "utf8", maxBuffer: 2 ** 26 })
+  const text = execFileSync("npx", ["-y", "pnpm@12", "licenses", "list", "--prod", "--json"], {
+    cwd: root,
+    encoding: "utf8",
+    maxBuffer: 2 ** 26
+  })
   const byLicense = JSON.parse(text) as Readonly<Record<string, ReadonlyArray<Licensed>>>
   const parts = Object.entries(byLicense).flatMap(([license, packages]) =>
     packages.map(({ name, paths, versions }) => {
@@ -106,7 +110,10 @@ export const stage = (tree: string, { withNode }: What): void => {
   // The bundles are ES modules.
   writeFileSync(join(lib, "package.json"), '{ "type": "module" }\n')
   stageKoffi(join(lib, "node_modules"))
-  cpSync(directoryOf("lz4-wasm-nodejs", join(root, "apps/cli")), join(lib, "node_modules/lz4-wasm-nodejs"), { recursive: true, dereference: true })
+  cpSync(directoryOf("lz4-wasm-nodejs", join(root, "apps/cli")), join(lib, "node_modules/lz4-wasm-nodejs"), {
+    recursive: true,
+    dereference: true
+  })
   if (withNode) {
     const node = nodeBinary()
     cpSync(node, join(lib, "bin/node"), { dereference: true })

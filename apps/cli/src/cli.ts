@@ -9,7 +9,7 @@ import { CliError, Command } from "effect/cli"
 import { agent } from "./commands/agent.ts"
 import { arena } from "./commands/arena.ts"
 import { capture } from "./commands/capture.ts"
-import { explain as explainGroup, pause, reload, resume, status } from "./commands/daemon.ts"
+import { explain as explainGroup, pause, reload, resume, set, status } from "./commands/daemon.ts"
 import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
 import { heatmap } from "./commands/heatmap.ts"
@@ -44,6 +44,7 @@ const wmo = Command.make("wmo").pipe(
     pause,
     resume,
     reload,
+    set,
     policy,
     record,
     recording,

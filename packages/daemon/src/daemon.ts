@@ -83,30 +83,35 @@ const recorderOf = ({ recording }: Config, health: RecorderHealth): Layer.Layer<
 }
 
 const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs: number, health: RecorderHealth) =>
-  Effect.map(Effect.zip(supervisor.status, Clock.currentTimeMillis), ([{ config, groups, why, ...rest }, nowMs]): DaemonStatus => {
-    const { system, user } = process.cpuUsage()
-    return {
-      version,
-      pid: process.pid,
-      host: hostname(),
-      now_ms: nowMs,
-      started_ms: startedMs,
-      config: config.file,
-      loaded_ms: rest.loadedMs,
-      dry_run: config.dryRun,
-      mode: rest.mode,
-      ...(why === undefined ? {} : { why }),
-      emergency_stops: rest.emergencyStops,
-      reloads: rest.reloads,
-      reloads_refused: rest.reloadsRefused,
-      groups_seen: rest.groupsSeen,
-      ...(config.recording === undefined ? {} : { recording: config.recording.directory }),
-      ...(health.problem === undefined ? {} : { recording_problem: health.problem }),
-      rss_bytes: process.memoryUsage.rss(),
-      cpu_seconds: (system + user) / 1e6,
-      groups
+  Effect.map(
+    Effect.zip(supervisor.status, Clock.currentTimeMillis),
+    ([{ config, groups, monitors, pods, why, ...rest }, nowMs]): DaemonStatus => {
+      const { system, user } = process.cpuUsage()
+      return {
+        version,
+        pid: process.pid,
+        host: hostname(),
+        now_ms: nowMs,
+        started_ms: startedMs,
+        config: config.file,
+        loaded_ms: rest.loadedMs,
+        dry_run: config.dryRun,
+        mode: rest.mode,
+        ...(why === undefined ? {} : { why }),
+        emergency_stops: rest.emergencyStops,
+        reloads: rest.reloads,
+        reloads_refused: rest.reloadsRefused,
+        groups_seen: rest.groupsSeen,
+        ...(config.recording === undefined ? {} : { recording: config.recording.directory }),
+        ...(health.problem === undefined ? {} : { recording_problem: health.problem }),
+        ...(pods === undefined ? {} : { pods }),
+        ...(monitors.length === 0 ? {} : { monitors }),
+        rss_bytes: process.memoryUsage.rss(),
+        cpu_seconds: (system + user) / 1e6,
+        groups
+      }
     }
-  })
+  )
 
 /** What the innermost error says: those around it say nothing more. */
 const causeOf = (error: unknown): string => {
@@ -125,11 +130,13 @@ const serving = Effect.fnUntraced(function* (options: DaemonOptions, config: Con
   const supervisor = yield* makeSupervisor(config)
   const status = statusOf(supervisor, options, yield* Clock.currentTimeMillis, health)
   const reload = supervisor.reload(loadConfig(options.file, options))
-  const { explain, history, pause, resume } = supervisor
-  yield* Layer.build(socketServer({ status, explain, pause, resume, reload }, config.socket)).pipe(cannotListen(config.socket))
+  const { explain, history, monitored, pause, resume, set, unset } = supervisor
+  yield* Layer.build(socketServer({ status, explain, pause, resume, reload, set, unset }, config.socket)).pipe(cannotListen(config.socket))
   const { http, httpNames: names } = config
   if (http !== undefined)
-    yield* Layer.build(httpServer({ status, explain, history }, { ...http, names })).pipe(cannotListen(`${http.host}:${http.port}`))
+    yield* Layer.build(httpServer({ status, explain, history, monitored }, { ...http, names })).pipe(
+      cannotListen(`${http.host}:${http.port}`)
+    )
   return { config, reload: Effect.ignore(reload) } satisfies Daemon
 })
 

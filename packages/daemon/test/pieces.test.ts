@@ -18,7 +18,7 @@ import { calm, judgeMachine, type MachineReading } from "../src/supervisor/emerg
 import { guardPolicy, noMemory } from "../src/supervisor/guardPolicy.ts"
 import { withinTime } from "../src/supervisor/interruptible.ts"
 import { sharedGenerations } from "../src/supervisor/sharedGenerations.ts"
-import { PodsFile } from "../src/supervisor/PodsFile.ts"
+import { KnownPods } from "../src/supervisor/KnownPods.ts"
 
 describe("backing off", () => {
   it("doubles from a second to five minutes", () => {
@@ -107,20 +107,20 @@ describe("the file with the list of pods", () => {
 
   it.effect("is read when it has changed; one that is broken or gone leaves what was known", () =>
     Effect.gen(function* () {
-      const pods = new PodsFile()
+      const pods = new KnownPods()
       const name = () => pods.pods.get("u")?.name
       write("first")
-      yield* pods.update(file)
+      yield* pods.look({ file })
       assert.strictEqual(name(), "first")
       write("second, longer")
-      yield* pods.update(file)
+      yield* pods.look({ file })
       assert.strictEqual(name(), "second, longer")
       writeFileSync(file, "{")
-      yield* pods.update(file)
+      yield* pods.look({ file })
       rmSync(file)
-      yield* pods.update(file)
+      yield* pods.look({ file })
       assert.strictEqual(name(), "second, longer")
-      yield* pods.update(undefined)
+      yield* pods.look(undefined)
       assert.isUndefined(name())
     })
   )

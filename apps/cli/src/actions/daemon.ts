@@ -17,7 +17,7 @@ import { ExitCode, Failure } from "../Exit.ts"
 import { stateDirectory } from "../stateDirectory.ts"
 
 /** One question on a connection of its own. What wmod refuses is this command's failure, in wmod's words. */
-const ask = <A, E>(flags: DaemonFlags, question: (client: DaemonClient) => Effect.Effect<A, E>) =>
+export const ask = <A, E>(flags: DaemonFlags, question: (client: DaemonClient) => Effect.Effect<A, E>) =>
   connectDaemon(Option.getOrElse(flags.socket, () => join(stateDirectory(), "wmod.sock"))).pipe(
     Effect.flatMap(question),
     Effect.scoped,
@@ -41,7 +41,7 @@ const groupTable = (groups: ReadonlyArray<GroupSummary>, nowMs: number): string 
   table(
     [
       { head: "group", align: "left", cell: ({ group, name }) => (name === undefined ? group : `${group} (${name})`) },
-      { head: "policy", align: "left", cell: ({ policy = "" }) => policy },
+      { head: "policy", align: "left", cell: ({ override, policy = "" }) => (override === undefined ? policy : `${policy} (set)`) },
       { head: "state", align: "left", cell: ({ state }) => state },
       { head: "memory", align: "right", cell: ({ current_bytes }) => size(current_bytes) },
       { head: "swap", align: "right", cell: ({ swap_bytes }) => size(swap_bytes) },
@@ -60,6 +60,15 @@ const groupTable = (groups: ReadonlyArray<GroupSummary>, nowMs: number): string 
     groups
   )
 
+const podsLines = ({ pods }: DaemonStatus, nowMs: number): ReadonlyArray<string> => {
+  if (pods === undefined) return []
+  const age = pods.taken_ms === undefined ? "" : `, ${formatDuration(nowMs - pods.taken_ms)} old`
+  return [`pods        ${pods.known} known from ${pods.source}${age}${pods.problem === undefined ? "" : `: ${pods.problem}`}`]
+}
+
+const monitorLines = ({ monitors = [] }: DaemonStatus): ReadonlyArray<string> =>
+  monitors.map(({ name, problem, subjects }) => `monitor     ${name}: ${problem ?? `${subjects} subjects`}`)
+
 const statusText = (status: DaemonStatus, nowMs: number): string => {
   const how = status.mode === "running" ? "" : status.mode === "paused" ? ", paused: `wmo resume` goes on" : `, stopped: ${status.why}`
   const recording =
@@ -70,6 +79,8 @@ const statusText = (status: DaemonStatus, nowMs: number): string => {
     `wmod ${status.version}, pid ${status.pid}, up ${formatDuration(nowMs - status.started_ms)}${status.dry_run ? ", a dry run" : ""}${how}`,
     `configuration ${status.config}; ${formatBytes(status.rss_bytes)}, ${status.cpu_seconds.toFixed(1)} s of CPU`,
     ...recording,
+    ...podsLines(status, nowMs),
+    ...monitorLines(status),
     status.groups.length === 0
       ? `no rule picks any of the ${status.groups_seen} groups`
       : groupTable(
@@ -81,7 +92,16 @@ const statusText = (status: DaemonStatus, nowMs: number): string => {
 
 const timeOf = (ms: number): string => new Date(ms).toTimeString().slice(0, 8)
 
-const explanationText = ({ decisions, settings, summary, ...rails }: Explanation): string => {
+const overrideLines = ({ override }: GroupSummary): ReadonlyArray<string> => {
+  if (override === undefined) return []
+  const { policy, settings, until_ms } = override
+  const what = [...(policy === undefined ? [] : [`policy ${policy}`]), ...Object.entries(settings).map((each) => each.join("="))]
+  const until = until_ms === undefined ? "a reload or `wmo set --unset`" : timeOf(until_ms)
+  return [`set by hand: ${what.join(", ")}; until ${until}`]
+}
+
+/** How a group is looked after, without what was decided. */
+export const explanationHead = ({ settings, summary, ...rails }: Explanation): string => {
   const { group, name, policy, state, why } = summary
   const cpu = rails.cpu_percent === undefined ? "" : `, ${rails.cpu_percent} % of a CPU`
   return [
@@ -97,10 +117,16 @@ const explanationText = ({ decisions, settings, summary, ...rails }: Explanation
           `floor ${size(rails.floor_bytes)}; at most ${size(rails.tick_bytes)} a tick, ${size(rails.minute_bytes)} a minute${cpu}`
         ]),
     `${size(summary.current_bytes) || "unknown"} in use, ${size(summary.reclaimed_bytes)} reclaimed in ${summary.ticks} ticks, ${summary.failures} failures`,
-    "",
-    ...decisions.map(({ at_ms, outcomes, reason }) => `${timeOf(at_ms)}  ${[reason, ...outcomes].join(" | ")}`)
+    ...overrideLines(summary)
   ].join("\n")
 }
+
+const explanationText = (explanation: Explanation): string =>
+  [
+    explanationHead(explanation),
+    "",
+    ...explanation.decisions.map(({ at_ms, outcomes, reason }) => `${timeOf(at_ms)}  ${[reason, ...outcomes].join(" | ")}`)
+  ].join("\n")
 
 const printStatus = Effect.fnUntraced(function* (flags: DaemonFlags, answer: DaemonStatus) {
   yield* Console.log(flags.json ? JSON.stringify(answer, null, 2) : statusText(answer, yield* Clock.currentTimeMillis))

@@ -3,7 +3,9 @@
  */
 import type { Bytes, Milliseconds } from "@wmo/core"
 import type { AnyPolicy } from "@wmo/policies"
+import type { AnnotationRights } from "../containers/annotations.ts"
 import type { Selector } from "../containers/selectors.ts"
+import type { Monitor } from "./loadMonitors.ts"
 import type { Schedule } from "./schedule.ts"
 
 /** What is said of groups; undefined: not said here. */
@@ -18,7 +20,20 @@ export interface RuleBody {
   readonly cpuPercent?: number | undefined
   readonly protect?: boolean | undefined
   readonly schedule?: Schedule | undefined
+  /** What pods may say of themselves; undefined: nothing. */
+  readonly annotations?: AnnotationRights | undefined
 }
+
+/** Where names, labels and annotations of pods come from. */
+export type PodsSource =
+  | { readonly file: string }
+  | {
+      /** `${NAME}` in it is a variable of the environment. */
+      readonly url: string
+      readonly tokenFile: string | undefined
+      readonly caFile: string | undefined
+      readonly everyMs: Milliseconds
+    }
 
 export interface Rule {
   /** Where it begins in the file. */
@@ -38,6 +53,11 @@ export interface EmergencyStop {
   readonly resumeAfterMs: Milliseconds
 }
 
+export interface ConfiguredMonitor {
+  readonly monitor: Monitor
+  readonly everyMs: Milliseconds
+}
+
 export interface Config {
   readonly file: string
   readonly everyMs: Milliseconds
@@ -54,5 +74,8 @@ export interface Config {
   readonly http: { readonly host: string; readonly port: number } | undefined
   /** By which HTTP may be asked for beside what always holds. */
   readonly httpNames: ReadonlyArray<string>
-  readonly podsFile: string | undefined
+  readonly pods: PodsSource | undefined
+  /** All that rules, `wmo set` and annotations can name. */
+  readonly policies: ReadonlyArray<AnyPolicy>
+  readonly monitors: ReadonlyArray<ConfiguredMonitor>
 }

@@ -61,6 +61,21 @@ const budget = Schema.Struct({
   cpu: key(percent, "Spend at most this share of one CPU on reclaiming, over a minute.")
 })
 
+const text = Schema.Union([Schema.String, Schema.Finite])
+const annotations = Schema.Struct({
+  policies: key(Schema.Array(Schema.String), "Policies that `wmo.dev/policy` may choose."),
+  settings: key(
+    Schema.Record(
+      Schema.String,
+      Schema.Struct({
+        from: text.annotateKey({ description: "The least that may be asked for." }),
+        to: text.annotateKey({ description: "The most." })
+      })
+    ),
+    "Settings that `wmo.dev/set.NAME` may set, each with a range."
+  )
+})
+
 /** What may be said of all groups, and again by any rule. */
 const bodyFields = {
   policy: key(Schema.String, "What decides: see `wmo policy list`, or a policy of `policies`."),
@@ -71,7 +86,8 @@ const bodyFields = {
   floor: key(size, "Leave the group at least this much."),
   budget: key(budget, "What reclaiming may take at most."),
   protect: key(Schema.Boolean, "Leave the group, what is below it and what is above it alone; false lets a Guaranteed pod be acted on."),
-  schedule: key(Schema.Array(window), "When the policy acts; always by default.")
+  schedule: key(Schema.Array(window), "When the policy acts; always by default."),
+  annotations: key(annotations, "What pods may say of themselves by annotations (takes `pods`); nothing by default.")
 }
 
 const kubernetes = Schema.Struct({
@@ -79,6 +95,7 @@ const kubernetes = Schema.Struct({
   namespace: key(Schema.NonEmptyString, "A glob over the pod's namespace; takes `pods`."),
   pod: key(Schema.NonEmptyString, "A glob over the pod's name (takes `pods`) or its uid."),
   labels: key(Schema.Record(Schema.String, Schema.NonEmptyString), "Labels of the pod, each with a glob; takes `pods`."),
+  annotations: key(Schema.Record(Schema.String, Schema.NonEmptyString), "Annotations of the pod, each with a glob; takes `pods`."),
   container: key(Schema.NonEmptyString, "Act on containers, not on pods: a glob over a container's name (takes `pods`) or its id.")
 })
 
@@ -134,8 +151,34 @@ export const ConfigFile = Schema.Struct({
     }),
     "Where wmod can be asked."
   ),
-  pods: key(Schema.NonEmptyString, "A file with the kubelet's list of pods (JSON, its /pods), read again when it changes."),
-  policies: key(Schema.Array(Schema.NonEmptyString), "Modules with further policies: a path (beside this file) or a package's name.")
+  pods: key(
+    Schema.Union([
+      Schema.NonEmptyString,
+      Schema.Struct({
+        url: Schema.NonEmptyString.annotateKey({
+          description:
+            "Where a list of pods is had: the API server's, or the kubelet's /pods. ${NAME} in it is a variable of the environment."
+        }),
+        token_file: key(Schema.NonEmptyString, "A file with the bearer token, read for each request."),
+        ca_file: key(Schema.NonEmptyString, "Certificates that the server's is checked against (default: the system's)."),
+        interval: key(time, "Time between two requests (default 30s).")
+      })
+    ]),
+    "Names, labels and annotations of pods: a file with a list of pods (JSON, a v1.PodList), read again when it changes, or a server."
+  ),
+  policies: key(Schema.Array(Schema.NonEmptyString), "Modules with further policies: a path (beside this file) or a package's name."),
+  monitors: key(
+    Schema.Array(
+      Schema.Union([
+        Schema.NonEmptyString,
+        Schema.Struct({
+          module: Schema.NonEmptyString.annotateKey({ description: "A path (beside this file) or a package's name." }),
+          every: key(time, "Time between two samples (default 10s).")
+        })
+      ])
+    ),
+    "Modules with monitors of third parties, whose samples are recorded and shown by /metrics."
+  )
 }).annotate({ title: "wmod", description: "Configuration of wmod, the daemon of Workload Memory Optimization." })
 
 export type ConfigFile = typeof ConfigFile.Type

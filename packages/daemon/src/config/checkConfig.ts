@@ -8,7 +8,9 @@ import { Result } from "effect"
 import { posix } from "node:path"
 import picomatch from "picomatch"
 import type { Selector } from "../containers/selectors.ts"
-import type { Config, EmergencyStop, Rule, RuleBody } from "./Config.ts"
+import { checkAnnotations } from "./checkAnnotations.ts"
+import { checkPods } from "./checkPods.ts"
+import type { Config, ConfiguredMonitor, EmergencyStop, Rule, RuleBody } from "./Config.ts"
 import { type ConfigFile, parseAddress, parsePercent, parseTimeOfDay, weekdays } from "./ConfigFile.ts"
 import { type ConfigProblem, ConfigRejected } from "./ConfigProblem.ts"
 import type { Schedule } from "./schedule.ts"
@@ -21,6 +23,8 @@ export interface CheckOptions {
   readonly file: string
   /** All there are, third-party ones included. */
   readonly policies: ReadonlyArray<AnyPolicy>
+  /** Those of the file, loaded. */
+  readonly monitors?: ReadonlyArray<ConfiguredMonitor> | undefined
   /** Where the journal goes unless the file says so. */
   readonly stateDirectory: string
 }
@@ -28,7 +32,7 @@ export interface CheckOptions {
 type FileBody = NonNullable<ConfigFile["defaults"]>
 type FileRule = NonNullable<ConfigFile["rules"]>[number]
 type Amount = string | number
-type Say = (path: ValuePath, what: string, at?: "key" | "value") => void
+export type Say = (path: ValuePath, what: string, at?: "key" | "value") => void
 
 const day: Milliseconds = 86_400_000
 const gib: Bytes = 2 ** 30
@@ -58,11 +62,12 @@ const scheduleOf = (windows: NonNullable<FileBody["schedule"]>): Schedule =>
     toMinutes: Result.getOrThrow(parseTimeOfDay(String(to)))
   }))
 
-const selectorOf = ({ container, labels = {}, namespace, pod, qos }: NonNullable<FileRule["kubernetes"]>): Selector => ({
+const selectorOf = ({ annotations = {}, container, labels = {}, namespace, pod, qos }: NonNullable<FileRule["kubernetes"]>): Selector => ({
   qos: optional(qos, (value) => listOf(value)),
   namespace: optional(namespace, textMatcher),
   pod: optional(pod, textMatcher),
   labels: Object.entries(labels).map(([name, glob]) => [name, textMatcher(glob)] as const),
+  annotations: Object.entries(annotations).map(([name, glob]) => [name, textMatcher(glob)] as const),
   container: optional(container, textMatcher)
 })
 
@@ -104,7 +109,10 @@ const checkBody = (body: FileBody, path: ValuePath, options: CheckOptions, befor
     minuteBytes: optional(body.budget?.minute, bytesOf),
     cpuPercent: optional(body.budget?.cpu, percentOf),
     protect: body.protect,
-    schedule: optional(body.schedule, scheduleOf)
+    schedule: optional(body.schedule, scheduleOf),
+    annotations: optional(body.annotations, (given) =>
+      checkAnnotations(given, [...path, "annotations"], options.policies, policy === undefined ? before : [policy], say)
+    )
   }
 }
 
@@ -198,7 +206,9 @@ export const checkConfig = (text: string, options: CheckOptions): Result.Result<
     socket: optional(file.server?.socket, inDirectory) ?? posix.join(stateDirectory, "wmod.sock"),
     http: address !== undefined && Result.isSuccess(address) ? address.success : undefined,
     httpNames: file.server?.names ?? [],
-    podsFile: optional(file.pods, inDirectory)
+    pods: optional(file.pods, (given) => checkPods(given, inDirectory, say)),
+    policies: options.policies,
+    monitors: options.monitors ?? []
   }
   return problems.length > 0 ? reject(problems) : Result.succeed(config)
 }

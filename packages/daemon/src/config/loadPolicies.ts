@@ -4,10 +4,7 @@
  */
 import type { AnyPolicy } from "@wmo/policies"
 import { Effect, Result, Schema } from "effect"
-import { statSync } from "node:fs"
-import { createRequire } from "node:module"
-import { posix } from "node:path"
-import { pathToFileURL } from "node:url"
+import { loadModule } from "./loadModule.ts"
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -44,26 +41,11 @@ const policyProblem = (value: unknown): string | undefined => {
   return undefined
 }
 
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]!
-
-/** Of a file that has changed: a module of its own, since a module is loaded once a process. */
-const urlOf = (specifier: string, file: string): string => {
-  const from = posix.resolve(posix.dirname(file), "wmod.yaml")
-  const path = /^[./]/.test(specifier) ? posix.resolve(posix.dirname(from), specifier) : createRequire(from).resolve(specifier)
-  return `${pathToFileURL(path).href}?changed=${statSync(path).mtimeMs}`
-}
-
 /** The policies of a module. Fails with a phrase that says why there are none. */
 export const loadPolicies = (specifier: string, file: string): Effect.Effect<ReadonlyArray<AnyPolicy>, string> =>
-  Effect.tryPromise({
-    try: async (): Promise<Fields> => (await import(urlOf(specifier, file))) as Fields,
-    catch: (cause) => `${specifier} cannot be loaded: ${messageOf(cause)}`
-  }).pipe(
-    Effect.flatMap((module) => {
-      const exported = module["default"] === undefined ? Object.values(module) : [module["default"]].flat()
-      const problem = exported.length === 0 ? "it exports nothing" : exported.map(policyProblem).find((text) => text !== undefined)
-      return problem === undefined
-        ? Effect.succeed(exported as ReadonlyArray<AnyPolicy>)
-        : Effect.fail(`${specifier} is no module of policies: ${problem}`)
-    })
-  )
+  Effect.flatMap(loadModule(specifier, file), (exported) => {
+    const problem = exported.length === 0 ? "it exports nothing" : exported.map(policyProblem).find((text) => text !== undefined)
+    return problem === undefined
+      ? Effect.succeed(exported as ReadonlyArray<AnyPolicy>)
+      : Effect.fail(`${specifier} is no module of policies: ${problem}`)
+  })

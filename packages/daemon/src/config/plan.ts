@@ -9,6 +9,8 @@ import { Result } from "effect"
 import { type ContainerGroup, containerOf } from "../containers/cgroupNames.ts"
 import { nameOf, selects } from "../containers/selectors.ts"
 import type { Pods } from "../containers/pods.ts"
+import { askedBy } from "../containers/annotations.ts"
+import type { Override } from "./Override.ts"
 import type { Config, Rule, RuleBody } from "./Config.ts"
 import { isWithin, type LocalTime } from "./schedule.ts"
 
@@ -31,6 +33,8 @@ export interface GroupPlan {
   readonly plan: Plan | undefined
   /** Which rules these are, or why the group is left alone. */
   readonly why: string
+  /** What `wmo set` has said of it. */
+  readonly override: Override | undefined
 }
 
 export interface PlanInput {
@@ -40,6 +44,8 @@ export interface PlanInput {
   readonly time: LocalTime
   /** Groups that are protected whatever the configuration says: the daemon's own. */
   readonly own: ReadonlyArray<string>
+  /** By group: what `wmo set` has said. */
+  readonly overrides?: ReadonlyMap<string, Override> | undefined
 }
 
 const parentOf = (group: string): string => group.slice(0, Math.max(0, group.lastIndexOf("/")))
@@ -75,6 +81,8 @@ interface Found {
   readonly name: string | undefined
   readonly rules: ReadonlyArray<Rule>
   readonly body: RuleBody
+  /** What its pod's annotations asked for in vain. */
+  readonly refused: ReadonlyArray<string>
   /** Why it is protected itself. */
   readonly protection: string | undefined
 }
@@ -93,15 +101,25 @@ const protectionOf = (
     : undefined
 }
 
+const annotated = (container: ContainerGroup | undefined, { annotations, policy = none }: RuleBody, pods: Pods) => {
+  const pod = container?.pod === undefined ? undefined : pods.get(container.pod.uid)
+  return pod === undefined || annotations === undefined ? undefined : askedBy(pod.annotations, annotations, policy)
+}
+
 const find = (group: string, input: PlanInput): Found => {
   const container = containerOf(group)
   const rules = input.config.rules.filter((rule) => isFor(rule, group, container, input.pods))
-  const body = merge([input.config.defaults, ...rules.map((rule) => rule.body)])
+  const bodies = [input.config.defaults, ...rules.map((rule) => rule.body)]
+  const ruled = merge(bodies)
+  const asked = annotated(container, ruled, input.pods)
+  const override = input.overrides?.get(group)
+  const body = override === undefined && asked === undefined ? ruled : merge([...bodies, asked?.body ?? {}, override ?? {}])
   return {
     group,
     name: container === undefined ? undefined : nameOf(container, input.pods),
     rules,
     body,
+    refused: asked?.refused ?? [],
     protection: protectionOf(group, container, rules.length === 0 ? {} : body, input)
   }
 }
@@ -152,7 +170,7 @@ export const planGroups = (input: PlanInput): ReadonlyMap<string, GroupPlan> => 
 
   const plans = new Map<string, GroupPlan>()
   for (const each of found) {
-    const { body, group, name, rules } = each
+    const { body, group, name, refused, rules } = each
     if (rules.length === 0) continue
     const why = leftAlone(each)
     const plan = why === undefined ? planOf(body) : Result.fail(why)
@@ -160,7 +178,8 @@ export const planGroups = (input: PlanInput): ReadonlyMap<string, GroupPlan> => 
       group,
       name,
       plan: Result.getOrUndefined(plan),
-      why: Result.isSuccess(plan) ? linesOf(rules) : `${plan.failure} (${linesOf(rules)})`
+      why: [Result.isSuccess(plan) ? linesOf(rules) : `${plan.failure} (${linesOf(rules)})`, ...refused].join("; "),
+      override: input.overrides?.get(group)
     })
   }
   return plans

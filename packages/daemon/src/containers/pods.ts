@@ -1,6 +1,6 @@
 /**
- * Names and labels of pods from what the kubelet's API lists (`GET /pods`: a `v1.PodList`), kept in a file by whoever may ask it.
- * Takes what it needs and leaves the rest; does not ask any API. Format: Kubernetes API reference, v1.Pod.
+ * Names, labels and annotations of pods from a `v1.PodList`, as the API server and the kubelet (`GET /pods`) give it.
+ * Takes what it needs and leaves the rest; asks nobody. Format: Kubernetes API reference, v1.Pod.
  */
 import { Result, Schema } from "effect"
 
@@ -25,6 +25,7 @@ export interface Pod {
   readonly name: string
   readonly namespace: string
   readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
   /** Names of containers by id. */
   readonly containers: ReadonlyMap<string, string>
 }
@@ -50,7 +51,7 @@ export const readPods = (text: string): Result.Result<Pods, string> =>
       onFailure: (issue) => `it is no list of pods: ${issue.message.replace(/\s+/g, " ")}`,
       onSuccess: ({ items }) =>
         new Map(
-          items.map(({ metadata: { annotations, labels = {}, name, namespace, uid }, status }) => {
+          items.map(({ metadata: { annotations = {}, labels = {}, name, namespace, uid }, status }) => {
             const statuses = status?.containerStatuses ?? []
             // `containerd://<id>`
             const containers = new Map(
@@ -58,7 +59,7 @@ export const readPods = (text: string): Result.Result<Pods, string> =>
                 each.containerID === undefined ? [] : [[each.containerID.replace(/^.*:\/\//, ""), each.name] as const]
               )
             )
-            return [annotations?.[staticUid] ?? uid, { uid, name, namespace, labels, containers }] as const
+            return [annotations[staticUid] ?? uid, { uid, name, namespace, labels, annotations, containers }] as const
           })
         )
     })

@@ -14,6 +14,7 @@ export interface Selector {
   /** The pod's name, or its uid. */
   readonly pod: Matches | undefined
   readonly labels: ReadonlyArray<readonly [name: string, matches: Matches]>
+  readonly annotations: ReadonlyArray<readonly [name: string, matches: Matches]>
   /** The container's name, or its id. */
   readonly container: Matches | undefined
 }
@@ -25,6 +26,7 @@ export const selects = (selector: Selector, { containerId, pod: group }: Contain
   if (selector.namespace !== undefined && (pod === undefined || !selector.namespace(pod.namespace))) return false
   if (selector.pod !== undefined && !selector.pod(group.uid) && (pod === undefined || !selector.pod(pod.name))) return false
   if (!selector.labels.every(([name, matches]) => pod?.labels[name] !== undefined && matches(pod.labels[name]))) return false
+  if (!selector.annotations.every(([name, matches]) => pod?.annotations[name] !== undefined && matches(pod.annotations[name]))) return false
   if (selector.container === undefined || containerId === undefined) return true
   const name = pod?.containers.get(containerId)
   return selector.container(containerId) || (name !== undefined && selector.container(name))

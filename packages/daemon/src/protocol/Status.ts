@@ -6,6 +6,12 @@ import { Schema } from "effect"
 /** `acting`: its policy is asked every tick. `backing-off`: something failed; it is tried again. `stopped` with all others, `left-alone`: see `why`. */
 const GroupState = Schema.Literals(["acting", "backing-off", "stopped", "left-alone"])
 
+const OverrideStatus = Schema.Struct({
+  policy: Schema.optionalKey(Schema.String),
+  settings: Schema.Record(Schema.String, Schema.String),
+  until_ms: Schema.optionalKey(Schema.Finite)
+})
+
 export const GroupSummary = Schema.Struct({
   group: Schema.String,
   /** Of its pod or container. */
@@ -14,6 +20,8 @@ export const GroupSummary = Schema.Struct({
   state: GroupState,
   /** The rules that it falls under, or why it is left alone. */
   why: Schema.String,
+  /** What `wmo set` has said of it, over its rules. */
+  override: Schema.optionalKey(OverrideStatus),
   /** What failed last, while it is backing off. */
   problem: Schema.optionalKey(Schema.String),
   /** When it is tried again. */
@@ -47,6 +55,26 @@ export type GroupSummary = typeof GroupSummary.Type
 /** `paused`: by `wmo pause`. `emergency`: see `why`; goes on by itself. */
 export const Mode = Schema.Literals(["running", "paused", "emergency"])
 
+const PodsStatus = Schema.Struct({
+  /** The file, or where they are asked for. */
+  source: Schema.String,
+  known: Schema.Finite,
+  taken_ms: Schema.optionalKey(Schema.Finite),
+  problem: Schema.optionalKey(Schema.String)
+})
+export type PodsStatus = typeof PodsStatus.Type
+
+/** A third party's. */
+const MonitorStatus = Schema.Struct({
+  name: Schema.String,
+  every_ms: Schema.Finite,
+  taken: Schema.Finite,
+  subjects: Schema.Finite,
+  last_ms: Schema.optionalKey(Schema.Finite),
+  problem: Schema.optionalKey(Schema.String)
+})
+export type MonitorStatus = typeof MonitorStatus.Type
+
 export const DaemonStatus = Schema.Struct({
   version: Schema.String,
   pid: Schema.Finite,
@@ -69,6 +97,9 @@ export const DaemonStatus = Schema.Struct({
   recording: Schema.optionalKey(Schema.String),
   /** What went wrong with the recording, as long as it does. */
   recording_problem: Schema.optionalKey(Schema.String),
+  /** Where names of pods come from. */
+  pods: Schema.optionalKey(PodsStatus),
+  monitors: Schema.optionalKey(Schema.Array(MonitorStatus)),
   rss_bytes: Schema.Finite,
   /** User and system time of this process. */
   cpu_seconds: Schema.Finite,

@@ -16,5 +16,17 @@ export class DaemonRpcs extends RpcGroup.make(
   /** Answers when everything is stopped and put back. */
   Rpc.make("Pause", { success: DaemonStatus }),
   Rpc.make("Resume", { success: DaemonStatus }),
+  /** All of it is taken, or nothing. Holds until the configuration is read anew, the group or wmod goes, `Unset`, or for so long. */
+  Rpc.make("Set", {
+    payload: {
+      group: Schema.String,
+      policy: Schema.optionalKey(Schema.String),
+      settings: Schema.Record(Schema.String, Schema.String),
+      for_ms: Schema.optionalKey(Schema.Finite)
+    },
+    success: Explanation,
+    error: Refused
+  }),
+  Rpc.make("Unset", { payload: { group: Schema.String }, success: Explanation, error: Refused }),
   Rpc.make("Reload", { success: DaemonStatus, error: Refused })
 ) {}

@@ -10,13 +10,15 @@ import { hostname } from "node:os"
 import { loadAssets } from "../page/assets.ts"
 import type { DaemonStatus, Explanation, History } from "../protocol/Status.ts"
 import { isOurName } from "./hostNames.ts"
-import { renderMetrics } from "./metrics.ts"
+import type { Monitored } from "../supervisor/Supervisor.ts"
+import { renderMetrics, renderMonitored } from "./metrics.ts"
 
 /** What can be asked. */
 export interface Answers {
   readonly status: Effect.Effect<DaemonStatus>
   readonly explain: (group: string) => Effect.Effect<Explanation | undefined>
   readonly history: (group: string) => Effect.Effect<History | undefined>
+  readonly monitored: Effect.Effect<ReadonlyArray<Monitored>>
 }
 
 export interface Address {
@@ -67,12 +69,14 @@ const pageRoutes = Effect.map(Effect.cached(Effect.sync(loadAssets)), (assets) =
 
 const groupAsked = (url: string): string => new URL(url, "http://localhost").searchParams.get("name") ?? ""
 
-const routes = ({ explain, history, status }: Answers) =>
+const routes = ({ explain, history, monitored, status }: Answers) =>
   Layer.mergeAll(
     HttpRouter.add(
       "GET",
       "/metrics",
-      Effect.map(status, (now) => HttpServerResponse.text(renderMetrics(now), { contentType: "text/plain; version=0.0.4; charset=utf-8" }))
+      Effect.map(Effect.all([status, monitored]), ([now, samples]) =>
+        HttpServerResponse.text(renderMetrics(now) + renderMonitored(samples), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+      )
     ),
     HttpRouter.add("GET", "/healthz", HttpServerResponse.text("ok\n")),
     HttpRouter.add("GET", "/api/status", Effect.map(status, HttpServerResponse.jsonUnsafe)),

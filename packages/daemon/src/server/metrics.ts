@@ -2,6 +2,7 @@
  * The Prometheus text of `/metrics`: names as field exporters have them (`_bytes`, `_seconds`, `_total`), one series a group for at most so many
  * groups, the largest first; the others are counted. Pure. Format: Prometheus exposition format 0.0.4.
  */
+import type { Monitored } from "../supervisor/Supervisor.ts"
 import type { DaemonStatus, GroupSummary } from "../protocol/Status.ts"
 
 interface Metric {
@@ -113,4 +114,25 @@ export const renderMetrics = (status: DaemonStatus): string => {
     }
   ]
   return metrics.map(printMetric).join("")
+}
+
+/**
+ * What monitors of third parties saw last: `wmo_monitor_<metric>{monitor,kind,subject}`, untyped, since only they know what grows. As many series as
+ * `samplesProblem` lets through.
+ */
+export const renderMonitored = (monitored: ReadonlyArray<Monitored>): string => {
+  const lines = new Map<string, Array<string>>()
+  for (const { monitor, samples } of monitored) {
+    for (const { metrics, subject, values } of samples) {
+      const labels = printLabels({ monitor, kind: subject.kind, subject: subject.name })
+      for (const [i, metric] of metrics.entries()) {
+        if (values[i] === undefined) continue
+        const name = `wmo_monitor_${metric}`
+        const series = lines.get(name) ?? []
+        lines.set(name, series)
+        series.push(`${name}${labels} ${values[i]}\n`)
+      }
+    }
+  }
+  return [...lines].map(([name, series]) => `# TYPE ${name} untyped\n${series.join("")}`).join("")
 }

@@ -9,6 +9,7 @@ import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs"
 import { dirname } from "node:path"
 import { DaemonRpcs, Refused } from "../protocol/rpcs.ts"
 import type { DaemonStatus, Explanation } from "../protocol/Status.ts"
+import type { SetRequest } from "../supervisor/setOverride.ts"
 
 export interface Handlers {
   readonly status: Effect.Effect<DaemonStatus>
@@ -16,6 +17,8 @@ export interface Handlers {
   readonly pause: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
   readonly reload: Effect.Effect<void, { readonly message: string }>
+  readonly set: (request: SetRequest) => Effect.Effect<Explanation, { readonly message: string }>
+  readonly unset: (group: string) => Effect.Effect<Explanation, { readonly message: string }>
 }
 
 const ownerOnly = 0o600
@@ -40,7 +43,10 @@ const listening = (path: string) =>
     })
   )
 
-export const socketServer = ({ explain, pause, reload, resume, status }: Handlers, path: string) => {
+/** In lines for a person. */
+const refused = Effect.mapError(({ message }: { readonly message: string }) => new Refused({ lines: message.split("\n") }))
+
+export const socketServer = ({ explain, pause, reload, resume, set, status, unset }: Handlers, path: string) => {
   const handlers = DaemonRpcs.toLayer({
     Status: () => status,
     Explain: ({ group }) =>
@@ -51,11 +57,9 @@ export const socketServer = ({ explain, pause, reload, resume, status }: Handler
       ),
     Pause: () => Effect.andThen(pause, status),
     Resume: () => Effect.andThen(resume, status),
-    Reload: () =>
-      reload.pipe(
-        Effect.mapError(({ message }) => new Refused({ lines: message.split("\n") })),
-        Effect.andThen(status)
-      )
+    Set: ({ for_ms, ...request }) => refused(set({ ...request, forMs: for_ms })),
+    Unset: ({ group }) => refused(unset(group)),
+    Reload: () => Effect.andThen(refused(reload), status)
   })
   return RpcServer.layer(DaemonRpcs).pipe(
     Layer.provide(handlers),

@@ -22,6 +22,18 @@ const bandsOf = (age: PageAge): Array<typeof ColdBand.Type> => {
   })
 }
 
+const overrideOf = ({ override }: GroupPlan): Pick<GroupSummary, "override"> => {
+  if (override === undefined) return {}
+  const { policy, settings, untilMs } = override
+  return {
+    override: {
+      ...(policy === undefined ? {} : { policy: policy.name }),
+      settings,
+      ...(untilMs === undefined ? {} : { until_ms: untilMs })
+    }
+  }
+}
+
 export class GroupRecord {
   private ticks = 0
   private reclaimedBytes = 0
@@ -86,6 +98,7 @@ export class GroupRecord {
       ...(name === undefined ? {} : { name }),
       ...(plan === undefined ? {} : { policy: plan.policy.name }),
       ...this.state(stopped),
+      ...overrideOf(this.plan),
       ...(this.problem === undefined ? {} : { problem: this.problem.what, again_at_ms: this.problem.againAtMs }),
       ...(currentBytes === undefined ? {} : { current_bytes: currentBytes }),
       ...(swapCurrentBytes === undefined ? {} : { swap_bytes: swapCurrentBytes }),

@@ -4,18 +4,22 @@
  * Holds no kernel file itself, and decides nothing about memory: plans and policies do.
  */
 import { Cgroups, type Journal, KernelRoots, KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
+import type { Sample } from "@wmo/monitors"
 import type { Recorder } from "@wmo/recording"
-import { Clock, Data, Effect, Fiber, Queue, type Scope, Semaphore, Stream } from "effect"
+import { Clock, Data, Effect, Fiber, Queue, Result, type Scope, Semaphore, Stream } from "effect"
 import type { Config } from "../config/Config.ts"
 import { type GroupPlan, planGroups } from "../config/plan.ts"
+import { describeOverride, type Override } from "../config/Override.ts"
 import { localTime } from "../config/schedule.ts"
 import type { ConfigRejected } from "../config/ConfigProblem.ts"
-import type { Explanation, GroupSummary, History, Mode } from "../protocol/Status.ts"
+import type { Explanation, GroupSummary, History, Mode, MonitorStatus, PodsStatus } from "../protocol/Status.ts"
 import { calm, type EmergencyState, judgeMachine } from "./emergency.ts"
 import { GroupRecord } from "./GroupRecord.ts"
 import { noMemory, type PolicyMemory } from "./guardPolicy.ts"
-import { PodsFile } from "./PodsFile.ts"
+import { KnownPods } from "./KnownPods.ts"
 import { runGroup } from "./runGroup.ts"
+import { MonitorRecord, runMonitor } from "./runMonitor.ts"
+import { setOverride, type SetRequest } from "./setOverride.ts"
 
 /** The configuration is in order, but cannot be taken without a new start. */
 export class RestartNeeded extends Data.TaggedError("RestartNeeded")<{ readonly what: ReadonlyArray<string> }> {
@@ -23,6 +27,9 @@ export class RestartNeeded extends Data.TaggedError("RestartNeeded")<{ readonly 
     return `${this.what.join(", ")} cannot change while wmod runs: restart it; the configuration before stays in force`
   }
 }
+
+/** What `wmo set` asked for is not possible; what was in force stays in force. */
+export class NotSet extends Data.TaggedError("NotSet")<{ readonly message: string }> {}
 
 export interface SupervisorStatus {
   readonly config: Config
@@ -33,7 +40,14 @@ export interface SupervisorStatus {
   readonly reloads: number
   readonly reloadsRefused: number
   readonly groupsSeen: number
+  readonly pods: PodsStatus | undefined
+  readonly monitors: ReadonlyArray<MonitorStatus>
   readonly groups: ReadonlyArray<GroupSummary>
+}
+
+export interface Monitored {
+  readonly monitor: string
+  readonly samples: ReadonlyArray<Sample>
 }
 
 export interface Supervisor {
@@ -42,6 +56,11 @@ export interface Supervisor {
   readonly explain: (group: string) => Effect.Effect<Explanation | undefined>
   /** Undefined: no rule picks the group, or it was never looked at. */
   readonly history: (group: string) => Effect.Effect<History | undefined>
+  /** What monitors of third parties saw last. */
+  readonly monitored: Effect.Effect<ReadonlyArray<Monitored>>
+  /** Sets a group's policy or settings by hand: all of it is taken, or nothing. See `Override` for how long. */
+  readonly set: (request: SetRequest) => Effect.Effect<Explanation, NotSet>
+  readonly unset: (group: string) => Effect.Effect<Explanation, NotSet>
   /** Stops everything and puts it back; done when it is. */
   readonly pause: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
@@ -59,6 +78,8 @@ interface Running {
 /** Schedules, and pods that got names: looked after this often. */
 const tendEveryMs = 5000
 const watchAgainMs = 5000
+/** Whether it is time to ask for pods again: a changed interval counts within so long. */
+const askAgainMs = 1000
 
 type Services = Cgroups | Journal | KernFs | Machine | Mglru | Recorder | WorkingSet
 
@@ -97,7 +118,9 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
     const own = yield* ownGroups
     const lock = Semaphore.makeUnsafe(1)
     const wakes = yield* Queue.sliding<void>(1)
-    const podsFile = new PodsFile()
+    const pods = new KnownPods()
+    const overrides = new Map<string, Override>()
+    const monitors = new Map<MonitorRecord, Fiber.Fiber<never>>()
 
     let config = initial
     let loadedMs = yield* Clock.currentTimeMillis
@@ -162,9 +185,10 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
 
     /** Brings what runs in line with what should. Under the lock. */
     const reconcile = Effect.gen(function* () {
-      yield* podsFile.update(config.podsFile)
-      const time = localTime(yield* Clock.currentTimeMillis)
-      const plans = planGroups({ config, groups, pods: podsFile.pods, time, own })
+      yield* pods.look(config.pods)
+      const nowMs = yield* Clock.currentTimeMillis
+      for (const [group, { untilMs = Infinity }] of overrides) if (nowMs >= untilMs || !groups.has(group)) overrides.delete(group)
+      const plans = planGroups({ config, groups, pods: pods.pods, time: localTime(nowMs), own, overrides })
       for (const planned of plans.values()) recordOf(planned)
       for (const group of records.keys()) if (!plans.has(group)) records.delete(group)
       for (const group of memories.keys()) if (!groups.has(group)) memories.delete(group)
@@ -174,6 +198,22 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
       for (const planned of plans.values()) if (!running.has(planned.group)) yield* start(planned)
     })
     const settle = lock.withPermits(1)(Effect.uninterruptible(reconcile))
+
+    /** Monitors that are new begin, those that are gone end. */
+    const settleMonitors = Effect.gen(function* () {
+      const isWanted = ({ configured }: MonitorRecord): boolean =>
+        config.monitors.some(({ everyMs, monitor }) => monitor === configured.monitor && everyMs === configured.everyMs)
+      for (const [record, fiber] of monitors) {
+        if (isWanted(record)) continue
+        monitors.delete(record)
+        yield* Fiber.interrupt(fiber)
+      }
+      for (const configured of config.monitors) {
+        if ([...monitors.keys()].some((record) => record.configured.monitor === configured.monitor)) continue
+        const record = new MonitorRecord(configured)
+        monitors.set(record, yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(runMonitor(record), services)), scope))
+      }
+    })
 
     /** All groups are known before anything is done: of what is protected nobody above may act. */
     const listen = Effect.gen(function* () {
@@ -235,6 +275,16 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
     )
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.timeoutOption(Queue.take(wakes), tendEveryMs), settle)))
 
+    yield* Effect.forkScoped(
+      Effect.forever(
+        Effect.gen(function* () {
+          if (yield* pods.ask()) yield* Queue.offer(wakes, undefined)
+          yield* Effect.sleep(askAgainMs)
+        })
+      )
+    )
+    yield* settleMonitors
+
     const take = (next: Config) =>
       Effect.gen(function* () {
         const what = changedParts(config, next)
@@ -242,8 +292,45 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
         config = next
         loadedMs = yield* Clock.currentTimeMillis
         reloads++
+        // What holds is what the file says.
+        overrides.clear()
         yield* Effect.logInfo(`${next.file} is in force`)
         yield* reconcile
+        yield* settleMonitors
+      }).pipe(Effect.uninterruptible, lock.withPermits(1))
+
+    const explained = (group: string): Explanation => records.get(group)!.explanation(stopped())
+
+    const set = (request: SetRequest) =>
+      Effect.gen(function* () {
+        const group = cgroups.normalize(request.group)
+        const nowMs = yield* Clock.currentTimeMillis
+        const others = new Map([...overrides].filter(([name]) => name !== group))
+        const without = planGroups({ config, groups, pods: pods.pods, time: localTime(nowMs), own, overrides: others }).get(group)
+        const wanted = setOverride({ ...request, group }, without, overrides.get(group), config.policies, nowMs)
+        if (Result.isFailure(wanted)) return yield* new NotSet({ message: wanted.failure })
+        const before = overrides.get(group)
+        overrides.set(group, wanted.success)
+        yield* reconcile
+        const { plan } = records.get(group)!
+        if (plan.plan === undefined) {
+          // With what the rules set besides it is none that can be.
+          if (before === undefined) overrides.delete(group)
+          else overrides.set(group, before)
+          yield* reconcile
+          return yield* new NotSet({ message: plan.why })
+        }
+        yield* Effect.logInfo(`${group}: set by hand: ${describeOverride(wanted.success)}`)
+        return explained(group)
+      }).pipe(Effect.uninterruptible, lock.withPermits(1))
+
+    const unset = (asked: string) =>
+      Effect.gen(function* () {
+        const group = cgroups.normalize(asked)
+        if (!overrides.delete(group)) return yield* new NotSet({ message: `nothing was set for ${group} by \`wmo set\`` })
+        yield* reconcile
+        yield* Effect.logInfo(`${group}: goes by its rules again`)
+        return explained(group)
       }).pipe(Effect.uninterruptible, lock.withPermits(1))
 
     const setPaused = (paused: boolean) =>
@@ -262,10 +349,15 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
         reloads,
         reloadsRefused,
         groupsSeen: groups.size,
+        pods: pods.status,
+        monitors: [...monitors.keys()].map((record) => record.status),
         groups: [...records.values()].map((record) => record.summary(stopped()))
       })),
       explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation(stopped())),
       history: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.history()),
+      monitored: Effect.sync(() => [...monitors.keys()].map(({ configured, samples }) => ({ monitor: configured.monitor.name, samples }))),
+      set,
+      unset,
       pause: setPaused(true),
       resume: setPaused(false),
       reload: (load) =>

@@ -1,12 +1,13 @@
 /**
  * Which wmo works on which group, and why it did what it did last: by the claims in the journals of living processes, and by the recording
- * that such a process has open (`--record`, or the temporary one that every run keeps). Reads only.
+ * that such a process has open (`--record`, or the temporary one that every run keeps); a wmod is asked. Reads only.
  */
 import { Cgroups, type Holder, Journal } from "@wmo/core"
 import { openRecording } from "@wmo/recording"
 import type { TopDecision } from "@wmo/report"
 import { Clock, Effect } from "effect"
 import { readdirSync, readlinkSync } from "node:fs"
+import { daemonDecisions } from "./daemonDecisions.ts"
 
 /** `run --policy periodic -- make`: periodic. */
 export const policyOf = (command: string): string =>
@@ -71,13 +72,16 @@ export const makeHolders = Effect.fnUntraced(function* (stateDirectory: string) 
     const decisions = new Map<string, TopDecision>()
     const holders = yield* Journal.holders(stateDirectory)
     for (const pid of said.keys()) if (!holders.some((holder) => holder.pid === pid)) said.delete(pid)
+    const daemon = yield* daemonDecisions(stateDirectory)
     for (const holder of holders) {
+      if (holder.pid === daemon?.pid) continue
       const last = yield* saidBy(holder)
       for (const path of holder.claims) {
         const decision = { policy: policyOf(holder.command), pid: holder.pid }
         decisions.set(cgroups.normalize(path), last === undefined ? decision : { ...decision, ...last })
       }
     }
+    for (const [group, decision] of daemon?.byGroup ?? []) decisions.set(group, decision)
     return decisions
   })
 })
