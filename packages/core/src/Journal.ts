@@ -13,7 +13,7 @@ import {
   type JournalLine,
   keyOf,
   listJournals,
-  parseJournal,
+  readJournal,
   type Replay,
   replaceJournal
 } from "./JournalFile.ts"
@@ -215,13 +215,13 @@ export class Journal extends Context.Service<
       if (boot === bootUnknown) return recoveries
       for (const name of listJournals(directory)) {
         const file = `${directory}/${name}`
-        const text = attempt(() => nodeFs.readFileSync(file, "utf8"))
-        if (text === undefined) continue
-        const { changes, header } = parseJournal(text)
-        if (header === undefined || header.bootId !== boot) {
+        const read = attempt(() => ({ journal: readJournal(directory, name, boot) }))
+        if (read === undefined) continue
+        if (read.journal === undefined) {
           attempt(() => nodeFs.rmSync(file, { force: true }))
           continue
         }
+        const { changes, header } = read.journal
         if ((yield* processStartTime(fs, proc, header.pid)) === header.startTime) continue
         const { again, undone } = yield* undoChanges(fs, [...changes.values()])
         const left = new Map(again.map((change) => [keyOf(change.kind, change.path), change]))
@@ -258,9 +258,10 @@ const livingOthers = Effect.fnUntraced(function* (fs: KernFs["Service"], proc: s
   for (const name of listJournals(directory)) {
     // Our own may be long, and is asked about for every group.
     if (name === ownName) continue
-    const { header, ...held } = parseJournal(attempt(() => nodeFs.readFileSync(`${directory}/${name}`, "utf8")) ?? "")
-    if (header === undefined || header.bootId !== boot) continue
-    if ((yield* processStartTime(fs, proc, header.pid)) === header.startTime) others.push({ header, ...held })
+    const journal = attempt(() => readJournal(directory, name, boot))
+    if (journal === undefined) continue
+    const { header } = journal
+    if ((yield* processStartTime(fs, proc, header.pid)) === header.startTime) others.push(journal)
   }
   return others
 })

@@ -1,9 +1,11 @@
 /**
- * The journal on disk: one file per process, JSON lines, the first says who wrote it. Appended and synced before each change; rewritten
- * atomically when it holds mostly history, and when changes have been undone. Does not touch the machine: see Journal.
+ * The journal on disk: one file per process, JSON lines with a checksum each, the first says who wrote it. Appended and synced before each change;
+ * rewritten atomically when it holds mostly history, when changes have been undone, and when somebody has taken it away. Does not touch the machine: see Journal.
  * Everything here is synchronous; the state directory belongs on a tmpfs such as /run, where a sync costs nothing.
  */
 import * as nodeFs from "node:fs"
+import { dirname } from "node:path"
+import { crc32 } from "node:zlib"
 
 /** Who made the changes. A process is identified by pid and start time, a boot by the kernel's boot id. */
 export interface JournalHeader {
@@ -54,7 +56,7 @@ export const keyOf = (kind: Change["kind"], path: string): string => `${kind} ${
 
 /** More than the two that a crash between two writes can leave, so that a text read back has room beside the text written. */
 const textsKept = 4
-const filePattern = /^journal-\d+-\d+\.jsonl$/
+const filePattern = /^journal-(\d+)-(\d+)\.jsonl$/
 
 /** Adds a line to what is held, in place. */
 const applyLine = ({ changes, claims }: Holdings, line: JournalLine): void => {
@@ -96,25 +98,56 @@ const isLine = (value: any): value is JournalLine =>
 const isHeader = (value: any): value is JournalHeader =>
   value?.version === 1 && Number.isSafeInteger(value.pid) && typeof value.startTime === "string" && typeof value.bootId === "string"
 
+const utf8 = new TextEncoder()
+
+/** A line of the file. Flipped bits could make another limit of a limit: each has a checksum, of what is before it. */
+const printLine = (value: JournalHeader | JournalLine): string => {
+  const text = JSON.stringify(value)
+  return `${text.slice(0, -1)},"check":${crc32(text)}}\n`
+}
+
+/** The value of a line; nothing where it is torn or damaged. Lines without a checksum are those of older versions. */
+const readLine = (line: string): ReadonlyArray<unknown> => {
+  try {
+    const value: unknown = JSON.parse(line)
+    if (typeof value !== "object" || value === null || !("check" in value)) return [value]
+    const { check, ...rest } = value
+    return check === crc32(JSON.stringify(rest)) ? [rest] : []
+  } catch {
+    return []
+  }
+}
+
 /** What a journal says. A torn line (power loss while it was written) describes a change that was not made, and is passed over. */
-export const parseJournal = (text: string): Holdings & { readonly header: JournalHeader | undefined } => {
-  const values = text.split("\n").flatMap((line): ReadonlyArray<unknown> => {
-    try {
-      return line === "" ? [] : [JSON.parse(line)]
-    } catch {
-      return []
-    }
-  })
+const parseJournal = (text: string): Holdings & { readonly header: JournalHeader | undefined } => {
+  const values = text.split("\n").flatMap(readLine)
   const held: Holdings = { changes: new Map(), claims: new Set() }
   for (const value of values) if (isLine(value)) applyLine(held, value)
   return { header: values.find(isHeader), ...held }
+}
+
+/**
+ * A journal of this boot: what it holds, and whose it is. Where its first line is damaged its name says whose, and the boot is taken to be this one.
+ * Undefined where it is of another boot, or says nothing at all. Throws what `node:fs` throws.
+ */
+export const readJournal = (
+  directory: string,
+  name: string,
+  bootId: string
+): (Holdings & { readonly header: JournalHeader }) | undefined => {
+  const { header, ...held } = parseJournal(nodeFs.readFileSync(`${directory}/${name}`, "utf8"))
+  if (header !== undefined) return header.bootId === bootId ? { header, ...held } : undefined
+  const [, pid, startTime] = filePattern.exec(name) ?? []
+  if (startTime === undefined || held.changes.size + held.claims.size === 0) return undefined
+  return { header: { version: 1, pid: Number(pid), startTime, bootId, command: "its name is lost" }, ...held }
 }
 
 /** Replaces a journal atomically by what is still held; removes it when nothing is. Throws what `node:fs` throws. */
 export const replaceJournal = (file: string, header: JournalHeader, held: Holdings): void => {
   const lines = linesOf(held)
   if (lines.length === 0) return nodeFs.rmSync(file, { force: true })
-  const text = [header, ...lines].map((value) => `${JSON.stringify(value)}\n`).join("")
+  const text = [header, ...lines].map(printLine).join("")
+  nodeFs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   nodeFs.writeFileSync(`${file}.tmp`, text, { mode: 0o600, flush: true })
   nodeFs.renameSync(`${file}.tmp`, file)
 }
@@ -137,6 +170,8 @@ export class JournalFile {
   private readonly header: JournalHeader
   private fd: number | undefined
   private linesOnDisk = 0
+  /** At least so many, unless somebody else was at it. */
+  private bytesOnDisk = 0
   private isTorn = false
 
   constructor(directory: string, header: JournalHeader) {
@@ -154,15 +189,36 @@ export class JournalFile {
   /** As `append`, with one sync for all. */
   appendAll(lines: ReadonlyArray<JournalLine>): void {
     if (lines.length === 0) return
-    if (this.linesOnDisk > 256 + 8 * (this.held.changes.size + this.held.claims.size)) this.replace(this.held)
-    if (this.fd === undefined) {
-      nodeFs.mkdirSync(this.directory, { recursive: true, mode: 0o700 })
-      this.fd = nodeFs.openSync(this.file, "a", 0o600)
-      if (nodeFs.fstatSync(this.fd).size === 0) this.print(this.header)
-    }
-    for (const line of lines) this.print(line)
+    const isMostlyHistory = this.linesOnDisk > 256 + 8 * (this.held.changes.size + this.held.claims.size)
+    if (isMostlyHistory || this.isTakenAway()) this.replace(this.held)
+    this.fd ??= this.open()
+    for (const line of lines) this.print(this.fd, line)
     nodeFs.fsyncSync(this.fd)
     for (const line of lines) applyLine(this.held, line)
+  }
+
+  /** Opens the file; a new one begins with its header, or is not left there. */
+  private open(): number {
+    nodeFs.mkdirSync(this.directory, { recursive: true, mode: 0o700 })
+    const fd = nodeFs.openSync(this.file, "a", 0o600)
+    this.bytesOnDisk = nodeFs.fstatSync(fd).size
+    if (this.bytesOnDisk > 0) return fd
+    try {
+      this.isTorn = false
+      this.print(fd, this.header)
+    } catch (error) {
+      nodeFs.closeSync(fd)
+      nodeFs.rmSync(this.file, { force: true })
+      throw error
+    }
+    return fd
+  }
+
+  /** Whether somebody has removed the file, or cut it off: what is appended then is nothing that a next start could read. */
+  private isTakenAway(): boolean {
+    if (this.fd === undefined) return false
+    const { nlink, size } = nodeFs.fstatSync(this.fd)
+    return nlink === 0 || size < this.bytesOnDisk
   }
 
   /**
@@ -197,10 +253,12 @@ export class JournalFile {
     this.isTorn = false
   }
 
-  private print(value: JournalHeader | JournalLine): void {
-    const bytes = new TextEncoder().encode(`${this.isTorn ? "\n" : ""}${JSON.stringify(value)}\n`)
+  private print(fd: number, value: JournalHeader | JournalLine): void {
+    const bytes = utf8.encode(`${this.isTorn ? "\n" : ""}${printLine(value)}`)
     this.isTorn = true
-    if (nodeFs.writeSync(this.fd!, bytes) < bytes.length) throw new Error("there is no room for it")
+    const written = nodeFs.writeSync(fd, bytes)
+    this.bytesOnDisk += written
+    if (written < bytes.length) throw new Error("there is no room for it")
     this.isTorn = false
     this.linesOnDisk++
   }

@@ -1,7 +1,19 @@
 /** The journal on the fake kernel, with its files in a real temporary directory. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { HeldByAnother, Journal, JournalError, type KernFs } from "../src/index.ts"
@@ -48,6 +60,47 @@ const deadJournal = (directory: string, lines: ReadonlyArray<unknown>, header: o
 }
 
 describe("Journal", () => {
+  it.effect("a file that had no room for its first line is begun anew: the next start can read it (regression)", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const kernel = makeKernel()
+      const file = join(directory, `journal-${process.pid}-4242.jsonl`)
+      symlinkSync("/dev/full", file)
+      yield* withJournal(kernel, directory, (journal) =>
+        Effect.gen(function* () {
+          assert.instanceOf(yield* Effect.flip(journal.set(high, "64M")), JournalError)
+          assert.strictEqual(kernel.fs.text(high), "max\n")
+          assert.isFalse(existsSync(file))
+          yield* journal.set(high, "64M")
+          assert.match(readFileSync(file, "utf8"), /^\{"version":1,"pid":/)
+        })
+      )
+      assert.strictEqual(kernel.fs.text(high), "max\n")
+    })
+  )
+
+  it.effect("is written anew by the next change when somebody has removed it, or cut it off", () =>
+    Effect.gen(function* () {
+      const directory = join(yield* temporary, "state")
+      const kernel = makeKernel()
+      yield* withJournal(kernel, directory, (journal) =>
+        Effect.gen(function* () {
+          yield* journal.set(high, "64M")
+          const file = join(directory, readdirSync(directory)[0]!)
+          for (const spoil of [() => rmSync(directory, { recursive: true }), () => truncateSync(file, 10)]) {
+            spoil()
+            yield* journal.set("/sys/fs/cgroup/app/memory.low", "1M")
+            yield* journal.set("/sys/fs/cgroup/app/memory.low", "3M")
+            const text = readFileSync(file, "utf8")
+            assert.match(text, /^\{"version":1,"pid":/)
+            assert.include(text, `{"kind":"write","path":"${high}","was":"max"`)
+          }
+        })
+      )
+      assert.isFalse(existsSync(directory) && readdirSync(directory).length > 0)
+    })
+  )
+
   it.effect("has the old value on disk before it writes the new one", () =>
     Effect.gen(function* () {
       const directory = yield* temporary
@@ -61,7 +114,7 @@ describe("Journal", () => {
             .join(""))
       })
       yield* withJournal(kernel, directory, (journal) => journal.set("/sys/knob", "new"))
-      assert.include(onDisk, '{"kind":"write","path":"/sys/knob","was":"old","is":"new"}')
+      assert.include(onDisk, '{"kind":"write","path":"/sys/knob","was":"old","is":"new","check":')
       assert.include(onDisk, `"pid":${process.pid}`)
     })
   )
@@ -436,6 +489,28 @@ describe("Journal.recover", () => {
       const [recovery] = yield* recover(kernel, directory)
       assert.deepStrictEqual(recovery!.undone, [{ path: high, result: "restored", was: "max" }])
     })
+  )
+
+  it.effect(
+    "undoes by what is left of a damaged file: without its first line by its name, and never by a line whose bits have flipped",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* temporary
+        const kernel = makeKernel()
+        yield* withJournal(kernel, directory, (journal) =>
+          Effect.gen(function* () {
+            yield* journal.set(high, "64M")
+            yield* journal.set("/sys/fs/cgroup/app/memory.low", "1M")
+            const [own] = readdirSync(directory)
+            const lines = readFileSync(join(directory, own!), "utf8").split("\n")
+            const torn = [lines[0]!.slice(9), ...lines.slice(1)].map((line) => line.replace('"was":"0"', '"was":"4"'))
+            writeFileSync(`${directory}/journal-${deadPid}-77.jsonl`, torn.join("\n"))
+            const [recovery] = yield* recover(kernel, directory)
+            assert.deepStrictEqual([recovery?.pid, recovery?.undone], [deadPid, [{ path: high, result: "restored", was: "max" }]])
+            assert.strictEqual(kernel.fs.text("/sys/fs/cgroup/app/memory.low"), "1048576\n")
+          })
+        )
+      })
   )
 
   it.effect("keeps the record of a busy group, and removes it when it is free", () =>

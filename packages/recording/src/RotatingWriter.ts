@@ -29,6 +29,32 @@ const pageBytes = 4096
 interface OpenFile {
   readonly writer: RecordingWriter
   readonly startedMs: number
+  /** Its inode, and its size when it was new: it only grows. */
+  readonly ino: number
+  readonly size: number
+}
+
+/** SQLite's codes: read-only (a file that was moved, too), malformed, no database; and a read beyond the end. */
+const damageCodes = [8, 11, 26]
+const shortRead = 522
+
+const isDamage = (error: unknown): boolean => {
+  const code = (error as { readonly errcode?: unknown }).errcode
+  return typeof code === "number" && (damageCodes.includes(code & 0xff) || code === shortRead)
+}
+
+/** Whether it was removed, replaced or cut off: SQLite would go on writing where nobody reads. */
+const isNotThere = ({ ino, size, writer }: OpenFile): boolean => {
+  const now = statSync(writer.file, { throwIfNoEntry: false })
+  return now === undefined || now.ino !== ino || now.size < size
+}
+
+const attempt = (run: () => void): void => {
+  try {
+    run()
+  } catch {
+    // It is told of where somebody waits for it: by the next write.
+  }
 }
 
 /** A run that goes on from file to file. */
@@ -63,15 +89,22 @@ export class RotatingWriter {
     const run: RotatingRun = { start, uid, part: 0, writer: undefined }
     this.runs.add(run)
     return {
-      write: (snapshot) => {
-        const writer = this.writerOf(run, snapshot.atMs)
-        writer.write(snapshot)
-      },
+      write: (snapshot) => this.watching(() => this.writerOf(run, snapshot.atMs).write(snapshot)),
       end: (end) => {
-        // Not a reason for a new file.
-        ;(run.writer ?? this.writerOf(run, end.endedMs)).end(end)
         this.runs.delete(run)
+        // Not a reason for a new file.
+        this.watching(() => (run.writer ?? this.writerOf(run, end.endedMs)).end(end))
       }
+    }
+  }
+
+  /** A damaged file is given up, so that the next write begins another; one without room has its chance later. */
+  private watching(write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      if (isDamage(error)) this.closeFile()
+      throw error
     }
   }
 
@@ -82,15 +115,19 @@ export class RotatingWriter {
   private writerOf(run: RotatingRun, atMs: number): RunWriter {
     if (this.current !== undefined && this.isFull(this.current, atMs)) this.closeFile()
     if (this.current === undefined) {
-      this.current = { writer: this.newFile(atMs), startedMs: atMs }
+      const writer = this.newFile(atMs)
+      const { ino, size } = statSync(writer.file)
+      this.current = { writer, startedMs: atMs, ino, size }
       this.removeOld(atMs)
     }
     if (run.writer === undefined) run.writer = this.current.writer.start(run.start, run.uid, run.part++)
     return run.writer
   }
 
-  private isFull({ startedMs, writer }: OpenFile, atMs: number): boolean {
-    return atMs - startedMs >= this.fileMs || writer.bytes >= this.fileBytes
+  /** A clock that was set back is as good a reason for a new file as an hour that is over. */
+  private isFull(file: OpenFile, atMs: number): boolean {
+    const { startedMs, writer } = file
+    return isNotThere(file) || Math.abs(atMs - startedMs) >= this.fileMs || writer.bytes >= this.fileBytes
   }
 
   private newFile(atMs: number): RecordingWriter {
@@ -104,14 +141,16 @@ export class RotatingWriter {
     }
   }
 
+  /** What cannot be written any more is as after a kill: the file opens all the same. */
   private closeFile(): void {
-    if (this.current === undefined) return
+    const { current } = this
+    if (current === undefined) return
+    this.current = undefined
     for (const run of this.runs) {
-      run.writer?.close()
+      attempt(() => run.writer?.close())
       run.writer = undefined
     }
-    this.current.writer.close()
-    this.current = undefined
+    attempt(() => current.writer.close())
   }
 
   /** Retention; a file's last moment is taken to be the begin of the next one. */

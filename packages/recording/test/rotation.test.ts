@@ -1,7 +1,7 @@
 /** A daemon's directory: files by time and size, retention by age and size, what is never removed, and reading all as one. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -123,6 +123,35 @@ describe("a directory of recordings", () => {
       assert.deepStrictEqual(seen, range(seen[0]!, 6000))
       assert.isAbove(seen[0]!, 0)
     })
+  )
+
+  it.effect.each([
+    ["removed", (file: string) => rmSync(file), 30],
+    ["replaced", (file: string) => (rmSync(file), writeFileSync(file, "")), 30],
+    ["cut off", (file: string) => truncateSync(file, 5000), 30],
+    ["set back in time", () => undefined, -100]
+  ] as const)(
+    "a file that was %s is not written to any more: the next snapshot begins another, and the end is no bug",
+    ([, spoil, later]) =>
+      Effect.gen(function* () {
+        const directory = freshDirectory()
+        yield* Effect.gen(function* () {
+          const run = yield* (yield* Recorder).start({ ...knownStart, startedMs: day })
+          const write = (n: number) => run.snapshot({ ...knownSnapshot(n, subjects), atMs: day + n * 1000 })
+          yield* write(0)
+          const [first] = ours(directory)
+          spoil(join(directory, first!))
+          yield* write(later)
+          yield* write(later + 1)
+          const second = ours(directory).find((name) => name !== first)
+          const rows = (yield* Effect.acquireUseRelease(
+            Effect.sync(() => new DatabaseSync(join(directory, second!), { readOnly: true })),
+            (database) => Effect.sync(() => database.prepare("SELECT at_ms FROM observation").all()),
+            (database) => Effect.sync(() => database.close())
+          )).map((row) => row["at_ms"])
+          assert.deepStrictEqual(rows, [day + later * 1000, day + (later + 1) * 1000])
+        }).pipe(Effect.provide(Recorder.layerDirectory({ directory, fileMs: 60_000 })))
+      })
   )
 
   it.effect("what is not ours, not a recording, or in use stays", () =>
