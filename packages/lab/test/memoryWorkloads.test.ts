@@ -109,7 +109,7 @@ const options: MemoryWorkloadOptions = {
   seed: 1,
   forgetEveryMs: 0
 }
-const hooks = { onLoaded: () => {}, onMeasuring: () => {}, onMeasured: () => {} }
+const hooks = { onLoaded: () => Effect.void, onMeasuring: () => {}, onMeasured: () => {} }
 const mib = 2 ** 20
 
 describe("runs", () => {
@@ -128,12 +128,13 @@ describe("runs", () => {
           plan,
           { ...options, on, coldMs: 20 },
           {
-            onLoaded: ({ end, pid, start }) => {
-              assert.strictEqual(pid, process.pid)
-              if (on === "plain") assert.strictEqual(Number(BigInt(end!) - BigInt(start!)), mib)
-              else assert.isNull(start)
-              order.push("loaded")
-            },
+            onLoaded: ({ end, pid, start }) =>
+              Effect.sync(() => {
+                assert.strictEqual(pid, process.pid)
+                if (on === "plain") assert.strictEqual(Number(BigInt(end!) - BigInt(start!)), mib)
+                else assert.isNull(start)
+                order.push("loaded")
+              }),
             onMeasuring: () => order.push("measuring"),
             onMeasured: () => order.push("measured")
           }

@@ -56,6 +56,15 @@ const optionsOf = (flags: CommonMemoryFlags): MemoryWorkloadOptions => ({
 
 const printLine = (line: object): void => void writeSync(1, `${JSON.stringify(line)}\n`)
 
+/** A line, or the end of the input. */
+const lineOfInput: Effect.Effect<void> = Effect.callback((resume) => {
+  const done = (): void => {
+    process.stdin.pause()
+    resume(Effect.void)
+  }
+  process.stdin.once("data", done).once("end", done)
+})
+
 const runPlan = Effect.fnUntraced(function* (plan: MemoryPlan, flags: CommonMemoryFlags) {
   const problem = checkMemoryFlags(flags)
   if (problem !== undefined) return yield* usageError(problem)
@@ -63,10 +72,15 @@ const runPlan = Effect.fnUntraced(function* (plan: MemoryPlan, flags: CommonMemo
     if (flags.json) printLine({ event, at_ms: Date.now() })
   }
   const result = yield* runMemoryWorkload(plan, optionsOf(flags), {
-    onLoaded: (places) => {
-      printLine(places)
-      console.error(`${plan.name}: ${formatBytes(plan.pages * 4096)} loaded, on ${flags.on === "plain" ? "plain memory" : "the arena"}`)
-    },
+    onLoaded: (places) =>
+      Effect.suspend(() => {
+        printLine(places)
+        const rest = flags.wait ? "; waits for a line on standard input" : ""
+        console.error(
+          `${plan.name}: ${formatBytes(plan.pages * 4096)} loaded, on ${flags.on === "plain" ? "plain memory" : "the arena"}${rest}`
+        )
+        return flags.wait ? lineOfInput : Effect.void
+      }),
     onMeasuring: () => say("measuring"),
     onMeasured: (measured) => {
       say("measured")

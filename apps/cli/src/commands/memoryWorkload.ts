@@ -59,6 +59,10 @@ export const memoryFlags = {
 export type MemoryFlags = Command.Command.Config.Infer<typeof memoryFlags>
 
 const commonFlags = {
+  wait: Flag.Boolean("wait").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("after loading, wait for a line on standard input: time to attach to it, such as by wmo arena advise")
+  ),
   on: Flag.Literals("on", ["plain", "arena"]).pipe(
     Flag.withDefault("plain"),
     Flag.withDescription("which memory: plain, or the managed arena's (default plain)")

@@ -120,21 +120,21 @@ const settingsFor = ({ bytes, cold_ms: coldMs }: MemoryPlaces, { chunkBytes, set
   ...settings
 })
 
-/** `args`: of `wmo workload`, on plain memory. The arena comes when the workload has loaded, and sees its warm-up. */
+/** `args`: of `wmo workload`, on plain memory. The workload waits for the arena after loading; the arena sees its warm-up. */
 export const advisedRun = (program: string, args: ReadonlyArray<string>, options: AdvisedRunOptions) =>
   Effect.gen(function* () {
-    const loaded = yield* Deferred.make<MemoryPlaces>()
+    const loaded = yield* Deferred.make<{ readonly places: MemoryPlaces; readonly go: () => void }>()
     let arena: ProcessArena | undefined
     let before: Look | undefined
     let after: Look | undefined
     const target = yield* Effect.forkScoped(
       watchedRun(program, args, {
-        loaded: (places) => void Effect.runSync(Deferred.succeed(loaded, places)),
-        measuring: () => void (before = arena && look(arena)),
-        measured: () => void (after = arena && look(arena))
+        loaded: (places, go) => void Effect.runSync(Deferred.succeed(loaded, { places, go })),
+        measuring: () => void (before = look(arena!)),
+        measured: () => void (after = look(arena!))
       })
     )
-    const places = yield* Effect.raceFirst(
+    const { go, places } = yield* Effect.raceFirst(
       Deferred.await(loaded),
       Effect.andThen(Fiber.join(target), new WatchedRunFailed({ message: "the run's process ended before it had loaded" }))
     )
@@ -144,9 +144,7 @@ export const advisedRun = (program: string, args: ReadonlyArray<string>, options
       predictor: options.predictor,
       settings: settingsFor(places, options)
     })
+    go()
     const watched = yield* Fiber.join(target)
-    if (before === undefined || after === undefined) {
-      return yield* new WatchedRunFailed({ message: "the process arena was not ready when the warm-up was over: give a longer --warmup" })
-    }
-    return { ...watched, process_arena: processArenaPart(before, after) } satisfies Advised
+    return { ...watched, process_arena: processArenaPart(before!, after!) } satisfies Advised
   }).pipe(Effect.scoped)

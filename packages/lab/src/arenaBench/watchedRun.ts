@@ -69,7 +69,8 @@ type Line = Partial<MemoryWorkloadResult> & Partial<MemoryPlaces> & { readonly e
 
 /** For whoever watches, too: its memory is filled; what follows counts, up to the end. */
 export interface WatchedMoments {
-  readonly loaded: (places: MemoryPlaces) => void
+  /** The workload waits until `go` is called. */
+  readonly loaded: (places: MemoryPlaces, go: () => void) => void
   readonly measuring: () => void
   readonly measured: () => void
 }
@@ -81,8 +82,9 @@ export const watchedRun = (
   moments?: WatchedMoments
 ): Effect.Effect<Watched, WatchedRunFailed> =>
   Effect.callback((resume) => {
-    const child = spawn(process.execPath, [...process.execArgv, program, "workload", ...args, "--json"], {
-      stdio: ["ignore", "pipe", "pipe"],
+    const wait = moments === undefined ? [] : ["--wait"]
+    const child = spawn(process.execPath, [...process.execArgv, program, "workload", ...args, ...wait, "--json"], {
+      stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, WMO_RESULT: undefined }
     })
     let problems = ""
@@ -111,7 +113,7 @@ export const watchedRun = (
         if (last !== undefined) samples.push(last)
       } else if (line.pid !== undefined) {
         before = sampleOf(line.pid)
-        moments?.loaded(line as MemoryPlaces)
+        moments?.loaded(line as MemoryPlaces, () => child.stdin.write("\n"))
       } else {
         result = line as MemoryWorkloadResult
         // It has said all; it need not take its memory apart, either.

@@ -99,7 +99,8 @@ export interface MemoryWorkloadResult extends OperationsResult {
 }
 
 export interface MemoryWorkloadHooks {
-  readonly onLoaded: (places: MemoryPlaces) => void
+  /** The workload begins when this is done. */
+  readonly onLoaded: (places: MemoryPlaces) => Effect.Effect<void>
   readonly onMeasuring: () => void
   /** Before everything is compared; `wrong_bytes` is of what was touched. */
   readonly onMeasured: (result: MemoryWorkloadResult) => void
@@ -226,7 +227,7 @@ export const runMemoryWorkload = (
     const [start, end] = memory.place ?? []
     const coldMs = options.coldMs ?? plan.coldMs
     const places = { pid: process.pid, page_bytes: pageBytes, start: hexadecimal(start), end: hexadecimal(end) }
-    hooks.onLoaded({ ...places, bytes: plan.pages * pageBytes, cold_ms: coldMs })
+    yield* hooks.onLoaded({ ...places, bytes: plan.pages * pageBytes, cold_ms: coldMs })
     const startMs = performance.now() + startDelayMs
     let controller: ArenaController | undefined
     if (arena !== undefined) {
