@@ -147,7 +147,8 @@ export const makeLoop: (
       at = Math.max(planned, Math.ceil((now - gridMs) / everyMs))
       missedHere += at - planned
       const dueAtMs = gridMs + at * everyMs
-      yield* Effect.sleep(dueAtMs - now)
+      // Of a clock that was set back an hour, that hour is not waited for.
+      yield* Effect.sleep(Math.min(dueAtMs - now, (at - n) * everyMs))
       if (pace === undefined) break
       const wokeMs = yield* Clock.currentTimeMillis
       pace.woke(wokeMs - dueAtMs)

@@ -13,6 +13,7 @@ import type { DaemonStatus } from "./protocol/Status.ts"
 import { httpServer } from "./server/http.ts"
 import { socketServer } from "./server/socket.ts"
 import { sharedGenerations } from "./supervisor/sharedGenerations.ts"
+import { SteadyClock } from "./supervisor/SteadyClock.ts"
 import { type RecorderHealth, steadyRecorder } from "./supervisor/steadyRecorder.ts"
 import { makeSupervisor, type Supervisor } from "./supervisor/Supervisor.ts"
 
@@ -126,8 +127,8 @@ const cannotListen = (on: string) =>
     (error: unknown) => new CannotListen({ message: `cannot listen on ${on}: ${causeOf(error)}; choose another in \`server\`` })
   )
 
-const serving = Effect.fnUntraced(function* (options: DaemonOptions, config: Config, health: RecorderHealth) {
-  const supervisor = yield* makeSupervisor(config)
+const serving = Effect.fnUntraced(function* (options: DaemonOptions, config: Config, health: RecorderHealth, clock: SteadyClock) {
+  const supervisor = yield* makeSupervisor(config, clock)
   const status = statusOf(supervisor, options, yield* Clock.currentTimeMillis, health)
   const reload = supervisor.reload(loadConfig(options.file, options))
   const { explain, history, monitored, pause, resume, set, unset } = supervisor
@@ -143,6 +144,7 @@ const serving = Effect.fnUntraced(function* (options: DaemonOptions, config: Con
 /** Runs for as long as `use` does. */
 export const runDaemon = <A, E, R>(options: DaemonOptions, use: (daemon: Daemon) => Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
+    const clock = new SteadyClock(yield* Clock.Clock)
     const config = yield* loadConfig(options.file, options)
     const cgroup = yield* mounted
     yield* recover(config.stateDirectory)
@@ -154,10 +156,13 @@ export const runDaemon = <A, E, R>(options: DaemonOptions, use: (daemon: Daemon)
     return yield* Effect.gen(function* () {
       // One wmod a state directory: whoever comes second is told who was first.
       yield* (yield* Journal).claim(`${config.stateDirectory}/wmod`)
-      return yield* Effect.scoped(Effect.flatMap(serving(options, config, health), use)).pipe(Effect.provide(recorderOf(config, health)))
+      return yield* Effect.scoped(Effect.flatMap(serving(options, config, health, clock), use)).pipe(
+        Effect.provide(recorderOf(config, health))
+      )
     }).pipe(
       Effect.ensuring(restore),
       Effect.provide(kernel),
+      Effect.provideService(Clock.Clock, clock),
       Effect.updateService(KernelRoots, (roots) => ({ ...roots, cgroup })),
       Effect.ensuring(Journal.recover(config.stateDirectory))
     )

@@ -3,7 +3,7 @@
  * are made anew, and only fibers whose plan has changed are ended or started. What is stopped is put back first, so that a group never has two.
  * Holds no kernel file itself, and decides nothing about memory: plans and policies do.
  */
-import { Cgroups, type Journal, KernelRoots, KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
+import { Cgroups, formatDuration, type Journal, KernelRoots, KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
 import type { Sample } from "@wmo/monitors"
 import type { Recorder } from "@wmo/recording"
 import { Clock, Data, Effect, Fiber, Queue, Result, type Scope, Semaphore, Stream } from "effect"
@@ -18,6 +18,7 @@ import { GroupRecord } from "./GroupRecord.ts"
 import { noMemory, type PolicyMemory } from "./guardPolicy.ts"
 import { KnownPods } from "./KnownPods.ts"
 import { runGroup } from "./runGroup.ts"
+import type { SteadyClock } from "./SteadyClock.ts"
 import { MonitorRecord, runMonitor } from "./runMonitor.ts"
 import { setOverride, type SetRequest } from "./setOverride.ts"
 
@@ -109,266 +110,285 @@ const changedParts = (before: Config, now: Config): ReadonlyArray<string> => {
 }
 
 /** Begins at once, and ends with the scope: then every group is as it was. */
-export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, never, Services | Scope.Scope> = Effect.fnUntraced(
-  function* (initial) {
-    const cgroups = yield* Cgroups
-    const machine = yield* Machine
-    const scope = yield* Effect.scope
-    const services = yield* Effect.context<Services>()
-    const own = yield* ownGroups
-    const lock = Semaphore.makeUnsafe(1)
-    const wakes = yield* Queue.sliding<void>(1)
-    const pods = new KnownPods()
-    const overrides = new Map<string, Override>()
-    const monitors = new Map<MonitorRecord, Fiber.Fiber<never>>()
+export const makeSupervisor: (
+  initial: Config,
+  /** The clock that this runs on, where it must be told when to follow the wall clock. */
+  clock?: SteadyClock
+) => Effect.Effect<Supervisor, never, Services | Scope.Scope> = Effect.fnUntraced(function* (initial, clock) {
+  const cgroups = yield* Cgroups
+  const machine = yield* Machine
+  const scope = yield* Effect.scope
+  const services = yield* Effect.context<Services>()
+  const own = yield* ownGroups
+  const lock = Semaphore.makeUnsafe(1)
+  const wakes = yield* Queue.sliding<void>(1)
+  const pods = new KnownPods()
+  const overrides = new Map<string, Override>()
+  const monitors = new Map<MonitorRecord, Fiber.Fiber<never>>()
 
-    let config = initial
-    let loadedMs = yield* Clock.currentTimeMillis
-    let reloads = 0
-    let reloadsRefused = 0
-    let isPaused = false
-    let emergency: EmergencyState = calm
-    let emergencyStops = 0
-    let isEnding = false
-    const groups = new Set<string>()
-    const running = new Map<string, Running>()
-    /** Of groups that a rule picks, for as long as it does. */
-    const records = new Map<string, GroupRecord>()
-    const memories = new Map<string, { readonly key: string; readonly policy: unknown; readonly memory: PolicyMemory }>()
+  let config = initial
+  let loadedMs = yield* Clock.currentTimeMillis
+  let reloads = 0
+  let reloadsRefused = 0
+  let isPaused = false
+  let emergency: EmergencyState = calm
+  let emergencyStops = 0
+  let isEnding = false
+  const groups = new Set<string>()
+  const running = new Map<string, Running>()
+  /** Of groups that a rule picks, for as long as it does. */
+  const records = new Map<string, GroupRecord>()
+  const memories = new Map<string, { readonly key: string; readonly policy: unknown; readonly memory: PolicyMemory }>()
 
-    const stopped = (): string | undefined =>
-      emergency.why !== undefined ? `emergency stop: ${emergency.why}` : isPaused ? "paused" : isEnding ? "wmod is ending" : undefined
+  const stopped = (): string | undefined =>
+    emergency.why !== undefined ? `emergency stop: ${emergency.why}` : isPaused ? "paused" : isEnding ? "wmod is ending" : undefined
 
-    /** What a policy learned goes on for as long as its plan is the same. */
-    const memoryOf = (group: string, { key, policy }: NonNullable<GroupPlan["plan"]>): PolicyMemory => {
-      const known = memories.get(group)
-      if (known !== undefined && known.key === key && known.policy === policy) return known.memory
-      const memory = noMemory()
-      memories.set(group, { key, policy, memory })
-      return memory
+  /** What a policy learned goes on for as long as its plan is the same. */
+  const memoryOf = (group: string, { key, policy }: NonNullable<GroupPlan["plan"]>): PolicyMemory => {
+    const known = memories.get(group)
+    if (known !== undefined && known.key === key && known.policy === policy) return known.memory
+    const memory = noMemory()
+    memories.set(group, { key, policy, memory })
+    return memory
+  }
+
+  const recordOf = (planned: GroupPlan): GroupRecord => {
+    const known = records.get(planned.group)
+    if (known !== undefined) {
+      known.plan = planned
+      return known
     }
+    const record = new GroupRecord(planned)
+    records.set(planned.group, record)
+    return record
+  }
 
-    const recordOf = (planned: GroupPlan): GroupRecord => {
-      const known = records.get(planned.group)
-      if (known !== undefined) {
-        known.plan = planned
-        return known
-      }
-      const record = new GroupRecord(planned)
-      records.set(planned.group, record)
-      return record
+  const isSame = ({ dryRun, everyMs, planned }: Running, now: GroupPlan | undefined): boolean =>
+    now?.plan !== undefined &&
+    now.plan.key === planned.plan?.key &&
+    now.plan.policy === planned.plan.policy &&
+    dryRun === config.dryRun &&
+    everyMs === config.everyMs
+
+  const stop = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+    const fibers = names.flatMap((name) => running.get(name)?.fiber ?? [])
+    for (const name of names) running.delete(name)
+    yield* Fiber.interruptAll(fibers)
+  })
+
+  const start = Effect.fnUntraced(function* (planned: GroupPlan) {
+    const { group, plan } = planned
+    if (plan === undefined) return
+    const { dryRun, everyMs } = config
+    const record = records.get(group)!
+    record.problem = undefined
+    const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan) })
+    const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(run, services)), scope)
+    running.set(group, { planned, everyMs, dryRun, fiber })
+  })
+
+  /** Brings what runs in line with what should. Under the lock. */
+  const reconcile = Effect.gen(function* () {
+    yield* pods.look(config.pods)
+    const nowMs = yield* Clock.currentTimeMillis
+    for (const [group, { untilMs = Infinity }] of overrides) if (nowMs >= untilMs || !groups.has(group)) overrides.delete(group)
+    const plans = planGroups({ config, groups, pods: pods.pods, time: localTime(nowMs), own, overrides })
+    for (const planned of plans.values()) recordOf(planned)
+    for (const group of records.keys()) if (!plans.has(group)) records.delete(group)
+    for (const group of memories.keys()) if (!groups.has(group)) memories.delete(group)
+    const isOn = stopped() === undefined
+    yield* stop([...running.keys()].filter((group) => !isOn || !isSame(running.get(group)!, plans.get(group))))
+    if (!isOn) return
+    for (const planned of plans.values()) if (!running.has(planned.group)) yield* start(planned)
+  })
+  const settle = lock.withPermits(1)(Effect.uninterruptible(reconcile))
+
+  /** Monitors that are new begin, those that are gone end. Not under the lock: a monitor may take a while to close. */
+  const settleMonitors = Effect.gen(function* () {
+    const isWanted = ({ configured }: MonitorRecord): boolean =>
+      config.monitors.some(({ everyMs, monitor }) => monitor === configured.monitor && everyMs === configured.everyMs)
+    for (const [record, fiber] of monitors) {
+      if (isWanted(record)) continue
+      monitors.delete(record)
+      yield* Fiber.interrupt(fiber)
     }
+    for (const configured of config.monitors) {
+      if ([...monitors.keys()].some((record) => record.configured.monitor === configured.monitor)) continue
+      const record = new MonitorRecord(configured)
+      monitors.set(record, yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(runMonitor(record), services)), scope))
+    }
+  }).pipe(Semaphore.makeUnsafe(1).withPermits(1), Effect.forkIn(scope))
 
-    const isSame = ({ dryRun, everyMs, planned }: Running, now: GroupPlan | undefined): boolean =>
-      now?.plan !== undefined &&
-      now.plan.key === planned.plan?.key &&
-      now.plan.policy === planned.plan.policy &&
-      dryRun === config.dryRun &&
-      everyMs === config.everyMs
-
-    const stop = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
-      const fibers = names.flatMap((name) => running.get(name)?.fiber ?? [])
-      for (const name of names) running.delete(name)
-      yield* Fiber.interruptAll(fibers)
-    })
-
-    const start = Effect.fnUntraced(function* (planned: GroupPlan) {
-      const { group, plan } = planned
-      if (plan === undefined) return
-      const { dryRun, everyMs } = config
-      const record = records.get(group)!
-      record.problem = undefined
-      const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan) })
-      const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(run, services)), scope)
-      running.set(group, { planned, everyMs, dryRun, fiber })
-    })
-
-    /** Brings what runs in line with what should. Under the lock. */
-    const reconcile = Effect.gen(function* () {
-      yield* pods.look(config.pods)
-      const nowMs = yield* Clock.currentTimeMillis
-      for (const [group, { untilMs = Infinity }] of overrides) if (nowMs >= untilMs || !groups.has(group)) overrides.delete(group)
-      const plans = planGroups({ config, groups, pods: pods.pods, time: localTime(nowMs), own, overrides })
-      for (const planned of plans.values()) recordOf(planned)
-      for (const group of records.keys()) if (!plans.has(group)) records.delete(group)
-      for (const group of memories.keys()) if (!groups.has(group)) memories.delete(group)
-      const isOn = stopped() === undefined
-      yield* stop([...running.keys()].filter((group) => !isOn || !isSame(running.get(group)!, plans.get(group))))
-      if (!isOn) return
-      for (const planned of plans.values()) if (!running.has(planned.group)) yield* start(planned)
-    })
-    const settle = lock.withPermits(1)(Effect.uninterruptible(reconcile))
-
-    /** Monitors that are new begin, those that are gone end. */
-    const settleMonitors = Effect.gen(function* () {
-      const isWanted = ({ configured }: MonitorRecord): boolean =>
-        config.monitors.some(({ everyMs, monitor }) => monitor === configured.monitor && everyMs === configured.everyMs)
-      for (const [record, fiber] of monitors) {
-        if (isWanted(record)) continue
-        monitors.delete(record)
-        yield* Fiber.interrupt(fiber)
-      }
-      for (const configured of config.monitors) {
-        if ([...monitors.keys()].some((record) => record.configured.monitor === configured.monitor)) continue
-        const record = new MonitorRecord(configured)
-        monitors.set(record, yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(runMonitor(record), services)), scope))
-      }
-    })
-
-    /** All groups are known before anything is done: of what is protected nobody above may act. */
-    const listen = Effect.gen(function* () {
-      const found = yield* Stream.runCollect(cgroups.walk(""))
-      groups.clear()
-      for (const group of found) if (group !== "") groups.add(group)
-      yield* settle
-      yield* cgroups.watch("").pipe(
-        Stream.runForEach(({ _tag, group }) =>
-          Effect.suspend(() => {
-            const isNews = _tag === "Appeared" ? !groups.has(group) : groups.has(group)
-            if (_tag === "Appeared") groups.add(group)
-            else groups.delete(group)
-            return isNews ? Queue.offer(wakes, undefined) : Effect.void
-          })
-        )
-      )
-    })
-    const watch = listen.pipe(
-      Effect.catch((error) => Effect.logWarning(`groups cannot be watched: ${error.message}; again in ${watchAgainMs / 1000} s`)),
-      Effect.andThen(Effect.sleep(watchAgainMs)),
-      Effect.forever
-    )
-
-    const look = Effect.gen(function* () {
-      const info = yield* Effect.orElseSucceed(machine.memInfo, (): Readonly<Record<string, number>> => ({}))
-      const stall = yield* Effect.orElseSucceed(machine.pressure, () => undefined)
-      const reading = {
-        atMs: yield* Clock.currentTimeMillis,
-        stallUs: stall?.some?.totalUs,
-        availableBytes: info["MemAvailable"],
-        totalBytes: info["MemTotal"]
-      }
-      const before = emergency.why
-      // From here on no policy is asked; what they have set is put back next.
-      emergency = judgeMachine(config.emergencyStop, reading, emergency)
-      if ((before === undefined) === (emergency.why === undefined)) return
-      if (emergency.why !== undefined) emergencyStops++
-      yield* emergency.why === undefined
-        ? Effect.logInfo("the emergency is over: going on")
-        : Effect.logWarning(`emergency stop: ${emergency.why}`)
-      yield* settle
-    })
-
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        isEnding = true
-        return settle
-      })
-    )
-    yield* Effect.forkScoped(watch)
-    yield* Effect.forkScoped(
-      Effect.forever(
-        Effect.andThen(
-          look,
-          Effect.suspend(() => Effect.sleep(config.everyMs))
-        )
-      )
-    )
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.timeoutOption(Queue.take(wakes), tendEveryMs), settle)))
-
-    yield* Effect.forkScoped(
-      Effect.forever(
-        Effect.gen(function* () {
-          if (yield* pods.ask()) yield* Queue.offer(wakes, undefined)
-          yield* Effect.sleep(askAgainMs)
+  /** All groups are known before anything is done: of what is protected nobody above may act. */
+  const listen = Effect.gen(function* () {
+    const found = yield* Stream.runCollect(cgroups.walk(""))
+    groups.clear()
+    for (const group of found) if (group !== "") groups.add(group)
+    yield* settle
+    yield* cgroups.watch("").pipe(
+      Stream.runForEach(({ _tag, group }) =>
+        Effect.suspend(() => {
+          const isNews = _tag === "Appeared" ? !groups.has(group) : groups.has(group)
+          if (_tag === "Appeared") groups.add(group)
+          else groups.delete(group)
+          return isNews ? Queue.offer(wakes, undefined) : Effect.void
         })
       )
     )
-    yield* settleMonitors
+  })
+  const watch = listen.pipe(
+    Effect.catch((error) => Effect.logWarning(`groups cannot be watched: ${error.message}; again in ${watchAgainMs / 1000} s`)),
+    Effect.andThen(Effect.sleep(watchAgainMs)),
+    Effect.forever
+  )
 
-    const take = (next: Config) =>
+  /** Where the wall clock was set all groups begin anew: budgets, ages and what policies have learned are of another time. */
+  const followClock = Effect.gen(function* () {
+    const jumpMs = clock?.jumpMs() ?? 0
+    if (clock === undefined || jumpMs === 0) return
+    yield* Effect.logWarning(
+      `the clock was set ${jumpMs > 0 ? "forward" : "back"} by ${formatDuration(Math.abs(jumpMs))}: all groups begin anew`
+    )
+    yield* Effect.gen(function* () {
+      yield* stop([...running.keys()])
+      clock.follow()
+      memories.clear()
+      emergency = { ...emergency, last: undefined, seenMs: emergency.seenMs + jumpMs }
+      yield* reconcile
+    }).pipe(Effect.uninterruptible, lock.withPermits(1))
+  })
+
+  const look = Effect.gen(function* () {
+    yield* followClock
+    const info = yield* Effect.orElseSucceed(machine.memInfo, (): Readonly<Record<string, number>> => ({}))
+    const stall = yield* Effect.orElseSucceed(machine.pressure, () => undefined)
+    const reading = {
+      atMs: yield* Clock.currentTimeMillis,
+      stallUs: stall?.some?.totalUs,
+      availableBytes: info["MemAvailable"],
+      totalBytes: info["MemTotal"]
+    }
+    const before = emergency.why
+    // From here on no policy is asked; what they have set is put back next.
+    emergency = judgeMachine(config.emergencyStop, reading, emergency)
+    if ((before === undefined) === (emergency.why === undefined)) return
+    if (emergency.why !== undefined) emergencyStops++
+    yield* emergency.why === undefined
+      ? Effect.logInfo("the emergency is over: going on")
+      : Effect.logWarning(`emergency stop: ${emergency.why}`)
+    yield* settle
+  })
+
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      isEnding = true
+      return settle
+    })
+  )
+  yield* Effect.forkScoped(watch)
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.andThen(
+        look,
+        Effect.suspend(() => Effect.sleep(config.everyMs))
+      )
+    )
+  )
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.timeoutOption(Queue.take(wakes), tendEveryMs), settle)))
+
+  yield* Effect.forkScoped(
+    Effect.forever(
       Effect.gen(function* () {
-        const what = changedParts(config, next)
-        if (what.length > 0) return yield* new RestartNeeded({ what })
-        config = next
-        loadedMs = yield* Clock.currentTimeMillis
-        reloads++
-        // What holds is what the file says.
-        overrides.clear()
-        yield* Effect.logInfo(`${next.file} is in force`)
-        yield* reconcile
-        yield* settleMonitors
-      }).pipe(Effect.uninterruptible, lock.withPermits(1))
-
-    const explained = (group: string): Explanation => records.get(group)!.explanation(stopped())
-
-    const set = (request: SetRequest) =>
-      Effect.gen(function* () {
-        const group = cgroups.normalize(request.group)
-        const nowMs = yield* Clock.currentTimeMillis
-        const others = new Map([...overrides].filter(([name]) => name !== group))
-        const without = planGroups({ config, groups, pods: pods.pods, time: localTime(nowMs), own, overrides: others }).get(group)
-        const wanted = setOverride({ ...request, group }, without, overrides.get(group), config.policies, nowMs)
-        if (Result.isFailure(wanted)) return yield* new NotSet({ message: wanted.failure })
-        const before = overrides.get(group)
-        overrides.set(group, wanted.success)
-        yield* reconcile
-        const { plan } = records.get(group)!
-        if (plan.plan === undefined) {
-          // With what the rules set besides it is none that can be.
-          if (before === undefined) overrides.delete(group)
-          else overrides.set(group, before)
-          yield* reconcile
-          return yield* new NotSet({ message: plan.why })
-        }
-        yield* Effect.logInfo(`${group}: set by hand: ${describeOverride(wanted.success)}`)
-        return explained(group)
-      }).pipe(Effect.uninterruptible, lock.withPermits(1))
-
-    const unset = (asked: string) =>
-      Effect.gen(function* () {
-        const group = cgroups.normalize(asked)
-        if (!overrides.delete(group)) return yield* new NotSet({ message: `nothing was set for ${group} by \`wmo set\`` })
-        yield* reconcile
-        yield* Effect.logInfo(`${group}: goes by its rules again`)
-        return explained(group)
-      }).pipe(Effect.uninterruptible, lock.withPermits(1))
-
-    const setPaused = (paused: boolean) =>
-      Effect.suspend(() => {
-        isPaused = paused
-        return Effect.andThen(Effect.logInfo(paused ? "paused" : "resumed"), settle)
+        if (yield* pods.ask()) yield* Queue.offer(wakes, undefined)
+        yield* Effect.sleep(askAgainMs)
       })
+    )
+  )
+  yield* settleMonitors
 
-    return {
-      status: Effect.sync(() => ({
-        config,
-        loadedMs,
-        mode: emergency.why !== undefined ? "emergency" : isPaused ? "paused" : "running",
-        why: emergency.why,
-        emergencyStops,
-        reloads,
-        reloadsRefused,
-        groupsSeen: groups.size,
-        pods: pods.status,
-        monitors: [...monitors.keys()].map((record) => record.status),
-        groups: [...records.values()].map((record) => record.summary(stopped()))
-      })),
-      explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation(stopped())),
-      history: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.history()),
-      monitored: Effect.sync(() => [...monitors.keys()].map(({ configured, samples }) => ({ monitor: configured.monitor.name, samples }))),
-      set,
-      unset,
-      pause: setPaused(true),
-      resume: setPaused(false),
-      reload: (load) =>
-        Effect.flatMap(load, take).pipe(
-          Effect.tapError(({ message }) =>
-            Effect.suspend(() => {
-              reloadsRefused++
-              return Effect.logWarning(`the configuration was refused, the one before stays in force: ${message}`)
-            })
-          )
+  const take = (next: Config) =>
+    Effect.gen(function* () {
+      const what = changedParts(config, next)
+      if (what.length > 0) return yield* new RestartNeeded({ what })
+      config = next
+      loadedMs = yield* Clock.currentTimeMillis
+      reloads++
+      // What holds is what the file says.
+      overrides.clear()
+      yield* Effect.logInfo(`${next.file} is in force`)
+      yield* reconcile
+      yield* settleMonitors
+    }).pipe(Effect.uninterruptible, lock.withPermits(1))
+
+  const explained = (group: string): Explanation => records.get(group)!.explanation(stopped())
+
+  const set = (request: SetRequest) =>
+    Effect.gen(function* () {
+      const group = cgroups.normalize(request.group)
+      const nowMs = yield* Clock.currentTimeMillis
+      const others = new Map([...overrides].filter(([name]) => name !== group))
+      const without = planGroups({ config, groups, pods: pods.pods, time: localTime(nowMs), own, overrides: others }).get(group)
+      const wanted = setOverride({ ...request, group }, without, overrides.get(group), config.policies, nowMs)
+      if (Result.isFailure(wanted)) return yield* new NotSet({ message: wanted.failure })
+      const before = overrides.get(group)
+      overrides.set(group, wanted.success)
+      yield* reconcile
+      const { plan } = records.get(group)!
+      if (plan.plan === undefined) {
+        // With what the rules set besides it is none that can be.
+        if (before === undefined) overrides.delete(group)
+        else overrides.set(group, before)
+        yield* reconcile
+        return yield* new NotSet({ message: plan.why })
+      }
+      yield* Effect.logInfo(`${group}: set by hand: ${describeOverride(wanted.success)}`)
+      return explained(group)
+    }).pipe(Effect.uninterruptible, lock.withPermits(1))
+
+  const unset = (asked: string) =>
+    Effect.gen(function* () {
+      const group = cgroups.normalize(asked)
+      if (!overrides.delete(group)) return yield* new NotSet({ message: `nothing was set for ${group} by \`wmo set\`` })
+      yield* reconcile
+      yield* Effect.logInfo(`${group}: goes by its rules again`)
+      return explained(group)
+    }).pipe(Effect.uninterruptible, lock.withPermits(1))
+
+  const setPaused = (paused: boolean) =>
+    Effect.suspend(() => {
+      isPaused = paused
+      return Effect.andThen(Effect.logInfo(paused ? "paused" : "resumed"), settle)
+    })
+
+  return {
+    status: Effect.sync(() => ({
+      config,
+      loadedMs,
+      mode: emergency.why !== undefined ? "emergency" : isPaused ? "paused" : "running",
+      why: emergency.why,
+      emergencyStops,
+      reloads,
+      reloadsRefused,
+      groupsSeen: groups.size,
+      pods: pods.status,
+      monitors: [...monitors.keys()].map((record) => record.status),
+      groups: [...records.values()].map((record) => record.summary(stopped()))
+    })),
+    explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation(stopped())),
+    history: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.history()),
+    monitored: Effect.sync(() => [...monitors.keys()].map(({ configured, samples }) => ({ monitor: configured.monitor.name, samples }))),
+    set,
+    unset,
+    pause: setPaused(true),
+    resume: setPaused(false),
+    reload: (load) =>
+      Effect.flatMap(load, take).pipe(
+        Effect.tapError(({ message }) =>
+          Effect.suspend(() => {
+            reloadsRefused++
+            return Effect.logWarning(`the configuration was refused, the one before stays in force: ${message}`)
+          })
         )
-    } satisfies Supervisor
-  }
-)
+      )
+  } satisfies Supervisor
+})
