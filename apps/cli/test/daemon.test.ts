@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
+import { daemonDecisions } from "../src/tui/top/daemonDecisions.ts"
 import { fails, kernelWithApp, scratch, wmo } from "./harness.ts"
 
 const file = join(scratch, "wmod.yaml")
@@ -40,10 +41,32 @@ describe("asking wmod", () => {
           [1, ["wmo: no rule picks nowhere; `wmo status` lists those that one does"]]
         )
 
+        const decided = yield* daemonDecisions(daemonState)
+        assert.strictEqual(decided?.pid, process.pid)
+        assert.deepInclude(decided?.byGroup.get("app"), { policy: "senpai", pid: process.pid })
+        assert.isNotEmpty(decided?.byGroup.get("app")?.reason)
+        assert.isUndefined(yield* daemonDecisions(join(scratch, "nowhere")))
+
         assert.match((yield* ask("pause")).stdout, /^paused: everything is put back/)
         assert.strictEqual(kernel.fs.text("/sys/fs/cgroup/app/memory.high").trim(), "max")
         assert.match((yield* ask("status")).stdout, /paused: `wmo resume` goes on/)
         assert.strictEqual((yield* ask("resume")).stdout, "running\n")
+
+        const set = yield* ask("set app interval=40ms --for 10m")
+        assert.deepStrictEqual([set.code, set.stderr], [0, ""])
+        assert.match(
+          set.stdout,
+          /^app: acting, rule at line 4\npolicy senpai: .*interval=40ms.*\n.*\n.*\nset by hand: interval=40ms; until \d\d:\d\d:\d\d\n$/
+        )
+        assert.match((yield* ask("status")).stdout, /app +senpai \(set\) +acting/)
+        const wrong = yield* ask("set app intervall=1s")
+        assert.deepStrictEqual(
+          [wrong.code, wrong.complaints],
+          [1, ['wmo: policy senpai has no setting "intervall"; did you mean interval?']]
+        )
+        yield* fails(["set", "app", "interval", ...socket], 2, /"interval" is not KEY=VALUE/)
+        yield* fails(["set", "app", "--unset", "interval=1s", ...socket], 2, /--unset goes with nothing else/)
+        assert.notMatch((yield* ask("set app --unset")).stdout, /set by hand/)
 
         writeFileSync(file, `${rules}evry: 1s\nrlues: []`)
         const refused = yield* ask("reload")

@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
+import type { SetRequest } from "../src/supervisor/setOverride.ts"
 import { checkConfig, type Config, ConfigRejected, makeSupervisor, steadyRecorder, type Supervisor } from "../src/index.ts"
 
 const mib = 2 ** 20
@@ -237,6 +238,71 @@ describe("the supervisor", () => {
         assert.strictEqual(after.config, before)
         assert.strictEqual(after.reloadsRefused, 2)
         assert.strictEqual(machine.high("a1"), ours)
+      })
+    )
+  })
+
+  it.effect("takes settings by hand, all or none, until they are unset, their time is up, or the configuration is read anew", () => {
+    const machine = new Machine(["a1", "a2", "b"])
+    const text = `every: 1s\nemergency_stop: off\nprotected: [a2]\nrules: [{ match: "a*", policy: periodic, settings: { cold_age: 7s } }]`
+    return supervising(machine, text, (supervisor) =>
+      Effect.gen(function* () {
+        const now = () =>
+          Effect.map(supervisor.explain("a1"), (said) => {
+            const { cold_age, interval } = said!.settings
+            return [said!.summary.policy, cold_age, interval, said!.summary.override?.settings]
+          })
+        const refused = (request: SetRequest) => Effect.map(Effect.flip(supervisor.set(request)), ({ message }) => message)
+        const before = yield* now()
+        assert.deepStrictEqual(before.slice(0, 2), ["periodic", "7s"])
+
+        const { summary } = yield* supervisor.set({ group: "/a1", settings: { interval: "3s" } })
+        assert.deepStrictEqual(summary.override, { settings: { interval: "3s" } })
+        assert.deepStrictEqual(yield* now(), ["periodic", "7s", "3s", { interval: "3s" }])
+        yield* supervisor.set({ group: "a1", settings: { cold_age: "9s" } })
+        assert.deepStrictEqual(yield* now(), ["periodic", "9s", "3s", { interval: "3s", cold_age: "9s" }])
+
+        const held = yield* now()
+        const nothing = { settings: {} }
+        assert.strictEqual(
+          yield* refused({ group: "a1", settings: { interval: "1s", cold_ages: "1s" } }),
+          'policy periodic has no setting "cold_ages"; did you mean cold_age?'
+        )
+        assert.match(yield* refused({ group: "a1", settings: { interval: "soon" } }), /^setting interval of policy periodic: "soon"/)
+        assert.strictEqual(
+          yield* refused({ group: "a1", policy: "setting", ...nothing }),
+          'there is no policy "setting"; did you mean setter?'
+        )
+        assert.strictEqual(yield* refused({ group: "a1", ...nothing }), "nothing to set: name a setting (KEY=VALUE) or a policy")
+        assert.match(yield* refused({ group: "a2", policy: "setter", ...nothing }), /^a2 is left alone: protected/)
+        assert.match(yield* refused({ group: "b", policy: "setter", ...nothing }), /^no rule picks b; `wmo status`/)
+        assert.deepStrictEqual(yield* now(), held)
+
+        // Settings of another policy begin anew.
+        yield* supervisor.set({ group: "a1", policy: "setter", ...nothing, forMs: 20_000 })
+        yield* seconds(2)
+        assert.deepStrictEqual(yield* now(), ["setter", undefined, undefined, {}])
+        assert.strictEqual(machine.high("a1"), ours)
+        yield* seconds(30)
+        assert.deepStrictEqual(yield* now(), before)
+        assert.strictEqual(machine.high("a1"), "max")
+
+        yield* supervisor.set({ group: "a1", settings: { cold_age: "9s" } })
+        yield* Effect.flip(supervisor.reload(loading("rules: 7")))
+        assert.strictEqual((yield* now())[1], "9s")
+        yield* supervisor.unset("a1")
+        assert.deepStrictEqual(yield* now(), before)
+        assert.match((yield* Effect.flip(supervisor.unset("a1"))).message, /^nothing was set for a1/)
+
+        yield* supervisor.set({ group: "a1", settings: { cold_age: "9s" } })
+        yield* supervisor.reload(loading(text))
+        assert.deepStrictEqual(yield* now(), before)
+        yield* supervisor.set({ group: "a1", settings: { cold_age: "9s" } })
+        machine.remove("a1")
+        yield* seconds(70)
+        machine.add("a1")
+        yield* seconds(70)
+        assert.deepStrictEqual(yield* now(), before)
       })
     )
   })

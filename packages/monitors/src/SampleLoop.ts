@@ -69,7 +69,7 @@ const make = Effect.fnUntraced(function* ({ everyMs, onProblem, samplers }: Samp
       for (const kind of sampler.kinds) complete.add(kind)
     }
     for (const kind of broken) complete.delete(kind)
-    return { atMs, samples: merged(samples), complete: [...complete], missedTicks, isExtra } satisfies SampleSnapshot
+    return { atMs, samples: mergedSamples(samples), complete: [...complete], missedTicks, isExtra } satisfies SampleSnapshot
   })
 
   /** Waits `ms`, or until a sampler is woken. A wake that fails is one sampler's problem: it is not waited for again. */
@@ -118,7 +118,7 @@ const make = Effect.fnUntraced(function* ({ everyMs, onProblem, samplers }: Samp
 })
 
 /** Samplers may speak of the same subject (the machine's memory, its pressure, its zswap): one sample each. */
-const merged = (samples: ReadonlyArray<Sample>): ReadonlyArray<Sample> => {
+export const mergedSamples = (samples: ReadonlyArray<Sample>): ReadonlyArray<Sample> => {
   const machine = samples.filter(({ subject }) => subject.kind === "machine")
   if (machine.length < 2) return samples
   const metrics = machine.flatMap((sample) => sample.metrics)

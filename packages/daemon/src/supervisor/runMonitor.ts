@@ -4,7 +4,7 @@
  * promises of its own.
  */
 import type { Milliseconds } from "@wmo/core"
-import type { Sample, Sampling } from "@wmo/monitors"
+import { mergedSamples, type Sample, type Sampling } from "@wmo/monitors"
 import { Recorder, type RunRecorder } from "@wmo/recording"
 import { Clock, Effect, type Scope } from "effect"
 import type { ConfiguredMonitor } from "../config/Config.ts"
@@ -14,6 +14,8 @@ import { withinTime } from "./interruptible.ts"
 import { samplesProblem } from "./samplesProblem.ts"
 
 const answerMs: Milliseconds = 10_000
+/** How long it may hold up wmod's end. */
+const closingMs: Milliseconds = 1000
 /** How long it may hold up everything else. */
 const thinkingMs: Milliseconds = 250
 
@@ -43,22 +45,25 @@ export class MonitorRecord {
 const phraseOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split("\n")[0]!
 
 /** What may be a promise, asked for no longer than it may take. */
-const asking = <A>(run: () => A | Promise<A>): Effect.Effect<A, string> =>
+const asking = <A>(run: () => A | Promise<A>, atMostMs = answerMs): Effect.Effect<A, string> =>
   Effect.tryPromise({ try: async () => await withinTime(thinkingMs, run), catch: phraseOf }).pipe(
-    Effect.timeoutOrElse({ duration: answerMs, orElse: () => Effect.fail(`it did not answer within ${answerMs / 1000} s`) })
+    Effect.timeoutOrElse({ duration: atMostMs, orElse: () => Effect.fail(`it did not answer within ${atMostMs / 1000} s`) })
   )
 
 const open = (monitor: Monitor): Effect.Effect<Effect.Effect<ReadonlyArray<Sample>, string>, string, Scope.Scope> => {
   if ("open" in monitor) {
     const opened = Effect.acquireRelease(
       asking(() => monitor.open()),
-      (sampling) => Effect.ignore(asking(() => sampling.close?.()))
+      (sampling) => Effect.ignore(asking(() => sampling.close?.(), closingMs))
     )
     return Effect.map(opened, (sampling: PlainSampling) => asking(() => sampling.sample()))
   }
   // What it needs of the kernel it has: the supervisor's services.
   const make = monitor.make as Effect.Effect<Sampling, unknown, Scope.Scope>
-  return Effect.mapBoth(make, { onFailure: phraseOf, onSuccess: ({ sample }) => Effect.mapError(sample, phraseOf) })
+  return Effect.mapBoth(make, {
+    onFailure: phraseOf,
+    onSuccess: ({ sample }) => Effect.mapBoth(sample, { onFailure: phraseOf, onSuccess: mergedSamples })
+  })
 }
 
 const startRun = Effect.fnUntraced(function* ({ everyMs, monitor }: ConfiguredMonitor) {

@@ -74,7 +74,7 @@ const makeRow = (group: string) => {
         when,
         state === "backing-off"
           ? `again in ${duration(Math.max(0, (again_at_ms ?? nowMs) - nowMs))}`
-          : state === "acting" && last_ms !== undefined && nowMs - last_ms > 15_000
+          : state === "acting" && last_ms !== undefined && nowMs - last_ms > 60_000
             ? ago(nowMs - last_ms)
             : ""
       )
