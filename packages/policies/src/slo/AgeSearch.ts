@@ -93,11 +93,11 @@ export const startSearch = (ages: ReadonlyArray<Milliseconds>, atMs: Millisecond
 /** Whether nothing may be evicted before there is an answer. */
 export const isOpen = ({ phase }: AgeSearch): boolean => phase === "first" || phase === "rise"
 
-/** When a look is over: two generations of that age, and some time. */
+/** When a look is over: two generations of that age, and some time; less after the first one, which has seen what comes back often. */
 export const lookEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch): Milliseconds => {
   if (phase === "trial") return sinceMs + Math.max(looks.trial * leastMs, 2.5 * lookMs)
   if (phase === "first") return sinceMs + Math.max(looks.first * leastMs, 2.5 * lookMs)
-  return sinceMs + Math.max(looks.shortest * leastMs + lookMs, 2.3 * lookMs)
+  return sinceMs + Math.max(looks.shortest * leastMs + lookMs, 2.5 * lookMs - 2 * leastMs)
 }
 
 const lookAt = (search: AgeSearch, atMs: Milliseconds, lookMs: Milliseconds, change: Partial<AgeSearch>): AgeSearch => ({
