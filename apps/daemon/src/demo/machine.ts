@@ -2,21 +2,23 @@
  * The machine of `wmod demo`: services, a user's session and pods on the simulated kernel, and a configuration that looks after them. Stands for no
  * real machine: workloads are those of `wmo sim workloads`, and further groups, if asked for, are small and mostly idle.
  */
+import type { Bytes } from "@wmo/core"
 import { findSimScenario, hotcold, Simulation, type Workload } from "@wmo/sim"
 
 const mib = 2 ** 20
 
 const uid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
-const podGroup = (n: number, qos: "guaranteed" | "burstable" | "besteffort"): string => {
+export const podGroup = (n: number, qos: "guaranteed" | "burstable" | "besteffort"): string => {
   const slice = qos === "guaranteed" ? "kubepods" : `kubepods-${qos}`
   const above = qos === "guaranteed" ? "kubepods.slice" : `kubepods.slice/${slice}.slice`
   return `${above}/${slice}-pod${uid(n).replaceAll("-", "_")}.slice`
 }
 
-interface DemoGroup {
+export interface DemoGroup {
+  /** Its path; those above it are made, too. */
   readonly group: string
   readonly workload: Workload
-  readonly maxBytes?: number | undefined
+  readonly maxBytes?: Bytes | undefined
 }
 
 /** One of `wmo sim workloads`, in its limits. */
@@ -76,7 +78,7 @@ pods: ${podsFile}
 `
 
 /** Every so often a little of it is used; the rest was for starting. */
-const smallService = (n: number): Workload =>
+export const smallService = (n: number): Workload =>
   hotcold({
     hotBytes: mib,
     warmBytes: (1 + (n % 3)) * mib,
@@ -87,15 +89,9 @@ const smallService = (n: number): Workload =>
     scanEveryMs: 20_000 + (n % 11) * 3000
   })
 
-/** With so many further groups. Same number, same machine. */
-export const demoMachine = (further: number): Simulation => {
-  const simulation = Simulation.make({
-    seed: 1,
-    workingSet: false,
-    memTotalBytes: (4096 + 32 * further) * mib,
-    swapBytes: (4096 + 32 * further) * mib,
-    zswap: { maxPoolPercent: 50 }
-  })
+/** As much swap as memory, and zswap before it. */
+export const machineWith = (groups: ReadonlyArray<DemoGroup>, memTotalBytes: Bytes): Simulation => {
+  const simulation = Simulation.make({ seed: 1, workingSet: false, memTotalBytes, swapBytes: memTotalBytes, zswap: { maxPoolPercent: 50 } })
   const { fs } = simulation.kernel
   const write = (file: string, text: string): void => {
     const fd = fs.openSync(`/sys/fs/cgroup/${file}`, 1)
@@ -114,15 +110,20 @@ export const demoMachine = (further: number): Simulation => {
     })
     fs.mkdirSync(`/sys/fs/cgroup/${group}`)
   }
-  const small = Array.from({ length: further }, (_, i): DemoGroup => ({
-    group: `system.slice/app-${String(i + 1).padStart(3, "0")}.service`,
-    workload: smallService(i)
-  }))
   write("cgroup.subtree_control", "+memory")
-  for (const { group, maxBytes, workload } of [...wellKnown(), ...small]) {
+  for (const { group, maxBytes, workload } of groups) {
     make(group)
     if (maxBytes !== undefined) write(`${group}/memory.max`, String(maxBytes))
     simulation.addWorkload(group, workload)
   }
   return simulation
+}
+
+/** With so many further groups. Same number, same machine. */
+export const demoMachine = (further: number): Simulation => {
+  const small = Array.from({ length: further }, (_, i): DemoGroup => ({
+    group: `system.slice/app-${String(i + 1).padStart(3, "0")}.service`,
+    workload: smallService(i)
+  }))
+  return machineWith([...wellKnown(), ...small], (4096 + 32 * further) * mib)
 }
