@@ -1,5 +1,6 @@
 /** Bundles the daemon into `dist/wmod.js` and its chunks: of node_modules only koffi is looked for. */
 import { defineConfig } from "tsup"
+import { pagePlugin } from "../../tooling/pagePlugin.ts"
 
 export default defineConfig({
   entry: { wmod: "src/main.ts" },
@@ -16,5 +17,6 @@ export default defineConfig({
   noExternal: [/^(?!koffi$)/],
   // An optional peer of @effect/platform-node that nothing here loads; koffi, a binary, loaded only where a system call is made.
   external: ["redis", "koffi"],
+  esbuildPlugins: [pagePlugin],
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" }
 })
