@@ -10,7 +10,8 @@ const play = Effect.fnUntraced(function* (workload: string, minutes: number) {
   return { learning: measure(run.learning, bound.learning), measured: measure(run.measured, bound.measured) }
 })
 
-describe("slo on the simulator", () => {
+// Hours of page accesses: seconds on a quiet machine.
+describe("slo on the simulator", { timeout: 120_000 }, () => {
   it.live("saves nearly all that can be saved of memory that is never used again, and brings nothing back", () =>
     Effect.gen(function* () {
       const { learning, measured } = yield* play("hotcold", 15)
