@@ -19,7 +19,7 @@ const columns: ReadonlyArray<readonly [column: Column, head: string, help: strin
 
 const kindNames: Readonly<Record<Kind, string>> = { all: "All", acting: "Acting", problems: "Problems", idle: "Left alone" }
 
-export const groupLink = (group: string): string => `#/group/${encodeURIComponent(group)}`
+const groupLink = (group: string): string => `#/group/${encodeURIComponent(group)}`
 
 const makeRow = (group: string) => {
   const link = el("a", { href: groupLink(group) })
