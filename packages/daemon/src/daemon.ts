@@ -2,7 +2,19 @@
  * A whole wmod: configuration, journal, recording, supervisor, servers, in the order in which each may rely on those before; ends in the opposite
  * order, with the machine as it was. Does not know signals, terminals or exit codes: that is the program's.
  */
-import { Cgroups, findCgroupMount, Journal, KernelRoots, type KernFs, Machine, Mglru, type Undone, WorkingSet } from "@wmo/core"
+import {
+  Cgroups,
+  Damon,
+  DamonModules,
+  findCgroupMount,
+  Journal,
+  KernelRoots,
+  type KernFs,
+  Machine,
+  Processes,
+  type Undone,
+  WorkingSet
+} from "@wmo/core"
 import { Recorder, RecordingError } from "@wmo/recording"
 import { Clock, Data, Effect, Layer } from "effect"
 import { mkdirSync } from "node:fs"
@@ -12,8 +24,13 @@ import { loadConfig } from "./config/loadConfig.ts"
 import type { DaemonStatus } from "./protocol/Status.ts"
 import { httpServer } from "./server/http.ts"
 import { socketServer } from "./server/socket.ts"
+import { latenessBoundsMs } from "./supervisor/Lateness.ts"
 import { sharedGenerations } from "./supervisor/sharedGenerations.ts"
+<<<<<<< theirs
 import { SteadyClock } from "./supervisor/SteadyClock.ts"
+=======
+import { sharedMachine } from "./supervisor/sharedMachine.ts"
+>>>>>>> mine
 import { type RecorderHealth, steadyRecorder } from "./supervisor/steadyRecorder.ts"
 import { makeSupervisor, type Supervisor } from "./supervisor/Supervisor.ts"
 
@@ -86,7 +103,11 @@ const recorderOf = ({ recording }: Config, health: RecorderHealth): Layer.Layer<
 const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs: number, health: RecorderHealth) =>
   Effect.map(
     Effect.zip(supervisor.status, Clock.currentTimeMillis),
+<<<<<<< theirs
     ([{ config, groups, monitors, pods, why, ...rest }, nowMs]): DaemonStatus => {
+=======
+    ([{ config, groups, lateness, own, why, ...rest }, nowMs]): DaemonStatus => {
+>>>>>>> mine
       const { system, user } = process.cpuUsage()
       return {
         version,
@@ -105,10 +126,23 @@ const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs:
         groups_seen: rest.groupsSeen,
         ...(config.recording === undefined ? {} : { recording: config.recording.directory }),
         ...(health.problem === undefined ? {} : { recording_problem: health.problem }),
+<<<<<<< theirs
         ...(pods === undefined ? {} : { pods }),
         ...(monitors.length === 0 ? {} : { monitors }),
         rss_bytes: process.memoryUsage.rss(),
         cpu_seconds: (system + user) / 1e6,
+=======
+        rss_bytes: process.memoryUsage.rss(),
+        cpu_seconds: (system + user) / 1e6,
+        lateness: { bounds_ms: latenessBoundsMs, counts: [...lateness.counts], sum_ms: lateness.sumMs, most_ms: lateness.mostMs },
+        budget: {
+          ...(own.cpuPercent === undefined ? {} : { cpu_percent: own.cpuPercent }),
+          ...(config.ownBudget.cpuPercent === undefined ? {} : { cpu_percent_most: config.ownBudget.cpuPercent }),
+          ...(config.ownBudget.memoryBytes === undefined ? {} : { memory_bytes_most: config.ownBudget.memoryBytes }),
+          stride: own.stride,
+          histories_dropped: own.isOverMemory
+        },
+>>>>>>> mine
         groups
       }
     }
@@ -149,7 +183,8 @@ export const runDaemon = <A, E, R>(options: DaemonOptions, use: (daemon: Daemon)
     const cgroup = yield* mounted
     yield* recover(config.stateDirectory)
     const health: RecorderHealth = { problem: undefined }
-    const kernel = Layer.mergeAll(Machine.layer, Layer.provide(sharedGenerations, Mglru.layer), WorkingSet.layer).pipe(
+    const machine = Layer.provide(sharedMachine, Machine.layer)
+    const kernel = Layer.mergeAll(machine, sharedGenerations, WorkingSet.layer, Damon.layer, DamonModules.layer, Processes.layer).pipe(
       Layer.provideMerge(Cgroups.layer),
       Layer.provideMerge(Journal.layer({ directory: config.stateDirectory, command: options.command }))
     )

@@ -5,7 +5,11 @@ import type { Bytes, Milliseconds } from "@wmo/core"
 import type { AnyPolicy } from "@wmo/policies"
 import type { AnnotationRights } from "../containers/annotations.ts"
 import type { Selector } from "../containers/selectors.ts"
+<<<<<<< theirs
 import type { Monitor } from "./loadMonitors.ts"
+=======
+import type { OwnBudget } from "../supervisor/ownBudget.ts"
+>>>>>>> mine
 import type { Schedule } from "./schedule.ts"
 
 /** What is said of groups; undefined: not said here. */
@@ -61,6 +65,10 @@ export interface ConfiguredMonitor {
 export interface Config {
   readonly file: string
   readonly everyMs: Milliseconds
+  /** Between two looks at a group in which nothing moves, at most. */
+  readonly idleEveryMs: Milliseconds
+  /** What wmod itself may take. */
+  readonly ownBudget: OwnBudget
   readonly dryRun: boolean
   readonly defaults: RuleBody
   readonly rules: ReadonlyArray<Rule>

@@ -110,6 +110,20 @@ const rule = Schema.Struct({
 
 export const ConfigFile = Schema.Struct({
   every: key(time, "Time between two looks at a group (default 1s)."),
+  idle_every: key(
+    Schema.Union([off, time]),
+    "Time between two looks at a group in which nothing moves, at most; a glance at every tick sees whether something does (default: 8 times `every`; off: every tick is a look)."
+  ),
+  self: key(
+    Schema.Struct({
+      cpu: key(
+        Schema.Union([off, percent]),
+        "Share of one CPU that wmod itself may take (default 10%): above it, ticks are taken less often."
+      ),
+      memory: key(Schema.Union([off, size]), "Resident memory of wmod (default 150M): above it, histories of groups are not kept.")
+    }),
+    "What wmod itself may take."
+  ),
   dry_run: key(Schema.Boolean, "Decide, record and show, but change nothing."),
   defaults: key(Schema.Struct(bodyFields), "What holds for all groups that a rule picks, unless the rule says otherwise."),
   rules: key(Schema.Array(rule), "Which groups are looked after, and how. Later rules override earlier ones in what they name."),

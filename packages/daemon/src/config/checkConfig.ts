@@ -37,6 +37,8 @@ export type Say = (path: ValuePath, what: string, at?: "key" | "value") => void
 const day: Milliseconds = 86_400_000
 const gib: Bytes = 2 ** 30
 const leastEveryMs = 10
+const idleShare = 8
+const ownMemory: Bytes = 150 * 2 ** 20
 const globOptions = { dot: true, nonegate: true } as const
 
 /** The Schema has checked that it can be read. */
@@ -174,6 +176,11 @@ const recordingOf = (given: ConfigFile["recording"], inDirectory: (path: string)
         keepBytes: optional(given.keep_size, bytesOf) ?? gib
       }
 
+const ownBudgetOf = ({ cpu, memory }: NonNullable<ConfigFile["self"]> = {}): Config["ownBudget"] => ({
+  cpuPercent: cpu === "off" ? undefined : (optional(cpu, percentOf) ?? 10),
+  memoryBytes: memory === "off" ? undefined : (optional(memory, bytesOf) ?? ownMemory)
+})
+
 /** A `Config`, or `ConfigRejected` with everything that is wrong. */
 export const checkConfig = (text: string, options: CheckOptions): Result.Result<Config, ConfigRejected> => {
   const yaml = readYaml(text)
@@ -184,6 +191,7 @@ export const checkConfig = (text: string, options: CheckOptions): Result.Result<
   const say: Say = (path, what, at) => void problems.push(yaml.problem(path, what, at))
   const inDirectory = (path: string): string => posix.resolve(posix.dirname(options.file), path)
   const everyMs = optional(file.every, timeOf) ?? 1000
+  const idleEveryMs = file.idle_every === "off" ? everyMs : (optional(file.idle_every, timeOf) ?? idleShare * everyMs)
   if (everyMs < leastEveryMs) say(["every"], `every: at least ${leastEveryMs}ms`)
   const http = file.server?.http ?? "127.0.0.1:9273"
   const address = http === "off" ? undefined : parseAddress(http)
@@ -195,6 +203,8 @@ export const checkConfig = (text: string, options: CheckOptions): Result.Result<
   const config: Config = {
     file: options.file,
     everyMs,
+    idleEveryMs,
+    ownBudget: ownBudgetOf(file.self),
     dryRun: file.dry_run ?? false,
     defaults,
     rules: checkRules(file.rules ?? [], places, defaults, options, yaml, say),

@@ -34,6 +34,8 @@ export const GroupSummary = Schema.Struct({
   /** Time in which some task was stalled on memory: a share of the last 10 s, and all of it since the group was made. */
   pressure_percent: Schema.optionalKey(Schema.Finite),
   pressure_seconds: Schema.optionalKey(Schema.Finite),
+  /** The share that its policy allows, where the policy has a setting for that (`pressure`, in percent). */
+  pressure_objective_percent: Schema.optionalKey(Schema.Finite),
   /** Pages that came back into memory: a second, lately, and all of them since the group was made. */
   refaults_per_second: Schema.optionalKey(Schema.Finite),
   refaults_anon: Schema.optionalKey(Schema.Finite),
@@ -43,6 +45,8 @@ export const GroupSummary = Schema.Struct({
   ticks: Schema.Finite,
   /** Looks that were due and could not be taken in time. */
   missed_ticks: Schema.Finite,
+  /** Time between two looks as things are: more than configured while nothing moves, or CPU is short. */
+  every_ms: Schema.optionalKey(Schema.Finite),
   /** When it was looked at last. */
   last_ms: Schema.optionalKey(Schema.Finite),
   actions: Schema.Record(Schema.String, Schema.Finite),
@@ -55,6 +59,7 @@ export type GroupSummary = typeof GroupSummary.Type
 /** `paused`: by `wmo pause`. `emergency`: see `why`; goes on by itself. */
 export const Mode = Schema.Literals(["running", "paused", "emergency"])
 
+<<<<<<< theirs
 const PodsStatus = Schema.Struct({
   /** The file, or where they are asked for. */
   source: Schema.String,
@@ -74,6 +79,27 @@ const MonitorStatus = Schema.Struct({
   problem: Schema.optionalKey(Schema.String)
 })
 export type MonitorStatus = typeof MonitorStatus.Type
+=======
+/** How late ticks came, since wmod began: `counts[i]` of them up to `bounds_ms[i]` and above the bound before, the last count above all bounds. */
+const Lateness = Schema.Struct({
+  bounds_ms: Schema.Array(Schema.Finite),
+  counts: Schema.Array(Schema.Finite),
+  sum_ms: Schema.Finite,
+  most_ms: Schema.Finite
+})
+
+/** wmod's own budget, and how it keeps to it. */
+const OwnBudget = Schema.Struct({
+  /** Of one CPU, lately; reclaiming by the kernel not counted. */
+  cpu_percent: Schema.optionalKey(Schema.Finite),
+  cpu_percent_most: Schema.optionalKey(Schema.Finite),
+  memory_bytes_most: Schema.optionalKey(Schema.Finite),
+  /** One tick of so many is taken: 1 unless CPU is short. */
+  stride: Schema.Finite,
+  /** Whether histories of groups are dropped, for want of memory. */
+  histories_dropped: Schema.Boolean
+})
+>>>>>>> mine
 
 export const DaemonStatus = Schema.Struct({
   version: Schema.String,
@@ -103,6 +129,8 @@ export const DaemonStatus = Schema.Struct({
   rss_bytes: Schema.Finite,
   /** User and system time of this process. */
   cpu_seconds: Schema.Finite,
+  lateness: Lateness,
+  budget: OwnBudget,
   /** Those that a rule picks. */
   groups: Schema.Array(GroupSummary)
 })

@@ -36,6 +36,20 @@ const one = (name: string, type: Metric["type"], help: string, value: number | u
 
 const size = ({ current_bytes = 0 }: GroupSummary): number => current_bytes
 
+/** Counts up to each bound, those below included, as Prometheus wants them. */
+const printLateness = ({ lateness: { bounds_ms, counts, sum_ms } }: DaemonStatus): string => {
+  const name = "wmo_tick_lateness_seconds"
+  let sum = 0
+  const lines = counts.map((count, i) => {
+    sum += count
+    const bound = bounds_ms[i]
+    return `${name}_bucket{le="${bound === undefined ? "+Inf" : bound / 1000}"} ${sum}\n`
+  })
+  return `# HELP ${name} How much later than due groups had their turn.\n# TYPE ${name} histogram\n${lines.join("")}${name}_sum ${sum_ms / 1000}\n${name}_count ${sum}\n`
+}
+
+const ratio = (percent: number | undefined): number | undefined => (percent === undefined ? undefined : percent / 100)
+
 export const renderMetrics = (status: DaemonStatus): string => {
   const shown = status.groups.toSorted((a, b) => size(b) - size(a) || (a.group < b.group ? -1 : 1)).slice(0, groupsAtMost)
   const perGroup = (name: string, type: Metric["type"], help: string, of: (group: GroupSummary) => number | undefined): Metric => ({
@@ -56,6 +70,21 @@ export const renderMetrics = (status: DaemonStatus): string => {
       help: "1 for what wmod does at the moment.",
       series: (["running", "paused", "emergency"] as const).map((mode) => [{ mode }, status.mode === mode ? 1 : 0])
     },
+    one(
+      "wmo_own_cpu_ratio",
+      "gauge",
+      "Share of one CPU that wmod takes, reclaiming by the kernel not counted.",
+      ratio(status.budget.cpu_percent)
+    ),
+    one("wmo_own_cpu_budget_ratio", "gauge", "Share of one CPU that wmod may take.", ratio(status.budget.cpu_percent_most)),
+    one("wmo_own_memory_budget_bytes", "gauge", "Resident memory above which wmod keeps no histories.", status.budget.memory_bytes_most),
+    one("wmo_tick_stride", "gauge", "One tick of so many is taken: 1 unless CPU is short.", status.budget.stride),
+    one(
+      "wmo_histories_dropped",
+      "gauge",
+      "Whether histories of groups are dropped for want of memory.",
+      status.budget.histories_dropped ? 1 : 0
+    ),
     one("wmo_dry_run", "gauge", "Whether nothing is changed.", status.dry_run ? 1 : 0),
     one(
       "wmo_emergency_stops_total",
@@ -87,9 +116,45 @@ export const renderMetrics = (status: DaemonStatus): string => {
       series: states.map((state) => [{ state }, status.groups.filter((group) => group.state === state).length])
     },
     one("wmo_groups_without_series", "gauge", `Groups beyond the largest ${groupsAtMost}.`, status.groups.length - shown.length),
+    {
+      name: "wmo_group_info",
+      type: "gauge",
+      help: "Names of the group: its pod or container, and the policy that decides; 1.",
+      series: shown.map(({ group, name = "", policy = "" }) => [{ group, name, policy }, 1])
+    },
+    perGroup("wmo_group_backing_off", "gauge", "Whether something failed and is tried again after a while.", ({ state }) =>
+      state === "backing-off" ? 1 : 0
+    ),
     perGroup("wmo_group_memory_current_bytes", "gauge", "memory.current of the group.", (group) => group.current_bytes),
     perGroup("wmo_group_memory_swap_current_bytes", "gauge", "memory.swap.current of the group.", (group) => group.swap_bytes),
     perGroup("wmo_group_memory_zswap_current_bytes", "gauge", "memory.zswap.current of the group.", (group) => group.zswap_bytes),
+    perGroup(
+      "wmo_group_memory_saved_bytes",
+      "gauge",
+      "What is swapped out, less what compressed copies in zswap take of it.",
+      (group) => group.saved_bytes
+    ),
+    perGroup(
+      "wmo_group_pressure_memory_waiting_seconds_total",
+      "counter",
+      "Time in which some task of the group was stalled on memory.",
+      (group) => group.pressure_seconds
+    ),
+    perGroup(
+      "wmo_group_pressure_objective_ratio",
+      "gauge",
+      "Share of time that the group's policy allows for that, where it has such a setting.",
+      ({ pressure_objective_percent }) => (pressure_objective_percent === undefined ? undefined : pressure_objective_percent / 100)
+    ),
+    {
+      name: "wmo_group_refaults_total",
+      type: "counter",
+      help: "Pages that came back into memory after they were evicted.",
+      series: shown.flatMap(({ group, refaults_anon, refaults_file }) => [
+        [{ group, type: "anon" }, refaults_anon] as const,
+        [{ group, type: "file" }, refaults_file] as const
+      ])
+    },
     perGroup(
       "wmo_group_reclaimed_bytes_total",
       "counter",
@@ -97,6 +162,12 @@ export const renderMetrics = (status: DaemonStatus): string => {
       (group) => group.reclaimed_bytes
     ),
     perGroup("wmo_group_ticks_total", "counter", "Times that the group was looked at.", (group) => group.ticks),
+    perGroup(
+      "wmo_group_missed_ticks_total",
+      "counter",
+      "Looks that were due and could not be taken in time.",
+      (group) => group.missed_ticks
+    ),
     perGroup("wmo_group_last_tick_timestamp_seconds", "gauge", "When the group was looked at last.", ({ last_ms }) =>
       last_ms === undefined ? undefined : last_ms / 1000
     ),
@@ -113,7 +184,7 @@ export const renderMetrics = (status: DaemonStatus): string => {
       )
     }
   ]
-  return metrics.map(printMetric).join("")
+  return metrics.map(printMetric).join("") + printLateness(status)
 }
 
 /**

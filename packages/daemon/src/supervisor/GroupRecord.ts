@@ -40,7 +40,8 @@ export class GroupRecord {
   private readonly actions: Record<string, number> = {}
   private readonly decisions: Array<PastDecision> = []
   private readonly acted: Array<PastDecision> = []
-  private readonly past = new GroupHistory()
+  private past = new GroupHistory()
+  private isKept = true
   private missedTicks = 0
   private last: Observation | undefined
   failures = 0
@@ -55,7 +56,7 @@ export class GroupRecord {
   took({ missedTicks = 0, observation, outcomes, reason }: Tick): void {
     this.ticks++
     this.missedTicks += missedTicks
-    this.past.add(observation)
+    if (this.isKept) this.past.add(observation)
     this.last = observation
     this.problem = undefined
     for (const { asked, reclaimedBytes = 0, status } of outcomes) {
@@ -77,10 +78,25 @@ export class GroupRecord {
   private note(atMs: Milliseconds, reason: string, outcomes: ReadonlyArray<string>, isActing: boolean): void {
     const decision: PastDecision = { at_ms: atMs, reason, outcomes }
     this.decisions.push(decision)
+<<<<<<< theirs
     if (this.decisions.length > decisionsKept) this.decisions.shift()
     if (!isActing) return
+=======
+    if (this.decisions.length > (this.isKept ? decisionsKept : 1)) this.decisions.shift()
+    if (outcomes.length === 0 || !this.isKept) return
+>>>>>>> mine
     this.acted.push(decision)
     if (this.acted.length > actedKept) this.acted.shift()
+  }
+
+  /** Whether more is kept than the last decision; what there is goes when it is not. */
+  keepHistory(isKept: boolean): void {
+    if (isKept === this.isKept) return
+    this.isKept = isKept
+    if (isKept) return
+    this.past = new GroupHistory()
+    this.decisions.splice(0, this.decisions.length - 1)
+    this.acted.length = 0
   }
 
   /** Undefined: it was never looked at. */
@@ -88,9 +104,10 @@ export class GroupRecord {
     return this.past.read()
   }
 
-  /** `stopped`: why nothing is done about any group. */
-  summary(stopped: string | undefined): GroupSummary {
+  /** `stopped`: why nothing is done about any group. `everyMs`: time between two looks as things are. */
+  summary(stopped: string | undefined, everyMs?: Milliseconds): GroupSummary {
     const { group, name, plan } = this.plan
+    const objective = plan?.policy.settings["pressure"]?.unit === "percent" ? plan.settings["pressure"] : undefined
     const reason = this.decisions.at(-1)?.reason
     const { currentBytes, swapCurrentBytes, zswapCurrentBytes } = this.last?.usage ?? {}
     return {
@@ -104,9 +121,11 @@ export class GroupRecord {
       ...(swapCurrentBytes === undefined ? {} : { swap_bytes: swapCurrentBytes }),
       ...(zswapCurrentBytes === undefined ? {} : { zswap_bytes: zswapCurrentBytes }),
       ...(this.last === undefined ? {} : this.health(this.last)),
+      ...(objective === undefined ? {} : { pressure_objective_percent: objective }),
       reclaimed_bytes: this.reclaimedBytes,
       ticks: this.ticks,
       missed_ticks: this.missedTicks,
+      ...(everyMs === undefined ? {} : { every_ms: everyMs }),
       ...(this.last === undefined ? {} : { last_ms: this.last.atMs }),
       actions: { ...this.actions },
       failures: this.failures,

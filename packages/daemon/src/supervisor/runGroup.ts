@@ -3,7 +3,7 @@
  * else has) ends with the group's settings as they were, is told, and is tried again after a while that doubles. Ends by interruption alone.
  */
 import { Cgroups, Journal } from "@wmo/core"
-import { runSession, type SessionEnd } from "@wmo/control"
+import { type LoopOptions, runSession, type SessionEnd } from "@wmo/control"
 import { GroupGone } from "@wmo/monitors"
 import { policies as builtIn } from "@wmo/policies"
 import { Cause, Clock, Data, Deferred, Effect, Exit } from "effect"
@@ -20,6 +20,9 @@ export interface RunGroupOptions {
   readonly memory: PolicyMemory
   readonly record: GroupRecord
   readonly stopped: () => string | undefined
+  readonly turns: LoopOptions["turns"]
+  /** Before the first session, so that a thousand groups do not begin at once. */
+  readonly waitMs: number
 }
 
 /** How long a third party's policy may think: less than a tick, more than any of ours takes on a thousand groups. */
@@ -41,7 +44,7 @@ const putBack = Effect.fnUntraced(function* (group: string) {
   }
 })
 
-const session = Effect.fnUntraced(function* ({ dryRun, everyMs, group, memory, plan, record, stopped }: RunGroupOptions) {
+const session = Effect.fnUntraced(function* ({ dryRun, everyMs, group, memory, plan, record, stopped, turns }: RunGroupOptions) {
   const faulted = yield* Deferred.make<SessionEnd, PolicyFaulted>()
   memory.fault = undefined
   const { cpuPercent, policy, rails, settings } = plan
@@ -54,6 +57,7 @@ const session = Effect.fnUntraced(function* ({ dryRun, everyMs, group, memory, p
       rails,
       dryRun,
       pageAge: "auto",
+      turns,
       label: policy.name,
       clock: "real",
       onTick: (tick) =>
@@ -72,6 +76,7 @@ const session = Effect.fnUntraced(function* ({ dryRun, everyMs, group, memory, p
 export const runGroup = Effect.fnUntraced(function* (options: RunGroupOptions) {
   const { group, record } = options
   let failures = 0
+  if (options.waitMs > 0) yield* Effect.sleep(options.waitMs)
   for (;;) {
     const startedMs = yield* Clock.currentTimeMillis
     const exit = yield* Effect.exit(session(options))

@@ -1,26 +1,11 @@
 /**
  * MGLRU's table, read once for all groups that are looked at within a moment: the kernel prints all groups whatever is asked, and a thousand groups would
- * read a thousand tables a tick. Only the whole table is shared; what acts (aging, evicting) looks for itself.
+ * read a thousand tables a tick. A group that was aged or evicted meanwhile is looked at anew (core's `Mglru.layerShared`).
  */
-import { type LruGenMemcg, Mglru, type Milliseconds } from "@wmo/core"
-import { Clock, Effect, Layer } from "effect"
+import { type KernFs, Mglru, type Milliseconds } from "@wmo/core"
+import type { Layer } from "effect"
 
-/** Ages of a table that was read so long ago are off by as much: little beside a tick. */
-const sharedForMs: Milliseconds = 50
+/** Ages of a table that was read so long ago are off by as much: little beside a tick. The more groups there are, the longer their turn takes. */
+const sharedForMs = (groups: number): Milliseconds => Math.min(200, Math.max(50, groups / 10))
 
-export const sharedGenerations: Layer.Layer<Mglru, never, Mglru> = Layer.effect(
-  Mglru,
-  Effect.map(Mglru, (mglru) => {
-    let last: { readonly atMs: Milliseconds; readonly table: ReadonlyArray<LruGenMemcg> } | undefined
-    return Mglru.of({
-      ...mglru,
-      table: Effect.gen(function* () {
-        const atMs = yield* Clock.currentTimeMillis
-        if (last !== undefined && atMs >= last.atMs && atMs - last.atMs < sharedForMs) return last.table
-        const table = yield* mglru.table
-        last = { atMs, table }
-        return table
-      })
-    })
-  })
-)
+export const sharedGenerations: Layer.Layer<Mglru, never, KernFs> = Mglru.layerShared(sharedForMs)

@@ -260,7 +260,13 @@ export const makeGroupView = (group: string) => {
         summary.zswap_bytes === undefined ? "" : `${bytes(summary.zswap_bytes)} of it compressed`
       )
       figures.saved.set(bytes(summary.saved_bytes), summary.swap_bytes === undefined ? "" : `${bytes(summary.swap_bytes)} swapped out`)
-      figures.pressure.set(percent(summary.pressure_percent), "in the last 10 s", pressureTone(summary.pressure_percent))
+      figures.pressure.set(
+        percent(summary.pressure_percent),
+        summary.pressure_objective_percent === undefined
+          ? "in the last 10 s"
+          : `in the last 10 s; ${percent(summary.pressure_objective_percent)} allowed`,
+        pressureTone(summary.pressure_percent)
+      )
       figures.refaults.set(
         `${perSecond(summary.refaults_per_second)}/s`,
         `${count((summary.refaults_anon ?? 0) + (summary.refaults_file ?? 0))} pages in all`
