@@ -214,6 +214,7 @@ export class Stage {
   begin(arrange: (fs: FaultyFs) => void = () => undefined): void {
     const fs = new FaultyFs(this.kernel.fs, this.seeded.stream(`kernel ${this.lives++}`))
     arrange(fs)
+    if (this.lives > 1) this.beAnother()
     const ended = Deferred.makeUnsafe<void>()
     const options = { file: this.place("wmod.yaml"), stateDirectory: this.place("state"), command: "wmod", version: "0" }
     const program = runDaemon(options, (daemon) =>
@@ -290,16 +291,20 @@ export class Stage {
     })
   }
 
-  /** Waits for what is left of a dead process, puts back what was on disk when it died, and lets its pid be somebody else's. */
+  /** Waits for what is left of a dead process, and puts back what was on disk when it died. */
   async bury(): Promise<void> {
     const { fiber } = this.life!
     fiber.interruptUnsafe()
     if (!(await this.until(() => this.hasEnded, 120))) this.problems.push("what is left of a killed wmod does not end")
     rmSync(this.place("."), { recursive: true, force: true })
     renameSync(join(this.directory, "then"), this.place("."))
+  }
+
+  /** Each life is a process of its own: the pid is this one's, the start time another. */
+  private beAnother(): void {
     const { processes } = this.kernel
-    const dead = processes.processes.get(process.pid)
-    if (dead !== undefined) processes.end(dead)
+    const before = processes.processes.get(process.pid)
+    if (before !== undefined) processes.end(before)
     processes.add({ pid: process.pid, comm: "node" })
   }
 

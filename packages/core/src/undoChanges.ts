@@ -73,7 +73,7 @@ export const undoChanges = Effect.fnUntraced(function* (fs: KernFs["Service"], c
       ? yield* Effect.result(attempt)
       : Result.succeed({ path: change.path, result: "gone" })
     if (Result.isSuccess(result)) undone.push(result.success)
-    else if (result.failure.isGone) undone.push({ path: change.path, result: "gone" })
+    else if (result.failure.isGone && !(yield* fs.exists(change.path))) undone.push({ path: change.path, result: "gone" })
     else {
       const isBusyGroup = change.kind === "mkdir" && result.failure.reason._tag === "Busy"
       undone.push({ path: change.path, result: "kept", why: isBusyGroup ? "processes or groups are still in it" : result.failure.message })
