@@ -3,7 +3,7 @@
  * refused; addresses are no names, and nobody can point `localhost` or this machine's name elsewhere but its owner. Pure.
  */
 
-const ofHeader = (header: string): string | undefined => /^(\[[0-9a-f:.%]+\]|[^:/@\s]+)(?::\d{1,5})?$/i.exec(header)?.[1]?.toLowerCase()
+const ofHeader = (header: string): string | undefined => /^(\[[0-9a-f:.]+\]|[^:/@\s]+)(?::\d{1,5})?$/i.exec(header)?.[1]?.toLowerCase()
 
 const isAddress = (name: string): boolean => name.startsWith("[") || /^\d{1,3}(?:\.\d{1,3}){3}$/.test(name)
 
