@@ -127,6 +127,9 @@ describe("wmod on this kernel", () => {
     assert.match(explained.stdout, /set memory\.high to/, explained.stderr)
     const metrics = await (await fetch("http://127.0.0.1:9273/metrics")).text()
     assert.match(metrics, /^wmo_group_memory_current_bytes\{group="wmod-a"\} \d+$/m)
+    // The bundle carries its page: one script, with uPlot in it.
+    assert.include(await (await fetch("http://127.0.0.1:9273/")).text(), 'src="/page/main.js"')
+    assert.isAbove((await (await fetch("http://127.0.0.1:9273/page/main.js")).text()).length, 50_000)
 
     writeFileSync(config, "rules: 7")
     const refused = await wmo("reload")
