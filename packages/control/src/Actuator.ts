@@ -21,7 +21,7 @@ import type { Observation } from "@wmo/monitors"
 import type { Action } from "@wmo/policies"
 import type { Outcome } from "@wmo/recording"
 import { Clock, Effect, type Scope } from "effect"
-import { type DamonFailure, type DamonResult, type DamonServices, makeDamonActs } from "./DamonActs.ts"
+import { type DamonActs, type DamonFailure, type DamonResult, type DamonServices, makeDamonActs } from "./DamonActs.ts"
 import { effectiveFloor, type GuardRails, judge, nothingSpent, remainingBudget, spend, type Spent } from "./GuardRails.ts"
 
 /** Size of one write to `memory.reclaim`. */
@@ -73,7 +73,14 @@ export const makeActuator: (options: {
   const cgroups = yield* Cgroups
   const mglru = yield* Mglru
   const journal = yield* Journal
-  const damon = yield* makeDamonActs({ takeOver: rails.takeOver === true })
+  const context = yield* Effect.context<Cgroups | DamonServices | Journal | KernFs | Scope.Scope>()
+  /** Most policies never ask for it. */
+  let damon: DamonActs | undefined
+  const withDamon = <A, E>(use: (acts: DamonActs) => Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      damon ??= yield* Effect.provideContext(makeDamonActs({ takeOver: rails.takeOver === true }), context)
+      return yield* use(damon)
+    })
   let spent = nothingSpent
   let swappedBefore: Bytes | undefined
 
@@ -140,9 +147,15 @@ export const makeActuator: (options: {
       case "Evict":
         return Effect.map(evict(group, action), ({ reclaimedBytes }) => ({ status: "done", reclaimedBytes }))
       case "SetSchemes":
-        return Effect.map(damon.setSchemes(group, action), ofDamon)
+        return Effect.map(
+          withDamon((acts) => acts.setSchemes(group, action)),
+          ofDamon
+        )
       case "SetDamonModule":
-        return Effect.map(damon.setModule(action.parameters), ofDamon)
+        return Effect.map(
+          withDamon((acts) => acts.setModule(action.parameters)),
+          ofDamon
+        )
     }
   }
 
@@ -152,7 +165,7 @@ export const makeActuator: (options: {
       const swapped = observation.usage.swapCurrentBytes ?? 0
       const grown = swapped - (swappedBefore ?? swapped)
       swappedBefore = swapped
-      if (!damon.isTaking()) return []
+      if (damon === undefined || !damon.isTaking()) return []
       // Of processes DAMON counts address space: what went to swap is what it took.
       if (damon.isTaking("processes") && grown > 0)
         spent = spend(spent, { _tag: "Evict", olderThanMs: 0, bytes: grown }, observation.atMs, grown)

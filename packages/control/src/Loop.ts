@@ -33,6 +33,7 @@ import { decideSafely } from "./decideSafely.ts"
 import { effectiveFloor, type GuardRails, remainingBudget } from "./GuardRails.ts"
 import type { Pace } from "./Pace.ts"
 import { PolicyCannotRun } from "./PolicyCannotRun.ts"
+import type { Turns } from "./Turns.ts"
 import { missingNeeds } from "./missingNeeds.ts"
 import { prepareWorkingSet } from "./prepareWorkingSet.ts"
 
@@ -49,10 +50,15 @@ export interface LoopOptions {
   readonly pageAge: PageAgeChoice | PageAgeMonitor
   /** Called after every tick, with what it saw and did. */
   readonly onTick?: (tick: Tick) => Effect.Effect<void>
-  /** Ticks fall on whole multiples of `everyMs` since 1970 and so much later, the first one at once; else they count from the start. */
-  readonly phaseMs?: number | undefined
-  /** Ticks that may be left out; none by default. */
-  readonly pace?: Pace | undefined
+  /** Of many loops: ticks that may be left out, and whose turn it is when. Else every tick is taken, counted from the start. */
+  readonly turns?:
+    | {
+        readonly turns: Turns
+        readonly pace: Pace
+        /** Ticks fall on whole multiples of `everyMs` since 1970 and so much later; the first one is taken at once. */
+        readonly phaseMs: number
+      }
+    | undefined
 }
 
 export interface Loop {
@@ -91,7 +97,7 @@ export const makeLoop: (
   Loop,
   GroupGone | JournalFailure | KernelError | PolicyCannotRun,
   Cgroups | KernFs | Machine | Mglru | WorkingSet | Journal | Scope.Scope
-> = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pace, pageAge, phaseMs, policy, rails, settings, warmupMs = 0 }) {
+> = Effect.fnUntraced(function* ({ dryRun, everyMs, group, onTick, pageAge, policy, rails, settings, turns: shared, warmupMs = 0 }) {
   const ages = typeof pageAge === "string" ? yield* makePageAgeMonitor(group, pageAge) : pageAge
   const sampler: CgroupSampler = yield* makeCgroupSampler(group, ages)
   // They need nothing but files; whoever starts a loop need not know of them.
@@ -108,7 +114,7 @@ export const makeLoop: (
   /** When the policy must be asked again though nothing moves; undefined: it did not say, and is asked every tick. */
   let dueMs: number | undefined
   const start = yield* Clock.currentTimeMillis
-  const gridMs = phaseMs === undefined ? start : onGrid(start, everyMs, phaseMs)
+  const gridMs = shared === undefined ? start : onGrid(start, everyMs, shared.phaseMs)
 
   const tick = Effect.gen(function* () {
     const observation: Observation = yield* sampler.sample
@@ -136,25 +142,28 @@ export const makeLoop: (
     return { observation, reason: decision.reason, outcomes } satisfies Tick
   })
 
-  /** Sleeps until the tick after `n` that is due by the pace, or that comes after something moved; gives its number, and how many were missed. */
-  const sleepUntilDue = Effect.fnUntraced(function* (n: number, taken: Tick) {
-    pace?.looked(taken.observation, taken.outcomes.length > 0, dueMs)
-    let at = n
-    let missedHere = 0
-    for (;;) {
-      const now = yield* Clock.currentTimeMillis
-      const planned = at + Math.max(1, pace?.stride() ?? 1)
-      at = Math.max(planned, Math.ceil((now - gridMs) / everyMs))
-      missedHere += at - planned
-      const dueAtMs = gridMs + at * everyMs
-      // Of a clock that was set back an hour, that hour is not waited for.
-      yield* Effect.sleep(Math.min(dueAtMs - now, (at - n) * everyMs))
-      if (pace === undefined) break
-      const wokeMs = yield* Clock.currentTimeMillis
-      pace.woke(wokeMs - dueAtMs)
-      if (!pace.mayLeaveOut(dueAtMs) || pace.hasMoved(yield* sampler.glance)) break
-    }
-    return { at, missed: missedHere }
+  /** Number of the tick that comes after now, and how many after `n` are over already. */
+  const following = (n: number, nowMs: number) => {
+    const at = Math.max(n + 1, Math.ceil((nowMs - gridMs) / everyMs))
+    return { at, missed: at - (n + 1) }
+  }
+
+  const sleepUntilNext = Effect.fnUntraced(function* (n: number) {
+    const now = yield* Clock.currentTimeMillis
+    const next = following(n, now)
+    // Of a clock that was set back an hour, that hour is not waited for.
+    yield* Effect.sleep(Math.min(gridMs + next.at * everyMs - now, (next.at - n) * everyMs))
+    return next
+  })
+
+  /** Waits for the tick after `n` that is due by the pace, or that comes after something moved. */
+  const waitForTurn = Effect.fnUntraced(function* ({ pace, phaseMs, turns }: NonNullable<LoopOptions["turns"]>, n: number, taken: Tick) {
+    // Asking for a new generation takes nothing.
+    const acted = taken.outcomes.some(({ asked }) => asked._tag !== "Age")
+    pace.looked(taken.observation, acted, dueMs)
+    const { missed } = following(n, yield* Clock.currentTimeMillis)
+    const turn = yield* turns.wait(everyMs, phaseMs, (tickMs) => !pace.mayLeaveOut(tickMs) || pace.hasMoved(sampler.glance()))
+    return { at: Math.max(n + 1, Math.round((turn.dueMs - gridMs) / everyMs)), missed: missed + turn.missed }
   })
 
   const run = Effect.fnUntraced(function* (recorder: RunRecorder) {
@@ -163,7 +172,7 @@ export const makeLoop: (
       const taken: Tick = { ...(yield* tick), missedTicks: missedBefore }
       yield* recorder.tick(taken)
       if (onTick !== undefined) yield* onTick(taken)
-      const next = yield* sleepUntilDue(n, taken)
+      const next = yield* shared === undefined ? sleepUntilNext(n) : waitForTurn(shared, n, taken)
       missedBefore = next.missed
       missed += missedBefore
       n = next.at

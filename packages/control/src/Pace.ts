@@ -1,6 +1,6 @@
 /**
  * Which ticks may be left out: those of a group in which nothing moves, looked at twice as seldom each time up to a limit, and at once when a glance shows
- * that something does; and as many as whoever runs the loop says. Pure but for its memory. Does not know why anybody wants ticks left out.
+ * that something does. Pure but for its memory. Does not read anything, nor know when turns are.
  */
 import type { Milliseconds } from "@wmo/core"
 import type { Glance, Observation } from "@wmo/monitors"
@@ -8,10 +8,6 @@ import type { Glance, Observation } from "@wmo/monitors"
 export interface Pace {
   /** After a look: what was seen, whether anything was done, and when the policy must be asked again in any case (undefined: every tick). */
   readonly looked: (observation: Observation, acted: boolean, dueMs: Milliseconds | undefined) => void
-  /** How many intervals the next tick is away: 1, unless there is no time for every tick. */
-  readonly stride: () => number
-  /** So much later than it should have the loop woke. */
-  readonly woke: (latenessMs: Milliseconds) => void
   /** Whether this tick need not be a look, unless something has moved. */
   readonly mayLeaveOut: (tickMs: Milliseconds) => boolean
   /** Whether the group is not what it was at the last look. */
@@ -22,8 +18,6 @@ export interface PaceOptions {
   readonly everyMs: Milliseconds
   /** Time between two looks at a group in which nothing moves, at most; `everyMs` or less: every tick is a look. */
   readonly idleEveryMs: () => Milliseconds
-  readonly stride?: (() => number) | undefined
-  readonly onWake?: ((latenessMs: Milliseconds) => void) | undefined
 }
 
 /** Less is no movement: charges come and go in batches of 256 KiB a CPU, and a thousandth of a group is nobody's concern. */
@@ -48,15 +42,13 @@ export interface IdlePace extends Pace {
   readonly everyMs: () => Milliseconds
 }
 
-export const makePace = ({ everyMs, idleEveryMs, onWake, stride = () => 1 }: PaceOptions): IdlePace => {
+export const makePace = ({ everyMs, idleEveryMs }: PaceOptions): IdlePace => {
   let last: Observation | undefined
   let seen: Glance | undefined
   let intervalMs = everyMs
   let nextMs = 0
   return {
-    stride,
-    woke: (latenessMs) => onWake?.(latenessMs),
-    everyMs: () => Math.max(intervalMs, everyMs * stride()),
+    everyMs: () => intervalMs,
     looked: (observation, acted, dueMs) => {
       const isIdle = last !== undefined && !acted && dueMs !== undefined && isStill(last, observation)
       intervalMs = isIdle ? Math.min(Math.max(everyMs, idleEveryMs()), intervalMs * 2) : everyMs

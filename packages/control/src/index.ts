@@ -21,5 +21,6 @@ export { makeReplay, type ReplayOptions, type ReplayStep } from "./replay/replay
 export { countInputs, missingInputs, noInputs, type ReplayInputs } from "./replay/replayNeeds.ts"
 export { type ActionTaken, addTurn, noTotals, type ReplayTotals } from "./replay/replayTotals.ts"
 export { runSession, type SessionEnd, type SessionOptions } from "./Session.ts"
+export { makeTurns, type Turn, type Turns, type TurnsOptions } from "./Turns.ts"
 export { CommandError, findCommand, makeGroup, startWorkload, type WorkloadProcess } from "./WorkloadProcess.ts"
 export { type SpawnRequest, type WorkloadSpawn, WorkloadSpawner } from "./spawnInGroup.ts"

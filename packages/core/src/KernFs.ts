@@ -3,7 +3,7 @@
  * Reads are synchronous (kernfs does not wait for a disk) into one reused buffer; writes that can block for long go to the thread pool.
  * Does not know any file by name: formats are codecs, meanings are services.
  */
-import { Context, Effect, Layer, Result, type Scope } from "effect"
+import { Context, Effect, Layer, Result, Scope } from "effect"
 import * as nodeFs from "node:fs"
 import type { Codec, CodecError } from "./Codec.ts"
 import { fromThrown, KernFsError } from "./KernFsError.ts"
@@ -161,7 +161,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
     })
 
   /** Held files that keep a descriptor, in the order in which they got it; and how many may. */
-  const keepers = new Set<HeldFile>()
+  const keepers = new Set<HeldFile<any>>()
   let keepersAtMost = Infinity
 
   /** Opens a file; where the process has no descriptors left, held files give up some of theirs. */
@@ -176,23 +176,45 @@ const make = (fs: FsLike): KernFs["Service"] => {
     }
   }
 
-  class HeldFile {
-    private readonly path: string
-    private readonly isOneRecord: boolean
+  /** A thousand groups hold twelve thousand of them: what each keeps is counted. */
+  class HeldFile<A> implements Held<A> {
+    readonly path: string
+    readonly readResult: () => Result.Result<A, KernelError>
+    readonly read: Effect.Effect<A, KernelError>
+    private readonly codec: Codec<A>
     private fd: number | undefined
     private isClosed = false
+    private bytes: Buffer | undefined
+    private result: Result.Result<A, KernelError> | undefined
 
-    constructor(path: string, { isOneRecord = false }: Codec<any>) {
+    constructor(path: string, codec: Codec<A>) {
       this.path = path
-      this.isOneRecord = isOneRecord
+      this.codec = codec
+      this.readResult = () => this.readNow()
+      this.read = Effect.suspend(() => Effect.fromResult(this.readNow()))
       this.leave(this.descriptor())
     }
 
+    private readNow(): Result.Result<A, KernelError> {
+      let view: Uint8Array
+      try {
+        view = this.view()
+      } catch (thrown) {
+        return Result.fail(fromThrown("read", this.path, thrown))
+      }
+      // Most files of most groups say what they said a second ago: comparing costs a tenth of decoding.
+      if (this.result === undefined || this.bytes === undefined || !this.bytes.equals(view)) {
+        this.bytes = Buffer.from(view)
+        this.result = this.codec.decode(view)
+      }
+      return this.result
+    }
+
     /** The view is valid until the next read. Throws what the file system throws. */
-    view(): Uint8Array {
+    private view(): Uint8Array {
       const fd = this.descriptor()
       try {
-        return readView(fd, this.isOneRecord, true)
+        return readView(fd, this.codec.isOneRecord === true, true)
       } catch (thrown) {
         const { reason } = fromThrown("read", this.path, thrown)
         // Numbers in debugfs cannot be read a second time: they are opened anew.
@@ -247,29 +269,20 @@ const make = (fs: FsLike): KernFs["Service"] => {
         Effect.fromResult
       ),
     hold: (path, codec) =>
-      Effect.acquireRelease(
-        attempt("open", path, () => new HeldFile(path, codec)),
-        (file) => Effect.sync(() => file.close())
-      ).pipe(
-        Effect.map((file) => {
-          let bytes: Buffer | undefined
-          let result: Result.Result<any, KernelError>
-          const readResult = (): Result.Result<any, KernelError> => {
-            let view: Uint8Array
-            try {
-              view = file.view()
-            } catch (thrown) {
-              return Result.fail(fromThrown("read", path, thrown))
-            }
-            // Most files of most groups say what they said a second ago: comparing costs a tenth of decoding.
-            if (bytes === undefined || !bytes.equals(view)) {
-              bytes = Buffer.from(view)
-              result = codec.decode(view)
-            }
-            return result
-          }
-          return { path, readResult, read: Effect.suspend(() => Effect.fromResult(readResult())) }
-        })
+      Effect.flatMap(Effect.scope, (scope) =>
+        Effect.uninterruptible(
+          Effect.flatMap(
+            attempt("open", path, () => new HeldFile(path, codec)),
+            (file) =>
+              Effect.as(
+                Scope.addFinalizer(
+                  scope,
+                  Effect.sync(() => file.close())
+                ),
+                file
+              )
+          )
+        )
       ),
     open: (path, mode) =>
       Effect.acquireRelease(

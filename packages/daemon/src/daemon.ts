@@ -26,11 +26,8 @@ import { httpServer } from "./server/http.ts"
 import { socketServer } from "./server/socket.ts"
 import { latenessBoundsMs } from "./supervisor/Lateness.ts"
 import { sharedGenerations } from "./supervisor/sharedGenerations.ts"
-<<<<<<< theirs
 import { SteadyClock } from "./supervisor/SteadyClock.ts"
-=======
 import { sharedMachine } from "./supervisor/sharedMachine.ts"
->>>>>>> mine
 import { type RecorderHealth, steadyRecorder } from "./supervisor/steadyRecorder.ts"
 import { makeSupervisor, type Supervisor } from "./supervisor/Supervisor.ts"
 
@@ -103,11 +100,7 @@ const recorderOf = ({ recording }: Config, health: RecorderHealth): Layer.Layer<
 const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs: number, health: RecorderHealth) =>
   Effect.map(
     Effect.zip(supervisor.status, Clock.currentTimeMillis),
-<<<<<<< theirs
-    ([{ config, groups, monitors, pods, why, ...rest }, nowMs]): DaemonStatus => {
-=======
-    ([{ config, groups, lateness, own, why, ...rest }, nowMs]): DaemonStatus => {
->>>>>>> mine
+    ([{ config, groups, lateness, monitors, own, pods, why, ...rest }, nowMs]): DaemonStatus => {
       const { system, user } = process.cpuUsage()
       return {
         version,
@@ -126,12 +119,8 @@ const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs:
         groups_seen: rest.groupsSeen,
         ...(config.recording === undefined ? {} : { recording: config.recording.directory }),
         ...(health.problem === undefined ? {} : { recording_problem: health.problem }),
-<<<<<<< theirs
         ...(pods === undefined ? {} : { pods }),
         ...(monitors.length === 0 ? {} : { monitors }),
-        rss_bytes: process.memoryUsage.rss(),
-        cpu_seconds: (system + user) / 1e6,
-=======
         rss_bytes: process.memoryUsage.rss(),
         cpu_seconds: (system + user) / 1e6,
         lateness: { bounds_ms: latenessBoundsMs, counts: [...lateness.counts], sum_ms: lateness.sumMs, most_ms: lateness.mostMs },
@@ -142,7 +131,6 @@ const statusOf = (supervisor: Supervisor, { version }: DaemonOptions, startedMs:
           stride: own.stride,
           histories_dropped: own.isOverMemory
         },
->>>>>>> mine
         groups
       }
     }

@@ -132,12 +132,14 @@ describe("the table of generations", () => {
     kernel.fs.writeSync(kernel.fs.openSync("/sys/fs/cgroup/cgroup.subtree_control", 1), new TextEncoder().encode("+memory"))
     kernel.fs.mkdirSync("/sys/fs/cgroup/a")
     return Effect.gen(function* () {
-      const { group, table } = yield* Mglru
+      const { age, group, table } = yield* Mglru
       const paths = Effect.map(table, (memcgs) => memcgs.map(({ path }) => path))
       assert.include(yield* paths, "/a")
       kernel.fs.mkdirSync("/sys/fs/cgroup/b")
       assert.notInclude(yield* paths, "/b")
-      // What acts on one group looks for itself.
+      assert.isUndefined(yield* group("b"))
+      // What acts on a group that is not in it looks for itself.
+      yield* age("b")
       assert.strictEqual((yield* group("b"))?.path, "/b")
       yield* TestClock.adjust("50 millis")
       assert.include(yield* paths, "/b")
@@ -231,6 +233,8 @@ describe("metrics", () => {
     groups_seen: 5,
     rss_bytes: 7,
     cpu_seconds: 0.5,
+    lateness: { bounds_ms: [1, 200], counts: [5, 2, 1], sum_ms: 900, most_ms: 700 },
+    budget: { cpu_percent: 3, cpu_percent_most: 10, stride: 2, histories_dropped: false },
     groups
   })
   /** A line of the exposition format. */
@@ -242,6 +246,9 @@ describe("metrics", () => {
     for (const each of text.trimEnd().split("\n")) assert.match(each, line)
     assert.include(text, 'wmo_group_actions_total{group="odd \\"name\\"\\\\\\n",action="Reclaim",result="done"} 1\n')
     assert.notInclude(text, "wmo_recording_healthy")
+    const buckets = [...text.matchAll(/^wmo_tick_lateness_seconds_(.+)$/gm)].map(([, rest]) => rest)
+    assert.deepStrictEqual(buckets, ['bucket{le="0.001"} 5', 'bucket{le="0.2"} 7', 'bucket{le="+Inf"} 8', "sum 0.9", "count 8"])
+    assert.include(text, "\nwmo_own_cpu_ratio 0.03\n")
   })
 
   it("have series for the largest groups only", () => {

@@ -11,6 +11,7 @@ import { join } from "node:path"
 import { afterAll } from "vitest"
 import type { SetRequest } from "../src/supervisor/setOverride.ts"
 import { checkConfig, type Config, ConfigRejected, makeSupervisor, steadyRecorder, type Supervisor } from "../src/index.ts"
+import { OwnCost } from "../src/supervisor/ownBudget.ts"
 
 const mib = 2 ** 20
 const scratch = mkdtempSync(join(tmpdir(), "wmo-test-"))
@@ -106,7 +107,12 @@ const supervising = <A, E>(
       yield* seconds(2)
       return yield* use(supervisor)
     })
-  ).pipe(Effect.provide(recorder), Effect.provide(Layer.provideMerge(Journal.layer({ directory, command: "test" }), machine.kernel.layer)))
+  ).pipe(
+    // A test's process is larger than a wmod.
+    Effect.provideService(OwnCost, () => ({ cpuMs: 0, rssBytes: 0 })),
+    Effect.provide(recorder),
+    Effect.provide(Layer.provideMerge(Journal.layer({ directory, command: "test" }), machine.kernel.layer))
+  )
 
 const groupOf = (supervisor: Supervisor, group: string) =>
   Effect.map(supervisor.status, ({ groups }) => groups.find((each) => each.group === group))

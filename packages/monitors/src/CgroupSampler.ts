@@ -2,8 +2,8 @@
  * Samples one cgroup: its memory files on held descriptors, its page ages, and the machine around it, into an `Observation`.
  * Stores raw counters; rates are computed where they are used.
  */
-import { type Bytes, Cgroups, type Codec, ioPressure, type KernelError, KernFsError, Machine, Memcg } from "@wmo/core"
-import { Clock, Data, Effect, type Scope } from "effect"
+import { type Bytes, Cgroups, type Codec, type Held, ioPressure, type KernelError, KernFsError, Machine, Memcg } from "@wmo/core"
+import { Clock, Data, Effect, Result, type Scope } from "effect"
 import type { MachineUsage, Observation } from "./Observation.ts"
 import type { PageAgeMonitor } from "./PageAgeMonitor.ts"
 
@@ -23,7 +23,8 @@ export interface Glance {
 
 export interface CgroupSampler {
   readonly sample: Effect.Effect<Observation, GroupGone | KernelError>
-  readonly glance: Effect.Effect<Glance, GroupGone | KernelError>
+  /** Now, outside Effect. Throws where a file cannot be read: a look tells why. */
+  readonly glance: () => Glance
 }
 
 const unlessGone = <A, E, R>(effect: Effect.Effect<A, E, R>, group: string): Effect.Effect<A, GroupGone | E, R> =>
@@ -32,6 +33,34 @@ const unlessGone = <A, E, R>(effect: Effect.Effect<A, E, R>, group: string): Eff
     (error) => error instanceof KernFsError && error.isGone,
     () => Effect.fail(new GroupGone({ group }))
   )
+
+/** A read that failed, on its way out of plain code. */
+class ReadFailed extends Error {
+  readonly failure: KernelError
+  constructor(failure: KernelError) {
+    super()
+    this.failure = failure
+  }
+}
+
+/** The value now; throws `ReadFailed`. Undefined where the kernel has no such file. */
+const now = <A, H extends Held<A> | undefined>(held: H & (Held<A> | undefined)): A | (undefined extends H ? undefined : never) => {
+  if (held === undefined) return undefined as A
+  const result = held.readResult()
+  if (Result.isFailure(result)) throw new ReadFailed(result.failure)
+  return result.success
+}
+
+/** Runs reads that are done one after the other, outside Effect: a dozen of them a group and tick. */
+const reading = <A>(run: () => A): Effect.Effect<A, KernelError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(run())
+    } catch (thrown) {
+      if (thrown instanceof ReadFailed) return Effect.fail(thrown.failure)
+      throw thrown
+    }
+  })
 
 /**
  * Opens the group's files; they are closed with the scope. Fails with `GroupGone` where the group has no `memory.current`: it does not
@@ -45,13 +74,11 @@ export const makeCgroupSampler: (
     const cgroups = yield* Cgroups
     const machine = yield* Machine
     const name = cgroups.normalize(group)
-    const optional = <A>(codec: Codec<A>) =>
-      cgroups.hold(name, codec).pipe(
-        Effect.map((held): Effect.Effect<A | undefined, KernelError> => held.read),
-        Effect.catchIf(
-          (error) => error.isGone || error.reason._tag === "NotSupported",
-          () => Effect.succeed(Effect.succeed(undefined))
-        )
+    const optional = <A>(codec: Codec<A>): Effect.Effect<Held<A> | undefined, KernFsError, Scope.Scope> =>
+      Effect.catchIf(
+        cgroups.hold(name, codec),
+        (error) => error.isGone || error.reason._tag === "NotSupported",
+        () => Effect.succeed(undefined)
       )
     const current = yield* unlessGone(cgroups.hold(name, Memcg.memoryCurrent), name)
     const stat = yield* unlessGone(cgroups.hold(name, Memcg.memoryStat), name)
@@ -82,32 +109,30 @@ export const makeCgroupSampler: (
       } satisfies MachineUsage
     })
 
+    const readGlance = (): Glance => ({ currentBytes: now(current), stallUs: now(pressure)?.some?.totalUs })
+    const readGroup = () => ({
+      usage: {
+        currentBytes: now(current),
+        swapCurrentBytes: now(swapCurrent),
+        zswapCurrentBytes: now(zswapCurrent),
+        swapMax: now(swapMax),
+        min: now(min) ?? 0,
+        low: now(low) ?? 0,
+        high: now(high) ?? "max",
+        max: now(max) ?? "max"
+      },
+      stat: now(stat),
+      events: now(events),
+      pressure: now(pressure),
+      ioPressure: now(io)
+    })
+
     const sample = Effect.gen(function* () {
-      const counted = yield* stat.read
-      return {
-        group: name,
-        atMs: yield* Clock.currentTimeMillis,
-        usage: {
-          currentBytes: yield* current.read,
-          swapCurrentBytes: yield* swapCurrent,
-          zswapCurrentBytes: yield* zswapCurrent,
-          swapMax: yield* swapMax,
-          min: (yield* min) ?? 0,
-          low: (yield* low) ?? 0,
-          high: (yield* high) ?? "max",
-          max: (yield* max) ?? "max"
-        },
-        stat: counted,
-        events: yield* events,
-        pressure: yield* pressure,
-        ioPressure: yield* io,
-        ...(yield* pageAges.readWith === undefined ? pageAges.read : pageAges.readWith(counted)),
-        machine: yield* machineUsage
-      } satisfies Observation
+      const atMs = yield* Clock.currentTimeMillis
+      const group = yield* reading(readGroup)
+      const { pageAge, promotions } = yield* pageAges.readWith === undefined ? pageAges.read : pageAges.readWith(group.stat)
+      return { group: name, atMs, ...group, pageAge, promotions, machine: yield* machineUsage } satisfies Observation
     })
-    const glance = Effect.gen(function* () {
-      return { currentBytes: yield* current.read, stallUs: (yield* pressure)?.some?.totalUs } satisfies Glance
-    })
-    return { sample: unlessGone(sample, name), glance: unlessGone(glance, name) }
+    return { sample: unlessGone(sample, name), glance: readGlance }
   }
 )

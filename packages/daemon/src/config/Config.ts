@@ -5,11 +5,8 @@ import type { Bytes, Milliseconds } from "@wmo/core"
 import type { AnyPolicy } from "@wmo/policies"
 import type { AnnotationRights } from "../containers/annotations.ts"
 import type { Selector } from "../containers/selectors.ts"
-<<<<<<< theirs
 import type { Monitor } from "./loadMonitors.ts"
-=======
 import type { OwnBudget } from "../supervisor/ownBudget.ts"
->>>>>>> mine
 import type { Schedule } from "./schedule.ts"
 
 /** What is said of groups; undefined: not said here. */

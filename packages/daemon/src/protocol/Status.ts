@@ -59,7 +59,6 @@ export type GroupSummary = typeof GroupSummary.Type
 /** `paused`: by `wmo pause`. `emergency`: see `why`; goes on by itself. */
 export const Mode = Schema.Literals(["running", "paused", "emergency"])
 
-<<<<<<< theirs
 const PodsStatus = Schema.Struct({
   /** The file, or where they are asked for. */
   source: Schema.String,
@@ -79,7 +78,7 @@ const MonitorStatus = Schema.Struct({
   problem: Schema.optionalKey(Schema.String)
 })
 export type MonitorStatus = typeof MonitorStatus.Type
-=======
+
 /** How late ticks came, since wmod began: `counts[i]` of them up to `bounds_ms[i]` and above the bound before, the last count above all bounds. */
 const Lateness = Schema.Struct({
   bounds_ms: Schema.Array(Schema.Finite),
@@ -99,7 +98,6 @@ const OwnBudget = Schema.Struct({
   /** Whether histories of groups are dropped, for want of memory. */
   histories_dropped: Schema.Boolean
 })
->>>>>>> mine
 
 export const DaemonStatus = Schema.Struct({
   version: Schema.String,

@@ -78,13 +78,8 @@ export class GroupRecord {
   private note(atMs: Milliseconds, reason: string, outcomes: ReadonlyArray<string>, isActing: boolean): void {
     const decision: PastDecision = { at_ms: atMs, reason, outcomes }
     this.decisions.push(decision)
-<<<<<<< theirs
-    if (this.decisions.length > decisionsKept) this.decisions.shift()
-    if (!isActing) return
-=======
     if (this.decisions.length > (this.isKept ? decisionsKept : 1)) this.decisions.shift()
-    if (outcomes.length === 0 || !this.isKept) return
->>>>>>> mine
+    if (!isActing || !this.isKept) return
     this.acted.push(decision)
     if (this.acted.length > actedKept) this.acted.shift()
   }

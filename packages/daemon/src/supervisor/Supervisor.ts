@@ -3,13 +3,9 @@
  * are made anew, and only fibers whose plan has changed are ended or started. What is stopped is put back first, so that a group never has two.
  * Holds no kernel file itself, and decides nothing about memory: plans and policies do.
  */
-<<<<<<< theirs
-import { Cgroups, formatDuration, type Journal, KernelRoots, KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
-import type { Sample } from "@wmo/monitors"
-=======
 import { Cgroups, formatBytes, formatDuration, type Journal, KernelRoots, KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
 import { type IdlePace, makePace, makeTurns } from "@wmo/control"
->>>>>>> mine
+import type { Sample } from "@wmo/monitors"
 import type { Recorder } from "@wmo/recording"
 import { Clock, Data, Effect, Fiber, Queue, Result, type Scope, Semaphore, Stream } from "effect"
 import type { Config } from "../config/Config.ts"
@@ -22,18 +18,13 @@ import { calm, type EmergencyState, judgeMachine } from "./emergency.ts"
 import { GroupRecord } from "./GroupRecord.ts"
 import { Lateness } from "./Lateness.ts"
 import { noMemory, type PolicyMemory } from "./guardPolicy.ts"
-<<<<<<< theirs
 import { KnownPods } from "./KnownPods.ts"
-import { runGroup } from "./runGroup.ts"
-import type { SteadyClock } from "./SteadyClock.ts"
-import { MonitorRecord, runMonitor } from "./runMonitor.ts"
-import { setOverride, type SetRequest } from "./setOverride.ts"
-=======
-import { PodsFile } from "./PodsFile.ts"
 import { judgeOwn, OwnCost, type OwnState, ownStart } from "./ownBudget.ts"
 import { runGroup } from "./runGroup.ts"
 import { phaseOf, Slots } from "./Slots.ts"
->>>>>>> mine
+import type { SteadyClock } from "./SteadyClock.ts"
+import { MonitorRecord, runMonitor } from "./runMonitor.ts"
+import { setOverride, type SetRequest } from "./setOverride.ts"
 
 /** The configuration is in order, but cannot be taken without a new start. */
 export class RestartNeeded extends Data.TaggedError("RestartNeeded")<{ readonly what: ReadonlyArray<string> }> {
@@ -54,13 +45,10 @@ export interface SupervisorStatus {
   readonly reloads: number
   readonly reloadsRefused: number
   readonly groupsSeen: number
-<<<<<<< theirs
   readonly pods: PodsStatus | undefined
   readonly monitors: ReadonlyArray<MonitorStatus>
-=======
   readonly lateness: Lateness
   readonly own: OwnState
->>>>>>> mine
   readonly groups: ReadonlyArray<GroupSummary>
 }
 
@@ -99,14 +87,11 @@ interface Running {
 /** Schedules, and pods that got names: looked after this often. */
 const tendEveryMs = 5000
 const watchAgainMs = 5000
-<<<<<<< theirs
-/** Whether it is time to ask for pods again: a changed interval counts within so long. */
-const askAgainMs = 1000
-=======
 /** Groups that begin at a time: opening a group's files takes a millisecond or two. */
 const startAtOnce = 20
 const startEveryMs = 50
->>>>>>> mine
+/** Whether it is time to ask for pods again: a changed interval counts within so long. */
+const askAgainMs = 1000
 
 type Services = Cgroups | Journal | KernFs | Machine | Mglru | Recorder | WorkingSet
 
@@ -136,7 +121,6 @@ const changedParts = (before: Config, now: Config): ReadonlyArray<string> => {
 }
 
 /** Begins at once, and ends with the scope: then every group is as it was. */
-<<<<<<< theirs
 export const makeSupervisor: (
   initial: Config,
   /** The clock that this runs on, where it must be told when to follow the wall clock. */
@@ -152,49 +136,6 @@ export const makeSupervisor: (
   const pods = new KnownPods()
   const overrides = new Map<string, Override>()
   const monitors = new Map<MonitorRecord, Fiber.Fiber<never>>()
-=======
-export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, never, Services | Scope.Scope> = Effect.fnUntraced(
-  function* (initial) {
-    const cgroups = yield* Cgroups
-    const machine = yield* Machine
-    const scope = yield* Effect.scope
-    const services = yield* Effect.context<Services>()
-    const own = yield* ownGroups
-    const lock = Semaphore.makeUnsafe(1)
-    const wakes = yield* Queue.sliding<void>(1)
-    const podsFile = new PodsFile()
-
-    let config = initial
-    let loadedMs = yield* Clock.currentTimeMillis
-    let reloads = 0
-    let reloadsRefused = 0
-    let isPaused = false
-    let emergency: EmergencyState = calm
-    let emergencyStops = 0
-    let isEnding = false
-    const groups = new Set<string>()
-    const running = new Map<string, Running>()
-    /** Of groups that a rule picks, for as long as it does. */
-    const records = new Map<string, GroupRecord>()
-    const lateness = new Lateness()
-    const slots = new Slots()
-    const ownCost = yield* OwnCost
-    let budget = ownStart
-    const turns = yield* makeTurns({ stride: () => budget.stride, onTurn: (lateMs) => lateness.add(lateMs) })
-    const memories = new Map<string, { readonly key: string; readonly policy: unknown; readonly memory: PolicyMemory }>()
-
-    const stopped = (): string | undefined =>
-      emergency.why !== undefined ? `emergency stop: ${emergency.why}` : isPaused ? "paused" : isEnding ? "wmod is ending" : undefined
-
-    /** What a policy learned goes on for as long as its plan is the same. */
-    const memoryOf = (group: string, { key, policy }: NonNullable<GroupPlan["plan"]>): PolicyMemory => {
-      const known = memories.get(group)
-      if (known !== undefined && known.key === key && known.policy === policy) return known.memory
-      const memory = noMemory()
-      memories.set(group, { key, policy, memory })
-      return memory
-    }
->>>>>>> mine
 
   let config = initial
   let loadedMs = yield* Clock.currentTimeMillis
@@ -208,6 +149,11 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
   const running = new Map<string, Running>()
   /** Of groups that a rule picks, for as long as it does. */
   const records = new Map<string, GroupRecord>()
+  const lateness = new Lateness()
+  const slots = new Slots()
+  const ownCost = yield* OwnCost
+  let budget = ownStart
+  const turns = yield* makeTurns({ stride: () => budget.stride, onTurn: (lateMs) => lateness.add(lateMs) })
   const memories = new Map<string, { readonly key: string; readonly policy: unknown; readonly memory: PolicyMemory }>()
 
   const stopped = (): string | undefined =>
@@ -233,7 +179,6 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
     return record
   }
 
-<<<<<<< theirs
   const isSame = ({ dryRun, everyMs, planned }: Running, now: GroupPlan | undefined): boolean =>
     now?.plan !== undefined &&
     now.plan.key === planned.plan?.key &&
@@ -243,19 +188,26 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
 
   const stop = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
     const fibers = names.flatMap((name) => running.get(name)?.fiber ?? [])
-    for (const name of names) running.delete(name)
+    for (const name of names) {
+      const slot = running.get(name)?.slot
+      if (slot !== undefined) slots.leave(slot)
+      running.delete(name)
+    }
     yield* Fiber.interruptAll(fibers)
   })
 
-  const start = Effect.fnUntraced(function* (planned: GroupPlan) {
+  const start = Effect.fnUntraced(function* (planned: GroupPlan, waitMs: number) {
     const { group, plan } = planned
     if (plan === undefined) return
     const { dryRun, everyMs } = config
     const record = records.get(group)!
     record.problem = undefined
-    const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan) })
+    const slot = slots.take(running.size + 1)
+    const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs })
+    const turn = { turns, pace, phaseMs: phaseOf(slot, everyMs) }
+    const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, waitMs })
     const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(run, services)), scope)
-    running.set(group, { planned, everyMs, dryRun, fiber })
+    running.set(group, { planned, everyMs, dryRun, fiber, pace, slot })
   })
 
   /** Brings what runs in line with what should. Under the lock. */
@@ -270,7 +222,8 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
     const isOn = stopped() === undefined
     yield* stop([...running.keys()].filter((group) => !isOn || !isSame(running.get(group)!, plans.get(group))))
     if (!isOn) return
-    for (const planned of plans.values()) if (!running.has(planned.group)) yield* start(planned)
+    const missing = [...plans.values()].filter(({ group, plan }) => plan !== undefined && !running.has(group))
+    for (const [i, planned] of missing.entries()) yield* start(planned, Math.floor(i / startAtOnce) * startEveryMs)
   })
   const settle = lock.withPermits(1)(Effect.uninterruptible(reconcile))
 
@@ -304,70 +257,6 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
           else groups.delete(group)
           return isNews ? Queue.offer(wakes, undefined) : Effect.void
         })
-=======
-    const isSame = ({ dryRun, everyMs, planned }: Running, now: GroupPlan | undefined): boolean =>
-      now?.plan !== undefined &&
-      now.plan.key === planned.plan?.key &&
-      now.plan.policy === planned.plan.policy &&
-      dryRun === config.dryRun &&
-      everyMs === config.everyMs
-
-    const stop = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
-      const fibers = names.flatMap((name) => running.get(name)?.fiber ?? [])
-      for (const name of names) {
-        const slot = running.get(name)?.slot
-        if (slot !== undefined) slots.leave(slot)
-        running.delete(name)
-      }
-      yield* Fiber.interruptAll(fibers)
-    })
-
-    const start = Effect.fnUntraced(function* (planned: GroupPlan, waitMs: number) {
-      const { group, plan } = planned
-      if (plan === undefined) return
-      const { dryRun, everyMs } = config
-      const record = records.get(group)!
-      record.problem = undefined
-      const slot = slots.take(running.size + 1)
-      const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs })
-      const turn = { turns, pace, phaseMs: phaseOf(slot, everyMs) }
-      const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, waitMs })
-      const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(run, services)), scope)
-      running.set(group, { planned, everyMs, dryRun, fiber, pace, slot })
-    })
-
-    /** Brings what runs in line with what should. Under the lock. */
-    const reconcile = Effect.gen(function* () {
-      yield* podsFile.update(config.podsFile)
-      const time = localTime(yield* Clock.currentTimeMillis)
-      const plans = planGroups({ config, groups, pods: podsFile.pods, time, own })
-      for (const planned of plans.values()) recordOf(planned)
-      for (const group of records.keys()) if (!plans.has(group)) records.delete(group)
-      for (const group of memories.keys()) if (!groups.has(group)) memories.delete(group)
-      const isOn = stopped() === undefined
-      yield* stop([...running.keys()].filter((group) => !isOn || !isSame(running.get(group)!, plans.get(group))))
-      if (!isOn) return
-      const missing = [...plans.values()].filter(({ group, plan }) => plan !== undefined && !running.has(group))
-      for (const [i, planned] of missing.entries()) yield* start(planned, Math.floor(i / startAtOnce) * startEveryMs)
-    })
-    const settle = lock.withPermits(1)(Effect.uninterruptible(reconcile))
-
-    /** All groups are known before anything is done: of what is protected nobody above may act. */
-    const listen = Effect.gen(function* () {
-      const found = yield* Stream.runCollect(cgroups.walk(""))
-      groups.clear()
-      for (const group of found) if (group !== "") groups.add(group)
-      yield* settle
-      yield* cgroups.watch("").pipe(
-        Stream.runForEach(({ _tag, group }) =>
-          Effect.suspend(() => {
-            const isNews = _tag === "Appeared" ? !groups.has(group) : groups.has(group)
-            if (_tag === "Appeared") groups.add(group)
-            else groups.delete(group)
-            return isNews ? Queue.offer(wakes, undefined) : Effect.void
-          })
-        )
->>>>>>> mine
       )
     )
   })
@@ -377,59 +266,12 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
     Effect.forever
   )
 
-<<<<<<< theirs
   /** Where the wall clock was set all groups begin anew: budgets, ages and what policies have learned are of another time. */
   const followClock = Effect.gen(function* () {
     const jumpMs = clock?.jumpMs() ?? 0
     if (clock === undefined || jumpMs === 0) return
     yield* Effect.logWarning(
       `the clock was set ${jumpMs > 0 ? "forward" : "back"} by ${formatDuration(Math.abs(jumpMs))}: all groups begin anew`
-=======
-    const look = Effect.gen(function* () {
-      const info = yield* Effect.orElseSucceed(machine.memInfo, (): Readonly<Record<string, number>> => ({}))
-      const stall = yield* Effect.orElseSucceed(machine.pressure, () => undefined)
-      const reading = {
-        atMs: yield* Clock.currentTimeMillis,
-        stallUs: stall?.some?.totalUs,
-        availableBytes: info["MemAvailable"],
-        totalBytes: info["MemTotal"]
-      }
-      const before = emergency.why
-      // From here on no policy is asked; what they have set is put back next.
-      emergency = judgeMachine(config.emergencyStop, reading, emergency)
-      if ((before === undefined) === (emergency.why === undefined)) return
-      if (emergency.why !== undefined) emergencyStops++
-      yield* emergency.why === undefined
-        ? Effect.logInfo("the emergency is over: going on")
-        : Effect.logWarning(`emergency stop: ${emergency.why}`)
-      yield* settle
-    })
-
-    /** Keeps to wmod's own budget, and says so. */
-    const keepToBudget = Effect.gen(function* () {
-      const before = budget
-      budget = judgeOwn(config.ownBudget, { atMs: yield* Clock.currentTimeMillis, ...ownCost() }, budget)
-      for (const record of records.values()) record.keepHistory(!budget.isOverMemory)
-      if (budget.stride !== before.stride)
-        yield* budget.stride > before.stride
-          ? Effect.logWarning(
-              `wmod took ${budget.cpuPercent?.toFixed(1)} % of a CPU, its budget is ${config.ownBudget.cpuPercent} %: groups are looked at every ${formatDuration(config.everyMs * budget.stride)}`
-            )
-          : Effect.logInfo(`groups are looked at every ${formatDuration(config.everyMs * budget.stride)} again`)
-      if (budget.isOverMemory !== before.isOverMemory)
-        yield* budget.isOverMemory
-          ? Effect.logWarning(
-              `wmod's memory is above its budget of ${formatBytes(config.ownBudget.memoryBytes ?? 0)}: histories of groups are not kept; the recording goes on`
-            )
-          : Effect.logInfo("wmod's memory is within its budget: histories are kept again")
-    })
-
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        isEnding = true
-        return settle
-      })
->>>>>>> mine
     )
     yield* Effect.gen(function* () {
       yield* stop([...running.keys()])
@@ -461,6 +303,24 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
     yield* settle
   })
 
+  /** Keeps to wmod's own budget, and says so. */
+  const keepToBudget = Effect.gen(function* () {
+    const before = budget
+    const { cpuPercent, memoryBytes } = config.ownBudget
+    budget = judgeOwn(config.ownBudget, { atMs: yield* Clock.currentTimeMillis, ...ownCost() }, budget)
+    for (const record of records.values()) record.keepHistory(!budget.isOverMemory)
+    const every = formatDuration(config.everyMs * budget.stride)
+    if (budget.stride > before.stride)
+      yield* Effect.logWarning(
+        `wmod took ${budget.cpuPercent?.toFixed(1)} % of a CPU, its budget is ${cpuPercent} %: groups are looked at every ${every}`
+      )
+    else if (budget.stride < before.stride) yield* Effect.logInfo(`groups are looked at every ${every} again`)
+    if (budget.isOverMemory === before.isOverMemory) return
+    yield* budget.isOverMemory
+      ? Effect.logWarning(`wmod's memory is above its budget of ${formatBytes(memoryBytes ?? 0)}: histories of groups are dropped`)
+      : Effect.logInfo("wmod's memory is within its budget: histories are kept again")
+  })
+
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       isEnding = true
@@ -475,13 +335,9 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
         Effect.suspend(() => Effect.sleep(config.everyMs))
       )
     )
-<<<<<<< theirs
   )
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.timeoutOption(Queue.take(wakes), tendEveryMs), settle)))
-=======
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.timeoutOption(Queue.take(wakes), tendEveryMs), settle)))
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(tendEveryMs), keepToBudget)))
->>>>>>> mine
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(tendEveryMs), keepToBudget)))
 
   yield* Effect.forkScoped(
     Effect.forever(
@@ -532,7 +388,6 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
       return explained(group)
     }).pipe(Effect.uninterruptible, lock.withPermits(1))
 
-<<<<<<< theirs
   const unset = (asked: string) =>
     Effect.gen(function* () {
       const group = cgroups.normalize(asked)
@@ -541,6 +396,11 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
       yield* Effect.logInfo(`${group}: goes by its rules again`)
       return explained(group)
     }).pipe(Effect.uninterruptible, lock.withPermits(1))
+
+  const everyMsOf = (group: string): number | undefined => {
+    const pace = running.get(group)?.pace
+    return pace === undefined ? undefined : Math.max(pace.everyMs(), config.everyMs * budget.stride)
+  }
 
   const setPaused = (paused: boolean) =>
     Effect.suspend(() => {
@@ -560,7 +420,9 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
       groupsSeen: groups.size,
       pods: pods.status,
       monitors: [...monitors.keys()].map((record) => record.status),
-      groups: [...records.values()].map((record) => record.summary(stopped()))
+      lateness,
+      own: budget,
+      groups: [...records.values()].map((record) => record.summary(stopped(), everyMsOf(record.plan.group)))
     })),
     explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation(stopped())),
     history: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.history()),
@@ -576,45 +438,6 @@ export const makeSupervisor: (initial: Config) => Effect.Effect<Supervisor, neve
             reloadsRefused++
             return Effect.logWarning(`the configuration was refused, the one before stays in force: ${message}`)
           })
-=======
-    const everyMsOf = (group: string): number | undefined => {
-      const pace = running.get(group)?.pace
-      return pace === undefined ? undefined : Math.max(pace.everyMs(), config.everyMs * budget.stride)
-    }
-
-    const setPaused = (paused: boolean) =>
-      Effect.suspend(() => {
-        isPaused = paused
-        return Effect.andThen(Effect.logInfo(paused ? "paused" : "resumed"), settle)
-      })
-
-    return {
-      status: Effect.sync(() => ({
-        config,
-        loadedMs,
-        mode: emergency.why !== undefined ? "emergency" : isPaused ? "paused" : "running",
-        why: emergency.why,
-        emergencyStops,
-        reloads,
-        reloadsRefused,
-        groupsSeen: groups.size,
-        lateness,
-        own: budget,
-        groups: [...records.values()].map((record) => record.summary(stopped(), everyMsOf(record.plan.group)))
-      })),
-      explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation(stopped())),
-      history: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.history()),
-      pause: setPaused(true),
-      resume: setPaused(false),
-      reload: (load) =>
-        Effect.flatMap(load, take).pipe(
-          Effect.tapError(({ message }) =>
-            Effect.suspend(() => {
-              reloadsRefused++
-              return Effect.logWarning(`the configuration was refused, the one before stays in force: ${message}`)
-            })
-          )
->>>>>>> mine
         )
       )
   } satisfies Supervisor

@@ -1,0 +1,28 @@
+/**
+ * When within a tick each group has its turn: groups are spread over a few moments, so that a thousand do not wake at once. Few moments, since what is read
+ * once for all groups of a moment (MGLRU's table) is read as often as there are moments. Up to so many groups have one moment, as they always had.
+ */
+import type { Milliseconds } from "@wmo/core"
+
+const groupsASlot = 250
+/** In the order in which they are opened: those in use are far apart. */
+const shares = [0, 1 / 2, 1 / 4, 3 / 4]
+
+export class Slots {
+  private readonly taken = shares.map(() => 0)
+
+  /** Of the emptiest slot that is open with `groups` in all; to be given back by `leave`. */
+  take(groups: number): number {
+    const open = Math.min(shares.length, Math.max(1, Math.ceil(groups / groupsASlot)))
+    let slot = 0
+    for (let i = 1; i < open; i++) if (this.taken[i]! < this.taken[slot]!) slot = i
+    this.taken[slot]!++
+    return slot
+  }
+
+  leave(slot: number): void {
+    this.taken[slot]!--
+  }
+}
+
+export const phaseOf = (slot: number, everyMs: Milliseconds): Milliseconds => Math.round(shares[slot]! * everyMs)
