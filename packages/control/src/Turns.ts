@@ -65,7 +65,9 @@ export const makeTurns: (options?: TurnsOptions) => Effect.Effect<Turns, never, 
       turn += 1 + missed
       quiet = waiters.size === 0 ? quiet + 1 : 0
       if (turn % Math.max(1, stride()) !== 0) continue
-      for (const each of [...waiters]) {
+      // Who goes on waits again before this is over.
+      const asked = [...waiters]
+      for (const each of asked) {
         if (!asks(each, dueMs)) {
           late(dueMs)
           continue
