@@ -205,7 +205,7 @@ export const makeGroupView = (group: string) => {
   }
   const parts = [coldLadder(), settingsList(), actionsList()] as const
   const decisions = decisionTable()
-  const unseen = el("p", { class: "note" }, "wmod does not look at this group.")
+  const unseen = el("p", { class: "note" })
   const content = el(
     "div",
     {},
@@ -279,6 +279,7 @@ export const makeGroupView = (group: string) => {
       for (const part of parts) part.update(answer)
       decisions.update(answer)
       unseen.hidden = history !== undefined
+      setText(unseen, summary.ticks === 0 ? "wmod does not look at this group." : "Dropped: wmod stays within its own memory budget.")
       for (const chart of Object.values(charts)) chart.element.hidden = history === undefined
       if (history !== undefined) updateCharts(history)
     },

@@ -98,13 +98,18 @@ const noticesOf = (status: DaemonStatus | undefined, lost: Lost | undefined): Re
     ]
   }
   if (status === undefined) return []
-  const { config, dry_run, mode, recording_problem, reloads_refused, why } = status
+  const { budget, config, dry_run, mode, monitors = [], pods, recording_problem, reloads_refused, why } = status
   return [
     ...(mode === "emergency"
       ? [notice("bad", "Emergency stop:", `${why ?? "unknown"}. Everything is put back; wmod goes on by itself when it is over.`)]
       : []),
     ...(mode === "paused" ? [notice("warn", "Paused:", "everything is put back. ", code("wmo resume"), " goes on.")] : []),
     ...(recording_problem === undefined ? [] : [notice("warn", "The recording has gaps:", recording_problem)]),
+    ...(pods?.problem === undefined ? [] : [notice("warn", `Names of pods from ${pods.source} are not up to date:`, pods.problem)]),
+    ...monitors.flatMap(({ name, problem }) => (problem === undefined ? [] : [notice("warn", `Monitor ${name} fails:`, problem)])),
+    ...(budget.stride > 1
+      ? [notice("warn", "wmod is short of CPU:", `it looks at groups once in ${budget.stride} ticks, to stay within its own budget.`)]
+      : []),
     ...(dry_run
       ? [
           notice(
