@@ -133,6 +133,25 @@ describe("capabilities", () => {
         inGuest(process.execPath, join(import.meta.dirname, "deploy/capabilities.ts"), bundle("daemon", "wmod.js"), bundle("cli", "wmo.js"))
       )
       console.log(JSON.stringify(results, null, 2))
+      const doneBy = (name: string): ReadonlyArray<string> => {
+        const { capEff, high, policies } = results.find((each: { readonly name: string }) => each.name === name)
+        for (const limit of high) assert.strictEqual(limit, "max", name)
+        assert.strictEqual(
+          capEff.replace(/^0+(?=\w)/, ""),
+          name.includes("DAC_OVERRIDE") ? "2" : name.includes("SYS_ADMIN") ? "200000" : "0"
+        )
+        return Object.entries<{ readonly actions: Readonly<Record<string, number>> }>(policies)
+          .filter(([, { actions }]) =>
+            ["SetHigh done", "Reclaim done", "Evict done", "SetSchemes done"].some((key) => (actions[key] ?? 0) > 0)
+          )
+          .map(([policy]) => policy)
+      }
+      const usual = ["lru-gen", "periodic", "prcl", "senpai"]
+      assert.sameMembers([...doneBy("root without")], usual)
+      assert.sameMembers([...doneBy("nobody DAC_OVERRIDE")], usual)
+      assert.deepStrictEqual(doneBy("nobody without"), [])
+      assert.deepStrictEqual(doneBy("root without, physical"), [])
+      assert.deepStrictEqual(doneBy("root SYS_ADMIN, physical"), ["darc"])
     },
     10 * minutes
   )

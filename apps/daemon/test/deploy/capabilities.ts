@@ -8,29 +8,35 @@ import { join } from "node:path"
 import { occupied, readGroup, run, until } from "./guestTools.ts"
 
 const [, , wmod = "", wmo = ""] = process.argv
-/** A policy of each kind: what it takes. */
-const policies: ReadonlyArray<readonly [name: string, settings: string]> = [
+type Policies = ReadonlyArray<readonly [name: string, settings: string]>
+/** A policy of each kind: memory.high, memory.reclaim and page ages, generations, DAMON on processes. */
+const usual: Policies = [
   ["senpai", ""],
   ["periodic", "cold_age: 1s, interval: 1s"],
   ["lru-gen", ""],
   ["prcl", ""]
 ]
+/** DAMON on physical memory. */
+const physical: Policies = [["darc", ""]]
 const nobody = 65534
-const sets: ReadonlyArray<readonly [name: string, uid: number, capabilities: ReadonlyArray<string>]> = [
-  ["root without", 0, []],
-  ["nobody without", nobody, []],
-  ["nobody DAC_OVERRIDE", nobody, ["dac_override"]]
+const sets: ReadonlyArray<readonly [name: string, uid: number, capabilities: ReadonlyArray<string>, policies: Policies]> = [
+  ["root without", 0, [], usual],
+  ["nobody without", nobody, [], usual],
+  ["nobody DAC_OVERRIDE", nobody, ["dac_override"], usual],
+  ["root without, physical", 0, [], physical],
+  ["root SYS_ADMIN, physical", 0, ["sys_admin"], physical]
 ]
 
-for (const [name] of policies) await occupied(`caps-${name}`, 24 * 2 ** 20)
 const results: Array<object> = []
-for (const [name, uid, capabilities] of sets) {
+for (const [name, uid, capabilities, policies] of sets) {
+  const group = (policy: string): string => `caps-${results.length}-${policy}`
+  for (const [policy] of policies) await occupied(group(policy), 24 * 2 ** 20)
   const directory = `/run/caps-${results.length}`
   mkdirSync(directory, { mode: 0o700 })
   chownSync(directory, uid, uid)
   const config = join(directory, "wmod.yaml")
   const rules = policies.map(
-    ([policy, settings]) => `  - { match: caps-${policy}, policy: ${policy}, floor: 1M, settings: { ${settings} } }`
+    ([policy, settings]) => `  - { match: ${group(policy)}, policy: ${policy}, floor: 1M, settings: { ${settings} } }`
   )
   writeFileSync(config, `every: 500ms\nemergency_stop: off\nserver: { http: off }\nrules:\n${rules.join("\n")}\n`)
   const plus = capabilities.map((each) => `,+${each}`).join("")
@@ -57,7 +63,7 @@ for (const [name, uid, capabilities] of sets) {
         { state, problem, actions, reclaimed_bytes }
       ])
     ),
-    high: readGroup("caps-senpai", "memory.high"),
+    high: policies.map(([policy]) => readGroup(group(policy), "memory.high")),
     log: status.code === 0 ? "" : log.slice(-500)
   })
   rmSync(directory, { recursive: true })

@@ -78,7 +78,6 @@ if (pid !== undefined) {
   seen["restarted"] = await until(() => !["0", first].includes(property("MainPID")), 60)
   seen["restarts"] = property("NRestarts")
   const log = within(pid, "journalctl", "-u", "wmod").stdout
-  seen["watchdog"] = /Watchdog timeout/.test(log) || property("Result")
   seen["undone"] = /restored .*victim\.service\/memory\.high to max/.test(log)
   seen["actsAgain"] = await until(() => high() !== "max")
   // As dpkg would do it on that machine.
