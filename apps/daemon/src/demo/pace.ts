@@ -1,11 +1,14 @@
 /**
  * Lets a simulation run on real time, faster by a factor: Effect's clock shows its time, and it is brought up to date ten times a second. A simulation
- * that takes longer than that falls behind, and nothing waits for it.
+ * that takes longer than half of that falls behind, and what it missed is left out.
  */
 import type { Simulation } from "@wmo/sim"
 import { Clock, Duration, Effect, type Scope } from "effect"
 
 const stepMs = 100
+/** For the simulation, of a step; and virtual time after which it looks whether that is used up. */
+const workMs = 50
+const sliceMs = 20
 
 const clockAt = (speed: number): Clock.Clock => {
   const bootMs = Date.now()
@@ -38,11 +41,15 @@ export const atPace =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
     Effect.suspend(() => {
       const clock = clockAt(speed)
-      const from = simulation.nowMs - Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+      const elapsedMs = (): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+      let from = simulation.nowMs - elapsedMs()
+      // A write that reclaims takes virtual time: the simulation may be ahead.
       const advance = (): void => {
-        const toMs = from + Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-        // A write that reclaims takes virtual time: it may be ahead.
-        if (toMs > simulation.nowMs) simulation.advanceTo(toMs)
+        const toMs = from + elapsedMs()
+        const startMs = performance.now()
+        while (simulation.nowMs < toMs && performance.now() - startMs < workMs)
+          simulation.advanceTo(Math.min(toMs, simulation.nowMs + sliceMs))
+        if (simulation.nowMs < toMs) from -= toMs - simulation.nowMs
       }
       const pace = Effect.acquireRelease(
         Effect.sync(() => setInterval(advance, stepMs)),
