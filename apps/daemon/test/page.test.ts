@@ -33,6 +33,7 @@ afterAll(async () => {
 const speed = 20
 
 const busy = `every: 1s
+self: { cpu: off, memory: off }
 emergency_stop: off
 rules:
   - { match: "system.slice/*.service", policy: periodic, floor: 1M, settings: { cold_age: 10s, interval: 5s, least: 1M } }

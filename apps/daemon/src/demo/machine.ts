@@ -56,6 +56,7 @@ export interface DemoConfig {
 
 export const demoConfig = ({ dryRun = false, http, podsFile }: DemoConfig): string => `# The configuration of wmod demo.
 every: 1s
+self: { cpu: off, memory: off } # the simulation is in the same process
 dry_run: ${dryRun}
 defaults:
   policy: slo
