@@ -20,6 +20,10 @@ import { withinTime } from "../src/supervisor/interruptible.ts"
 import { sharedGenerations } from "../src/supervisor/sharedGenerations.ts"
 import { KnownPods } from "../src/supervisor/KnownPods.ts"
 
+const spin = (): never => {
+  for (;;);
+}
+
 describe("backing off", () => {
   it("doubles from a second to five minutes", () => {
     assert.deepStrictEqual([1, 2, 3, 9, 10, 1000].map(backoffMs), [1000, 2000, 4000, 256_000, 300_000, 300_000])
@@ -96,6 +100,59 @@ describe("somebody beside a policy", () => {
     assert.throws(() => guardPolicy(bad, memory, options).decide(inputAt(2), 2), "it gave no reason")
     assert.strictEqual(memory.fault, "it gave no reason")
     assert.strictEqual(guardPolicy(policy, memory, options).initialState, 0)
+  })
+
+  it.each([
+    [
+      "an answer whose fields are code that spins",
+      () => ({
+        get actions() {
+          return spin()
+        },
+        reason: "x",
+        state: 0
+      }),
+      "it took longer than 100 ms"
+    ],
+    [
+      "an action whose tag is",
+      () => ({
+        actions: [
+          {
+            get _tag() {
+              return spin()
+            }
+          }
+        ],
+        reason: "x",
+        state: 0
+      }),
+      "it took longer than 100 ms"
+    ],
+    [
+      "an error whose text is",
+      () => {
+        throw { toString: spin }
+      },
+      "it took longer than 100 ms"
+    ],
+    [
+      "an error without a text",
+      () => {
+        throw {
+          toString: () => {
+            throw new Error("worse")
+          }
+        }
+      },
+      "it threw what cannot be told"
+    ],
+    ["an answer that is no plain data", () => ({ actions: [() => 7], reason: "x", state: 0 }), "() => 7 could not be cloned."]
+  ] as const)("of a third party's policy, %s ends it as well (regression: it hung all of wmod)", (_, decide, problem) => {
+    const memory = noMemory()
+    const guarded = guardPolicy({ ...policy, decide: decide as never }, memory, { ...options, limitMs: 100 })
+    assert.throws(() => guarded.decide(inputAt(1), 0), problem)
+    assert.strictEqual(memory.fault, problem)
   })
 })
 

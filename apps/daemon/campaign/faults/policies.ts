@@ -40,6 +40,9 @@ const spinning = [
   `while (true) try { for (;;); } catch {}`,
   `return { get actions() { for (;;); }, reason: "x", state }`,
   `return { actions: [{ get _tag() { for (;;); } }], reason: "x", state }`,
+  `throw { toString() { for (;;); } }`,
+  `throw new (class extends Error { get message() { for (;;); } })()`,
+  `return new Proxy({}, { get() { for (;;); } })`,
   `"a".repeat(40).match(/(a+)+b/)`
 ]
 

@@ -29,7 +29,29 @@ export interface GuardOptions {
 }
 
 const minuteMs = 60_000
-const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown)).split("\n")[0]!
+const messageOf = (thrown: unknown): string => {
+  try {
+    return (thrown instanceof Error ? thrown.message : String(thrown)).split("\n")[0]!
+  } catch {
+    return "it threw what cannot be told"
+  }
+}
+
+/** As plain data: what is read of somebody else's object may be code that runs then. */
+const plainDecision = (decision: Decision<unknown>): Decision<unknown> => {
+  if (typeof decision !== "object" || decision === null) return decision
+  const { state, ...told } = decision
+  return { ...structuredClone(told), state }
+}
+
+/** What was thrown is put into words where it was thrown: that, too, may be code. */
+const answerOf = <A>(run: () => A): { readonly answer: A } | { readonly problem: string } => {
+  try {
+    return { answer: run() }
+  } catch (thrown) {
+    return { problem: messageOf(thrown) }
+  }
+}
 
 /** Ends a decision: `decideSafely` tells of it, the session's end follows. */
 class PolicyFault extends Error {}
@@ -46,17 +68,16 @@ export const guardPolicy = (policy: AnyPolicy, memory: PolicyMemory, { cpuPercen
     memory.learned = undefined
     throw new PolicyFault(what)
   }
+  const isOurs = limitMs === undefined
   const ask = <A>(run: () => A): A => {
-    try {
-      return limitMs === undefined ? run() : withinTime(limitMs, run)
-    } catch (thrown) {
-      return failed(messageOf(thrown))
-    }
+    const result = answerOf(() => (isOurs ? answerOf(run) : withinTime(limitMs, () => answerOf(run))))
+    if ("problem" in result) return failed(result.problem)
+    return "problem" in result.answer ? failed(result.answer.problem) : result.answer.answer
   }
   const { ages } = policy
   return {
     ...policy,
-    ...(ages === undefined ? {} : { ages: (settings) => ask(() => ages(settings)) }),
+    ...(ages === undefined ? {} : { ages: (settings) => ask(() => (isOurs ? ages(settings) : Array.from(ages(settings), Number))) }),
     initialState: memory.learned === undefined ? policy.initialState : memory.learned.state,
     decide: (input, state) => {
       const quiet = (reason: string): Decision<unknown> => ({ actions: [], reason, state })
@@ -66,7 +87,7 @@ export const guardPolicy = (policy: AnyPolicy, memory: PolicyMemory, { cpuPercen
       const tookMs = timeSpent(memory, atMs, input.before)
       if (cpuPercent !== undefined && tookMs > (cpuPercent / 100) * minuteMs)
         return quiet(`reclaiming took ${formatDuration(tookMs)} of the last minute, more than ${cpuPercent} % of a CPU: wait`)
-      const decision = ask(() => policy.decide(input, state))
+      const decision = ask(() => (isOurs ? policy.decide(input, state) : plainDecision(policy.decide(input, state))))
       const problem = decisionProblem(decision)
       if (problem !== undefined) return failed(problem)
       memory.learned = { state: decision.state }
