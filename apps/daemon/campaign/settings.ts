@@ -77,8 +77,7 @@ const groupsBelow = (files: KernelFiles, group = ""): ReadonlyArray<string> =>
   files
     .names(join(cgroupRoot, group))
     .map((name) => join(group, name))
-    .filter((path) => isDirectory(files, join(cgroupRoot, path)))
-    .flatMap((path) => [path, ...groupsBelow(files, path)])
+    .flatMap((path) => (isDirectory(files, join(cgroupRoot, path)) ? [path, ...groupsBelow(files, path)] : []))
 
 /** kdamonds that run, by pid and name. */
 export const kdamonds = (): ReadonlyArray<string> =>

@@ -12,17 +12,10 @@ import { recordings } from "./recordings.ts"
 import { http, sockets } from "./sockets.ts"
 import { vanishing } from "./vanishing.ts"
 
-export const allFaults: ReadonlyArray<Fault> = [
-  ...kernelErrors,
-  ...vanishing,
-  ...killed,
-  ...fullDisk,
-  ...journals,
-  ...recordings,
-  ...policyFaults,
-  ...clocks,
-  ...configurations,
-  ...ends,
-  ...sockets,
-  ...http
-]
+/** What kernels, clocks and disks do. */
+export const ofTheMachine: ReadonlyArray<Fault> = [...kernelErrors, ...vanishing, ...fullDisk, ...journals, ...recordings, ...clocks]
+
+/** What people and other programs do. */
+export const ofPeople: ReadonlyArray<Fault> = [...killed, ...ends, ...policyFaults, ...configurations, ...sockets, ...http]
+
+export const allFaults: ReadonlyArray<Fault> = [...ofTheMachine, ...ofPeople]

@@ -19,7 +19,7 @@ export const fullDisk: ReadonlyArray<Fault> = [
       limitFiles(bytes)
       try {
         if (when === "from its start") await stage.start()
-        for (let i = seeded.whole(1, 3); i > 0 && when !== "at its end"; i--) {
+        for (let i = when === "at its end" ? 0 : seeded.whole(1, 3); i > 0; i--) {
           // New groups want new lines in the journal.
           const group = `web-${i}`
           if (!stage.groups.includes(group)) stage.addGroup(group)

@@ -24,6 +24,8 @@ export interface SoakOptions {
   readonly seed: number
   readonly directory: string
   readonly everyMs?: number
+  /** How long a group's processes live. */
+  readonly lifeSeconds?: readonly [from: number, to: number]
   /** RSS may rise by so much an hour, in bytes, over the half that counts; descriptors by so many. */
   readonly rssSlopeAtMost?: number
   readonly descriptorSlopeAtMost?: number
@@ -132,7 +134,7 @@ const leftBehind = (places: ReturnType<typeof placesIn>, socketMayStay: boolean)
 
 /** Runs for so long, ends everything, and says what was wrong. */
 export const runSoak = async (options: SoakOptions): Promise<SoakReport> => {
-  const { directory, everyMs = 500, minutes, seed } = options
+  const { directory, everyMs = 500, lifeSeconds = [15, 90], minutes, seed } = options
   const places = placesIn(directory)
   writeFileSync(places.config, config(places.recordings, everyMs))
   const seeded = new Seeded(seed)
@@ -144,7 +146,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakReport> => {
   const startMs = Date.now()
   const stalledBefore = stallUs()
   const running = Promise.all(
-    groups.map((group) => live({ group, seeded: seeded.stream(group), lifeSeconds: [15, 90], mib: [32, 96], until: done.signal }))
+    groups.map((group) => live({ group, seeded: seeded.stream(group), lifeSeconds, mib: [32, 96], until: done.signal }))
   )
   const samples: Array<SoakSample> = []
   while (Date.now() - startMs < minutes * 60_000 && !wmod.hasEnded) {
