@@ -55,7 +55,13 @@ writeFileSync(
 
 /** Samples of `/metrics` by name and labels. */
 const metrics = async (): Promise<ReadonlyMap<string, number>> => {
-  const text = await (await fetch("http://127.0.0.1:9279/metrics")).text()
+  const ask = async (): Promise<string> => (await fetch("http://127.0.0.1:9279/metrics")).text()
+  // Who is asked while it starts a thousand groups may be slow to answer.
+  const again = async (): Promise<string> => {
+    await sleep(1000)
+    return ask().catch(again)
+  }
+  const text = await ask().catch(again)
   return new Map(
     text
       .split("\n")

@@ -2,6 +2,7 @@
  * Runs a bundle of wmod (`WMOD_BUNDLE`, a directory) on other kernel roots (`WMOD_ROOTS`, JSON) than the machine's. For the bench alone: what is written to
  * `lru_gen` and `memory.reclaim` goes nowhere, since files of a directory tree are no commands.
  */
+import { setFlagsFromString } from "node:v8"
 import fs, { readdirSync } from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
 import { join } from "node:path"
@@ -10,6 +11,10 @@ const { openSync } = fs
 fs.openSync = (path, flags, mode) =>
   openSync(/\/(?:lru_gen|memory\.reclaim)$/.test(path) && flags !== fs.constants.O_RDONLY ? "/dev/null" : path, flags, mode)
 syncBuiltinESMExports()
+
+// As main.ts does.
+setFlagsFromString("--no-concurrent-sparkplug")
+setFlagsFromString("--heap-growing-percent=30")
 
 const bundle = process.env.WMOD_BUNDLE
 const chunk = readdirSync(bundle).find((name) => /^daemon-.*\.js$/.test(name))

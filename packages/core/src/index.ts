@@ -93,6 +93,7 @@ export {
   type Undone
 } from "./Journal.ts"
 export { type AddressRange } from "./native/libc.ts"
+export { trimHeap } from "./native/trimHeap.ts"
 export { type Mapping, maps } from "./processes/Mapping.ts"
 export {
   isDead,

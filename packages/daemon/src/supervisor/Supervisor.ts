@@ -87,9 +87,8 @@ interface Running {
 /** Schedules, and pods that got names: looked after this often. */
 const tendEveryMs = 5000
 const watchAgainMs = 5000
-/** Groups that begin at a time: opening a group's files takes a millisecond or two. */
+/** Groups that begin at once; others queue up. */
 const startAtOnce = 20
-const startEveryMs = 50
 /** Whether it is time to ask for pods again: a changed interval counts within so long. */
 const askAgainMs = 1000
 
@@ -151,6 +150,7 @@ export const makeSupervisor: (
   const records = new Map<string, GroupRecord>()
   const lateness = new Lateness()
   const slots = new Slots()
+  const startQueue = Semaphore.makeUnsafe(1)
   const ownCost = yield* OwnCost
   let budget = ownStart
   const turns = yield* makeTurns({ stride: () => budget.stride, onTurn: (lateMs) => lateness.add(lateMs) })
@@ -196,7 +196,7 @@ export const makeSupervisor: (
     yield* Fiber.interruptAll(fibers)
   })
 
-  const start = Effect.fnUntraced(function* (planned: GroupPlan, waitMs: number) {
+  const start = Effect.fnUntraced(function* (planned: GroupPlan, queue: Semaphore.Semaphore | undefined) {
     const { group, plan } = planned
     if (plan === undefined) return
     const { dryRun, everyMs } = config
@@ -205,7 +205,7 @@ export const makeSupervisor: (
     const slot = slots.take(running.size + 1)
     const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs })
     const turn = { turns, pace, phaseMs: phaseOf(slot, everyMs) }
-    const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, waitMs })
+    const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, queue })
     const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(run, services)), scope)
     running.set(group, { planned, everyMs, dryRun, fiber, pace, slot })
   })
@@ -223,7 +223,7 @@ export const makeSupervisor: (
     yield* stop([...running.keys()].filter((group) => !isOn || !isSame(running.get(group)!, plans.get(group))))
     if (!isOn) return
     const missing = [...plans.values()].filter(({ group, plan }) => plan !== undefined && !running.has(group))
-    for (const [i, planned] of missing.entries()) yield* start(planned, Math.floor(i / startAtOnce) * startEveryMs)
+    for (const [i, planned] of missing.entries()) yield* start(planned, i < startAtOnce ? undefined : startQueue)
   })
   const settle = lock.withPermits(1)(Effect.uninterruptible(reconcile))
 

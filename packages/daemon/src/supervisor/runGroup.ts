@@ -6,7 +6,7 @@ import { Cgroups, Journal } from "@wmo/core"
 import { type LoopOptions, runSession, type SessionEnd } from "@wmo/control"
 import { GroupGone } from "@wmo/monitors"
 import { policies as builtIn } from "@wmo/policies"
-import { Cause, Clock, Data, Deferred, Effect, Exit } from "effect"
+import { Cause, Clock, Data, Deferred, Effect, Exit, type Semaphore } from "effect"
 import type { Plan } from "../config/plan.ts"
 import { backoffMs, failuresAfter } from "./backoff.ts"
 import type { GroupRecord } from "./GroupRecord.ts"
@@ -21,9 +21,12 @@ export interface RunGroupOptions {
   readonly record: GroupRecord
   readonly stopped: () => string | undefined
   readonly turns: LoopOptions["turns"]
-  /** Before the first session, so that a thousand groups do not begin at once. */
-  readonly waitMs: number
+  /** Let through one after the other, so that a thousand groups do not begin at once; undefined: at once. */
+  readonly queue: Semaphore.Semaphore | undefined
 }
+
+/** Between two groups that begin, where there are many: opening a group's files takes about as long. */
+const startEveryMs = 2
 
 /** How long a third party's policy may think: less than a tick, more than any of ours takes on a thousand groups. */
 const thinkingMs = 250
@@ -76,7 +79,8 @@ const session = Effect.fnUntraced(function* ({ dryRun, everyMs, group, memory, p
 export const runGroup = Effect.fnUntraced(function* (options: RunGroupOptions) {
   const { group, record } = options
   let failures = 0
-  if (options.waitMs > 0) yield* Effect.sleep(options.waitMs)
+  // Each begins in a turn of the event loop of its own: whoever asks meanwhile is answered.
+  if (options.queue !== undefined) yield* options.queue.withPermits(1)(Effect.sleep(startEveryMs))
   for (;;) {
     const startedMs = yield* Clock.currentTimeMillis
     const exit = yield* Effect.exit(session(options))
