@@ -150,7 +150,7 @@ describe.skipIf(!hasBrowser)(`wmod's page in Chromium${hasBrowser ? "" : " (skip
       await page.keyboard.type("nonsense")
       await page.getByText("No group has all of these words").waitFor()
       await page.keyboard.press("Escape")
-      await page.getByRole("button", { name: "Left alone 1" }).click()
+      await page.getByRole("button", { name: "Not acting 1" }).click()
       assert.deepStrictEqual(await namesIn(page), ["bank/ledger-0 (guaranteed)"])
       await page.getByRole("button", { name: "All 6" }).click()
 
@@ -196,6 +196,8 @@ describe.skipIf(!hasBrowser)(`wmod's page in Chromium${hasBrowser ? "" : " (skip
 
       await page.goto(`${url}#/group/gone`)
       await page.getByText("No rule picks this group any more").waitFor()
+      await page.goto(`${url}#/group/${encodeURIComponent(podGroup(3, "guaranteed"))}`)
+      await page.getByText("wmod leaves this group alone and does not look at it").waitFor()
       await page.close()
     })
   })

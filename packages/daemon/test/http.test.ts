@@ -53,7 +53,7 @@ const serving = <A, E>(config: string, use: (ask: Ask) => Effect.Effect<A, E>) =
     const file = join(scratch, `wmod-${daemons}.yaml`)
     writeFileSync(
       file,
-      `every: 20ms\nemergency_stop: off\nrules: [{ match: app, policy: slo }]\nserver: { http: "127.0.0.1:${port}"${config} }\n`
+      `every: 20ms\nself: { cpu: off, memory: off }\nemergency_stop: off\nrules: [{ match: app, policy: slo }]\nserver: { http: "127.0.0.1:${port}"${config} }\n`
     )
     const options = { file, stateDirectory: join(scratch, `state-${daemons++}`), command: "wmod", version: "1.2.3" }
     return yield* runDaemon(options, () => use(ask)).pipe(Effect.provide(kernel.layer))

@@ -17,7 +17,7 @@ const columns: ReadonlyArray<readonly [column: Column, head: string, help: strin
   ["last", "Last decision", "What the policy said, or why nothing is done"]
 ]
 
-const kindNames: Readonly<Record<Kind, string>> = { all: "All", acting: "Acting", problems: "Problems", idle: "Left alone" }
+const kindNames: Readonly<Record<Kind, string>> = { all: "All", acting: "Acting", problems: "Problems", idle: "Not acting" }
 
 const groupLink = (group: string): string => `#/group/${encodeURIComponent(group)}`
 
@@ -74,7 +74,7 @@ const makeRow = (group: string) => {
         when,
         state === "backing-off"
           ? `again in ${duration(Math.max(0, (again_at_ms ?? nowMs) - nowMs))}`
-          : state === "acting" && last_ms !== undefined && nowMs - last_ms > 60_000
+          : state !== "left-alone" && last_ms !== undefined && nowMs - last_ms > 60_000
             ? ago(nowMs - last_ms)
             : ""
       )
@@ -167,7 +167,7 @@ export const makeGroupTable = () => {
   const renderFigures = ({ groups, groups_seen }: DaemonStatus): void => {
     const { byKind, currentBytes, refaultsPerSecond, savedBytes, worst } = totalsOf(groups)
     const all = currentBytes + savedBytes
-    figures.memory.set(bytes(currentBytes), `of ${count(groups.length)} groups`)
+    figures.memory.set(bytes(currentBytes), `of ${count(groups.length)} group${groups.length === 1 ? "" : "s"}`)
     figures.saved.set(bytes(savedBytes), all === 0 ? "" : `${percent((savedBytes / all) * 100)} of what they would hold`)
     figures.pressure.set(
       percent(worst?.pressure_percent ?? 0),

@@ -219,8 +219,8 @@ export const makeGroupView = (group: string) => {
     ),
     decisions.element
   )
-  const gone = el("p", { class: "none" }, "No rule picks this group any more, or it is gone.")
-  gone.hidden = true
+  const nothing = el("p", { class: "none" })
+  nothing.hidden = true
   content.hidden = true
   const element = el(
     "article",
@@ -228,7 +228,7 @@ export const makeGroupView = (group: string) => {
     el("nav", {}, el("a", { href: "#/" }, "← All groups")),
     el("div", { class: "title" }, name, state),
     path,
-    gone,
+    nothing,
     content
   )
 
@@ -243,9 +243,16 @@ export const makeGroupView = (group: string) => {
     element,
     heading: name,
     update: (answer: GroupAnswer | undefined, nowMs: number): void => {
-      gone.hidden = answer !== undefined
+      const isKnown = answer !== undefined && (answer.summary.ticks > 0 || answer.summary.state !== "left-alone")
+      nothing.hidden = isKnown
+      content.hidden = !isKnown
+      setText(
+        nothing,
+        answer === undefined
+          ? "No rule picks this group any more, or it is gone."
+          : "wmod leaves this group alone and does not look at it: nothing more is known of it."
+      )
       if (answer === undefined) return
-      content.hidden = false
       const { history, summary } = answer
       const [text, tone] = states[summary.state]!
       setText(name, nameOf(summary))
