@@ -4,7 +4,7 @@ import { FakeKernel, makeSimpleMemcg, type SimpleMemcg } from "@wmo/core/testing
 import { GroupGone } from "@wmo/monitors"
 import { type AnyPolicy, decodeSettings, definePolicy, none, periodic, senpai } from "@wmo/policies"
 import { openRecording, Recorder, summarize } from "@wmo/recording"
-import { Deferred, Effect, Fiber, Layer, Result } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -248,5 +248,32 @@ describe("the loop on the fake kernel", () => {
       assert.deepStrictEqual(seen, [0, 1000, 2000, 5000, 6000, 7000, 8000, 9000, 10_000])
       assert.strictEqual(loop.missedTicks(), 2)
     }).pipe(Effect.scoped, Effect.provide(environment(kernelWith(makeSimpleMemcg()))))
+  })
+
+  it.effect("waits no longer than a tick where the clock was set back (regression: it waited for the whole hour)", () => {
+    let nowMs = Date.UTC(2026, 10, 21)
+    const slept: Array<number> = []
+    return Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const settable: Clock.Clock = {
+        ...clock,
+        currentTimeMillisUnsafe: () => nowMs,
+        currentTimeMillis: Effect.sync(() => nowMs),
+        sleep: (duration) =>
+          Effect.sync(() => {
+            const ms = Duration.toMillis(duration)
+            slept.push(ms)
+            nowMs += slept.length === 2 ? ms - 3_600_000 : ms
+          })
+      }
+      let ticks = 0
+      yield* Effect.gen(function* () {
+        const loop = yield* makeLoop(optionsFor(none, { onTick: () => (++ticks < 5 ? Effect.void : Effect.interrupt) }))
+        const nothing = { tick: () => Effect.void, snapshot: () => Effect.void, end: () => Effect.void }
+        yield* Effect.exit(loop.run(nothing))
+      }).pipe(Effect.scoped, Effect.provideService(Clock.Clock, settable))
+      assert.strictEqual(ticks, 5)
+      assert.deepStrictEqual(slept, [1000, 1000, 1000, 1000])
+    }).pipe(Effect.provide(environment(kernelWith(withColdMemory()))))
   })
 })
