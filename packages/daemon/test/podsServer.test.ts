@@ -179,7 +179,7 @@ describe("where pods are asked for, in a configuration", () => {
 
   it.each([
     ["{ url: nowhere }", '1:14: url: "nowhere" is not a URL: write https://kubernetes.default.svc/api/v1/pods for example'],
-    ["{ url: 'http://10.0.0.1/', token_file: t }", "1:14: url: the token would go to 10.0.0.1 without encryption: write https://"],
+    ["{ url: 'http://10.0.0.1/pods' }", "1:14: url: who answers for 10.0.0.1 is not known without encryption: write https://"],
     ["{ url: 'http://localhost/', interval: 10ms }", "1:45: interval: at least 1s"],
     ["{ interval: 10s }", '1:7: "url" is missing']
   ])("%s is refused", (pods, line) => assert.deepStrictEqual(check(pods), [line]))

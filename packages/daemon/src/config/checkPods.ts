@@ -1,4 +1,4 @@
-/** Checks where pods are asked for. A token goes to nobody without encryption, but to this machine. */
+/** Checks where pods are asked for: by TLS, or on this machine, since labels and annotations decide what is done, and a token goes with the question. */
 import { parseDuration } from "@wmo/core"
 import { Result } from "effect"
 import type { Say } from "./checkConfig.ts"
@@ -18,8 +18,8 @@ export const checkPods = (given: NonNullable<ConfigFile["pods"]>, inDirectory: (
   const parsed = URL.parse(url.replaceAll(/\$\{\w+\}/g, "x"))
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
     say(["pods", "url"], `url: "${url}" is not a URL: write https://kubernetes.default.svc/api/v1/pods for example`)
-  } else if (parsed.protocol === "http:" && token_file !== undefined && !loopback.test(parsed.hostname)) {
-    say(["pods", "url"], `url: the token would go to ${parsed.hostname} without encryption: write https://`)
+  } else if (parsed.protocol === "http:" && !loopback.test(parsed.hostname)) {
+    say(["pods", "url"], `url: who answers for ${parsed.hostname} is not known without encryption: write https://`)
   }
   return {
     url,
