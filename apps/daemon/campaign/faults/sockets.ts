@@ -120,7 +120,14 @@ export const http: ReadonlyArray<Fault> = [
     strike: async (stage, seeded) => {
       const port = await httpPort(stage)
       const open = () => connect(port, "127.0.0.1")
-      await isOver(stage, Promise.all(Array.from({ length: seeded.whole(1, 40) }, () => babble(open, lines(seeded), seeded.whole(5, 80)))))
+      await isOver(
+        stage,
+        Promise.all(
+          Array.from({ length: seeded.pick([1, 10, 40, 400]) }, () =>
+            babble(open, seeded.chance(0.2) ? "" : lines(seeded), seeded.whole(5, 80))
+          )
+        )
+      )
       let answer = ""
       await isOver(
         stage,

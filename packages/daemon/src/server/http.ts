@@ -91,11 +91,19 @@ const routes = ({ explain, history, monitored, status }: Answers) =>
     Layer.unwrap(pageRoutes)
   )
 
+/** Any local user may connect: neither many nor slow connections may cost more than these. */
+const connectionsAtMost = 256
+const requestMs = 10_000
+
+const listener = () => {
+  const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs / 2 })
+  server.maxConnections = connectionsAtMost
+  return server
+}
+
 /** Listens for as long as its scope lives; fails where the address cannot be had. */
 export const httpServer = (answers: Answers, { host, names, port }: Address) =>
   HttpRouter.serve(Layer.mergeAll(routes(answers), guarded([hostname(), host, ...names]), withHeaders), {
     disableListenLog: true,
     disableLogger: true
-  }).pipe(
-    Layer.provideMerge(NodeHttpServer.layer(() => createServer({ requestTimeout: 10_000 }), { host, port, gracefulShutdownTimeout: 100 }))
-  )
+  }).pipe(Layer.provideMerge(NodeHttpServer.layer(listener, { host, port, gracefulShutdownTimeout: 100 })))
