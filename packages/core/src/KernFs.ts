@@ -132,6 +132,9 @@ export class KernFs extends Context.Service<
   })
 }
 
+/** Holds on to the file, and nothing else that was there when it was opened. */
+const closing = (file: { readonly close: () => void }): Effect.Effect<void> => Effect.sync(() => file.close())
+
 const make = (fs: FsLike): KernFs["Service"] => {
   let buffer = new Uint8Array(64 * 1024)
 
@@ -179,8 +182,6 @@ const make = (fs: FsLike): KernFs["Service"] => {
   /** A thousand groups hold twelve thousand of them: what each keeps is counted. */
   class HeldFile<A> implements Held<A> {
     readonly path: string
-    readonly readResult: () => Result.Result<A, KernelError>
-    readonly read: Effect.Effect<A, KernelError>
     private readonly codec: Codec<A>
     private fd: number | undefined
     private isClosed = false
@@ -190,12 +191,14 @@ const make = (fs: FsLike): KernFs["Service"] => {
     constructor(path: string, codec: Codec<A>) {
       this.path = path
       this.codec = codec
-      this.readResult = () => this.readNow()
-      this.read = Effect.suspend(() => Effect.fromResult(this.readNow()))
       this.leave(this.descriptor())
     }
 
-    private readNow(): Result.Result<A, KernelError> {
+    get read(): Effect.Effect<A, KernelError> {
+      return Effect.suspend(() => Effect.fromResult(this.readResult()))
+    }
+
+    readResult(): Result.Result<A, KernelError> {
       let view: Uint8Array
       try {
         view = this.view()
@@ -273,14 +276,7 @@ const make = (fs: FsLike): KernFs["Service"] => {
         Effect.uninterruptible(
           Effect.flatMap(
             attempt("open", path, () => new HeldFile(path, codec)),
-            (file) =>
-              Effect.as(
-                Scope.addFinalizer(
-                  scope,
-                  Effect.sync(() => file.close())
-                ),
-                file
-              )
+            (file) => Effect.map(Scope.addFinalizer(scope, closing(file)), () => file)
           )
         )
       ),
