@@ -16,7 +16,12 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 const bundle = (app: "cli" | "daemon", program: string) => join(root, "apps", app, "dist", program)
 
 const run = (command: string, args: ReadonlyArray<string>, cwd = root) => {
-  const { status, stderr, stdout } = spawnSync(command, args, { cwd, encoding: "utf8", maxBuffer: 2 ** 26 })
+  const { status, stderr, stdout } = spawnSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    maxBuffer: 2 ** 26,
+    env: { ...process.env, SOURCE_DATE_EPOCH: "1790000000" }
+  })
   return { code: status, stdout, stderr }
 }
 const packages = join(scratch, "packages")
