@@ -185,12 +185,12 @@ describe.skipIf(!hasBrowser)(`wmod's page in Chromium${hasBrowser ? "" : " (skip
       await page.locator(".decisions td", { hasText: "nothing" }).first().waitFor()
 
       assert.strictEqual(await page.locator("canvas").count(), 3)
-      await page.waitForFunction("document.querySelector('.readout b').textContent.includes('MiB')")
+      await page.waitForFunction("document.querySelector('.readout b').textContent.includes('iB')")
       // A line, its area, a grid and labels: more than labels alone would be.
       assert.isAbove(await inked(page, 0), 2000)
       const ladder = await page.locator(".ladder li").allTextContents()
       assert.isAbove(ladder.length, 1)
-      assert.match(ladder[0]!, /^any time.*MiB$/)
+      assert.match(ladder[0]!, /^any time.*iB$/)
       assert.match((await page.locator(".side").textContent()) ?? "", /policyperiodic.*cold_age10s.*floor1\.00 MiB/)
       assert.deepStrictEqual(complaints, [])
 

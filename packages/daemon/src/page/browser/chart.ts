@@ -16,14 +16,18 @@ const syncKey = "group"
 
 const colourOf = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
+/** Steps of an axis that can be said in three digits: 1, 2, 5 and so on from the least on. */
+export const decimalSteps = (least: number): Array<number> =>
+  Array.from({ length: 30 }, (_, i) => [1, 2, 5][i % 3]! * 10 ** Math.floor(i / 3) * least)
+
 /** Steps of an axis of bytes: powers of two. */
-const binarySteps = Array.from({ length: 50 }, (_, i) => 2 ** i)
+export const binarySteps = Array.from({ length: 50 }, (_, i) => 2 ** i)
 
 export const makeChart = (
   title: string,
   series: ReadonlyArray<ChartSeries>,
   format: (value: number | null) => string,
-  isBytes: boolean
+  steps: Array<number>
 ) => {
   const readout = el("p", { class: "readout" })
   const plotPlace = el("div", { class: "plot", role: "img" })
@@ -75,7 +79,7 @@ export const makeChart = (
             ...axis,
             size: 64,
             space: 28,
-            ...(isBytes ? { incrs: binarySteps } : {}),
+            incrs: steps,
             values: (_, splits) => splits.map((value) => (value === 0 ? "0" : format(value)))
           }
         ],

@@ -1,6 +1,6 @@
 /** One group in full: figures, charts of the last quarter of an hour, how cold its memory is, what was decided and done, and by which settings. */
 import type { Explanation, History, PastDecision } from "../../protocol/Status.ts"
-import { makeChart } from "./chart.ts"
+import { binarySteps, decimalSteps, makeChart } from "./chart.ts"
 import { el, figure, pressureTone, setAttribute, setChildren, setText, setWidth } from "./dom.ts"
 import { bytes, count, duration, percent, perSecond, timeOfDay } from "./format.ts"
 import { nameOf } from "./groups.ts"
@@ -198,10 +198,10 @@ export const makeGroupView = (group: string) => {
         { label: "saved", colour: "--out" }
       ],
       bytes,
-      true
+      binarySteps
     ),
-    pressure: makeChart("PSI some", [{ label: "of the time", colour: "--stall" }], percent, false),
-    refaults: makeChart("Refaults", [{ label: "pages/s", colour: "--refault" }], perSecond, false)
+    pressure: makeChart("PSI some", [{ label: "of the time", colour: "--stall" }], percent, decimalSteps(0.01)),
+    refaults: makeChart("Refaults", [{ label: "pages/s", colour: "--refault" }], perSecond, decimalSteps(0.1))
   }
   const parts = [coldLadder(), settingsList(), actionsList()] as const
   const decisions = decisionTable()
