@@ -32,7 +32,7 @@ const differs = (a: Glance, b: Glance): boolean =>
 const counted = ["workingset_refault_anon", "workingset_refault_file", "pgsteal", "pgmajfault"] as const
 
 /** Whether the group was left alone, by itself and by the kernel, between two looks. */
-export const isStill = (before: Observation, now: Observation): boolean =>
+const isStill = (before: Observation, now: Observation): boolean =>
   !differs(glanceOf(before), glanceOf(now)) &&
   before.usage.swapCurrentBytes === now.usage.swapCurrentBytes &&
   counted.every((name) => before.stat[name] === now.stat[name])
