@@ -13,3 +13,26 @@ describe("wmod survives", () => {
     assert.deepStrictEqual(problems, [], log.join("\n"))
   })
 })
+
+describe("what the kernel did not take back", () => {
+  it("is put back as soon as it does, while wmod is paused (regression: it stayed until wmod's end)", async () => {
+    const seen: Array<string | undefined> = []
+    const web = "/sys/fs/cgroup/web/memory.high"
+    const { problems } = await strikeOnce(
+      {
+        kind: "pause while the kernel says EIO",
+        strike: async (stage) => {
+          stage.fs.faults = [{ operations: ["write"], path: /memory\.high$/, errno: "EIO", probability: 1 }]
+          await stage.ask((client) => client.Pause())
+          seen.push(stage.settings().get(web) === "max" ? "max" : "set")
+          stage.fs.faults = []
+          await stage.pass(12)
+          seen.push(stage.settings().get(web))
+          await stage.ask((client) => client.Resume())
+        }
+      },
+      1
+    )
+    assert.deepStrictEqual([problems, seen], [[], ["set", "max"]])
+  })
+})

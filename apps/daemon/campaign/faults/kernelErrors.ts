@@ -1,6 +1,7 @@
 /** The kernel refuses: any errno from any file, for a while, some or all of the time, while wmod runs, starts or ends. */
 import type { Fault } from "../Fault.ts"
 import type { KernelFault, Operation } from "../FaultyFs.ts"
+import { differences } from "../settings.ts"
 import type { Seeded } from "../seeded.ts"
 
 const paths: ReadonlyArray<RegExp> = [
@@ -50,6 +51,9 @@ const refusing = (errno: string): Fault => ({
         await stage.ask((client) => client.Pause())
         await stage.pass(seeded.whole(0, 5))
         lift()
+        // It tends to what could not be put back every few seconds.
+        await stage.pass(12)
+        stage.problems.push(...differences(stage.settingsBefore, stage.settings()).map((line) => `while it is paused, ${line}`))
         await stage.ask((client) => client.Resume())
         return
       case "while it ends":

@@ -20,7 +20,7 @@ import { Lateness } from "./Lateness.ts"
 import { noMemory, type PolicyMemory } from "./guardPolicy.ts"
 import { KnownPods } from "./KnownPods.ts"
 import { judgeOwn, OwnCost, type OwnState, ownStart } from "./ownBudget.ts"
-import { runGroup } from "./runGroup.ts"
+import { putBack, runGroup } from "./runGroup.ts"
 import { phaseOf, Slots } from "./Slots.ts"
 import type { SteadyClock } from "./SteadyClock.ts"
 import { MonitorRecord, runMonitor } from "./runMonitor.ts"
@@ -186,6 +186,9 @@ export const makeSupervisor: (
     dryRun === config.dryRun &&
     everyMs === config.everyMs
 
+  /** Where the kernel refused to take an old value back: tried again as long as nobody runs there. */
+  const unrestored = new Set<string>()
+
   const stop = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
     const fibers = names.flatMap((name) => running.get(name)?.fiber ?? [])
     for (const name of names) {
@@ -205,7 +208,7 @@ export const makeSupervisor: (
     const slot = slots.take(running.size + 1)
     const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs })
     const turn = { turns, pace, phaseMs: phaseOf(slot, everyMs) }
-    const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, queue })
+    const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, queue, unrestored })
     const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(run, services)), scope)
     running.set(group, { planned, everyMs, dryRun, fiber, pace, slot })
   })
@@ -221,6 +224,7 @@ export const makeSupervisor: (
     for (const group of memories.keys()) if (!groups.has(group)) memories.delete(group)
     const isOn = stopped() === undefined
     yield* stop([...running.keys()].filter((group) => !isOn || !isSame(running.get(group)!, plans.get(group))))
+    for (const group of [...unrestored]) if (!running.has(group)) yield* Effect.provideContext(putBack(group, unrestored), services)
     if (!isOn) return
     const missing = [...plans.values()].filter(({ group, plan }) => plan !== undefined && !running.has(group))
     for (const [i, planned] of missing.entries()) yield* start(planned, i < startAtOnce ? undefined : startQueue)

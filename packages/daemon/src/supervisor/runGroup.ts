@@ -23,6 +23,8 @@ export interface RunGroupOptions {
   readonly turns: LoopOptions["turns"]
   /** Let through one after the other, so that a thousand groups do not begin at once; undefined: at once. */
   readonly queue: Semaphore.Semaphore | undefined
+  /** Groups of which something could not be put back yet: whoever stops them tries again. */
+  readonly unrestored: Set<string>
 }
 
 /** Between two groups that begin, where there are many: opening a group's files takes about as long. */
@@ -39,15 +41,28 @@ const lineOf = (cause: Cause.Cause<unknown>): string => {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0]!
 }
 
-/** Puts back what was changed for the group; says what could not be. */
-const putBack = Effect.fnUntraced(function* (group: string) {
+/** Puts back what was changed for the group; says once what could not be, and has the group among the unrestored as long as there is something. */
+export const putBack = Effect.fnUntraced(function* (group: string, unrestored: Set<string>) {
   const journal = yield* Journal
+  const isNews = !unrestored.delete(group)
   for (const change of yield* journal.restoreBelow((yield* Cgroups).path(group))) {
-    if (change.result === "kept") yield* Effect.logWarning(`could not restore ${change.path}: ${change.why}`)
+    if (change.result !== "kept") continue
+    unrestored.add(group)
+    if (isNews) yield* Effect.logWarning(`could not restore ${change.path}: ${change.why}`)
   }
 })
 
-const session = Effect.fnUntraced(function* ({ dryRun, everyMs, group, memory, plan, record, stopped, turns }: RunGroupOptions) {
+const session = Effect.fnUntraced(function* ({
+  dryRun,
+  everyMs,
+  group,
+  memory,
+  plan,
+  record,
+  stopped,
+  turns,
+  unrestored
+}: RunGroupOptions) {
   const faulted = yield* Deferred.make<SessionEnd, PolicyFaulted>()
   memory.fault = undefined
   const { cpuPercent, policy, rails, settings } = plan
@@ -73,7 +88,7 @@ const session = Effect.fnUntraced(function* ({ dryRun, everyMs, group, memory, p
         })
     },
     Deferred.await(faulted)
-  ).pipe(Effect.scoped, Effect.ensuring(putBack(group)))
+  ).pipe(Effect.scoped, Effect.ensuring(putBack(group, unrestored)))
 })
 
 export const runGroup = Effect.fnUntraced(function* (options: RunGroupOptions) {
