@@ -40,7 +40,7 @@ export class GuestStage {
 
   configure(keys = "", rule = ""): void {
     const rules = [...Object.values(policies), rule].filter(Boolean).join(", ")
-    const text = `every: 500ms\nemergency_stop: off\ndefaults: { floor: 8M }\nrules: [${rules}]\nrecording: { directory: ${this.places.recordings}, keep_size: 1M }\nserver: { http: off }\n${keys}\n`
+    const text = `every: 500ms\nidle_every: off\nself: { cpu: off }\nemergency_stop: off\ndefaults: { floor: 8M }\nrules: [${rules}]\nrecording: { directory: ${this.places.recordings}, keep_size: 1M }\nserver: { http: off }\n${keys}\n`
     writeFileSync(this.places.config, text)
   }
 

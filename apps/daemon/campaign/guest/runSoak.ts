@@ -72,7 +72,10 @@ const sampleOf = (wmod: WmodProcess, seconds: number): SoakSample => {
   return { seconds, ...wmod.usage(), ...sum }
 }
 
+/** Under emulation a tick costs ten times as much: wmod's own budget would have it look less and less. Every tick is a look, so that late ones show. */
 const config = (recordings: string, everyMs: number): string => `every: ${everyMs}ms
+idle_every: off
+self: { cpu: off, memory: off }
 emergency_stop: off
 defaults: { policy: slo, floor: 8M, settings: { least_age: 2s } }
 rules: [{ match: "soak-*" }]
