@@ -34,6 +34,9 @@ const directoryOf = (name: string, from: string): string => {
 /** Needs at least Node 22.13, which Debian 12 and 13 do not have: so Node.js comes with it. */
 const nodeBinary = (): string => join(packageOf(`node-linux-${process.arch}`, root), "bin/node")
 
+/** A young generation that stays small: a daemon's memory, not a moment's speed. */
+const flags = { wmo: "", wmod: " --max-semi-space-size=2" }
+
 const launcher = (program: "wmo" | "wmod", directory: string): string => `#!/bin/sh
 # ${program}, with the Node.js that came with it or, without one, that of the PATH.
 lib=$(dirname "$(readlink -f "$0")")/../lib/wmo
@@ -42,7 +45,7 @@ node=$lib/bin/node
   echo "${program}: there is no Node.js: install 22.13 or later, or the package of WMO that carries it" >&2
   exit 3
 }
-exec "$node" "$lib/${directory}/${program}.js" "$@"
+exec "$node"${flags[program]} "$lib/${directory}/${program}.js" "$@"
 `
 
 /** koffi's sources in C++ lie beside them. */
