@@ -224,7 +224,9 @@ export const makeSupervisor: (
     for (const group of memories.keys()) if (!groups.has(group)) memories.delete(group)
     const isOn = stopped() === undefined
     yield* stop([...running.keys()].filter((group) => !isOn || !isSame(running.get(group)!, plans.get(group))))
-    for (const group of [...unrestored]) if (!running.has(group)) yield* Effect.provideContext(putBack(group, unrestored), services)
+    // A list of its own: what fails again is among them again.
+    const again = [...unrestored].filter((group) => !running.has(group))
+    for (const group of again) yield* Effect.provideContext(putBack(group, unrestored), services)
     if (!isOn) return
     const missing = [...plans.values()].filter(({ group, plan }) => plan !== undefined && !running.has(group))
     for (const [i, planned] of missing.entries()) yield* start(planned, i < startAtOnce ? undefined : startQueue)
