@@ -14,21 +14,24 @@ const journalsOf = (stage: Stage): ReadonlyArray<string> => {
   return names.filter((name) => name.endsWith(".jsonl")).map((name) => join(state, name))
 }
 
-/** Paths of settings that a journal says how to put back. */
-const pathsIn = (bytes: Buffer): ReadonlySet<string> =>
-  new Set(
-    bytes
+/**
+ * Settings that a damaged journal still says how to put back: those with a whole line that has what the kernel says now. Where that line is gone nobody
+ * can tell whether somebody else has set it since.
+ */
+const knownBy = (stage: Stage, before: Buffer, after: Buffer): ReadonlySet<string> => {
+  const whole = new Set(before.toString().split("\n").filter(Boolean))
+  const now = stage.settings()
+  return new Set(
+    after
       .toString()
       .split("\n")
+      .filter((line) => whole.has(line))
       .flatMap((line) => {
-        try {
-          const { kind, path } = JSON.parse(line) as { readonly kind?: string; readonly path?: string }
-          return kind === "write" && path !== undefined ? [path] : []
-        } catch {
-          return []
-        }
+        const { is, kind, path } = JSON.parse(line) as Readonly<Record<string, string>>
+        return kind === "write" && path !== undefined && now.get(path) === is ? [path] : []
       })
   )
+}
 
 const damages: Readonly<Record<string, (bytes: Buffer, seeded: Seeded) => Buffer>> = {
   "garbage at its end": (bytes, seeded) => Buffer.concat([bytes, seeded.bytes(seeded.whole(1, 2000))]),
@@ -54,8 +57,8 @@ const damage = (stage: Stage, seeded: Seeded): void => {
     const before = readFileSync(file)
     const after = damages[seeded.pick(Object.keys(damages))]!(Buffer.from(before), seeded)
     writeFileSync(file, after)
-    const kept = pathsIn(after)
-    stage.giveUp([...pathsIn(before)].filter((path) => !kept.has(path)))
+    const known = knownBy(stage, before, after)
+    stage.giveUp([...knownBy(stage, before, before)].filter((path) => !known.has(path)))
   }
 }
 
