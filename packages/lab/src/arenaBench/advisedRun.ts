@@ -36,7 +36,7 @@ export interface ProcessArenaPart {
   readonly cpu_pct: number
 }
 
-export interface Advised extends Watched {
+interface Advised extends Watched {
   readonly process_arena: ProcessArenaPart
 }
 
