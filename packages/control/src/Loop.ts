@@ -27,8 +27,9 @@ import {
 } from "@wmo/monitors"
 import type { AnyPolicy, PastAction, SettingValues, Settings } from "@wmo/policies"
 import type { Outcome, RecordingError, RunRecorder, Tick } from "@wmo/recording"
-import { Clock, Context, Effect, Layer, Option, type Scope } from "effect"
+import { Clock, Context, Data, Effect, Layer, Option, type Scope } from "effect"
 import { type Actuator, makeActuator } from "./Actuator.ts"
+import type { DamonServices } from "./DamonActs.ts"
 import { decideSafely } from "./decideSafely.ts"
 import { effectiveFloor, type GuardRails, remainingBudget } from "./GuardRails.ts"
 import type { Pace } from "./Pace.ts"
@@ -36,6 +37,9 @@ import { PolicyCannotRun } from "./PolicyCannotRun.ts"
 import type { Turns } from "./Turns.ts"
 import { missingNeeds } from "./missingNeeds.ts"
 import { prepareWorkingSet } from "./prepareWorkingSet.ts"
+
+/** Whoever looks on (`onTick`) wants no further ticks. */
+export class LoopEnded extends Data.TaggedError("LoopEnded")<{ readonly message: string }> {}
 
 export interface LoopOptions {
   readonly group: string
@@ -48,8 +52,8 @@ export interface LoopOptions {
   readonly warmupMs?: number
   /** Where page ages come from; or a monitor of the group that was started elsewhere (DAMON, idle bitmap). */
   readonly pageAge: PageAgeChoice | PageAgeMonitor
-  /** Called after every tick, with what it saw and did. */
-  readonly onTick?: (tick: Tick) => Effect.Effect<void>
+  /** Called after every tick, with what it saw and did. Where it fails the loop ends. */
+  readonly onTick?: (tick: Tick) => Effect.Effect<void, LoopEnded>
   /** Of many loops: ticks that may be left out, and whose turn it is when. Else every tick is taken, counted from the start. */
   readonly turns?:
     | {
@@ -66,23 +70,23 @@ export interface Loop {
    * Runs until it is interrupted or the group goes away. A tick that fails to read one file is an error; the group's end is not:
    * it ends the loop with `GroupGone`.
    */
-  readonly run: (recorder: RunRecorder) => Effect.Effect<never, GroupGone | KernelError | RecordingError>
+  readonly run: (recorder: RunRecorder) => Effect.Effect<never, GroupGone | KernelError | LoopEnded | RecordingError>
   /** Takes one tick now. */
   readonly tick: Effect.Effect<Tick, GroupGone | KernelError>
   readonly missedTicks: () => number
 }
 
-/** Those of whoever runs many loops, or ones of this loop's own. */
-const damonServices = Effect.gen(function* () {
-  const [damon, modules, processes] = yield* Effect.all([
-    Effect.serviceOption(Damon),
-    Effect.serviceOption(DamonModules),
-    Effect.serviceOption(Processes)
-  ])
-  if (Option.isNone(damon) || Option.isNone(modules) || Option.isNone(processes))
-    return yield* Layer.build(Layer.mergeAll(Damon.layer, DamonModules.layer, Processes.layer))
-  return Context.make(Damon, damon.value).pipe(Context.add(DamonModules, modules.value), Context.add(Processes, processes.value))
-})
+/** With those of whoever runs many loops, whose context all of them share, or with ones of this loop's own. */
+const withDamonServices = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, DamonServices> | KernFs | Scope.Scope> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const services: ReadonlyArray<Context.Key<any, unknown>> = [Damon, DamonModules, Processes]
+    const isThere = services.every((service) => Option.isSome(Context.getOption(context, service)))
+    if (isThere) return effect as Effect.Effect<A, E, Exclude<R, DamonServices>>
+    const own = Layer.build(Layer.mergeAll(Damon.layer, DamonModules.layer, Processes.layer))
+    return Effect.flatMap(own, (made) => Effect.provideContext(effect, made))
+  })
 
 /** The last instant of the grid that is not after `nowMs`. */
 const onGrid = (nowMs: number, everyMs: number, phaseMs: number): number => Math.floor((nowMs - phaseMs) / everyMs) * everyMs + phaseMs
@@ -101,9 +105,8 @@ export const makeLoop: (
   const ages = typeof pageAge === "string" ? yield* makePageAgeMonitor(group, pageAge) : pageAge
   const sampler: CgroupSampler = yield* makeCgroupSampler(group, ages)
   // They need nothing but files; whoever starts a loop need not know of them.
-  const damon = yield* damonServices
-  const actuator: Actuator = yield* Effect.provideContext(makeActuator({ rails, dryRun }), damon)
-  const missing = yield* Effect.provideContext(missingNeeds(group, policy, ages.source), damon)
+  const actuator: Actuator = yield* withDamonServices(makeActuator({ rails, dryRun }))
+  const missing = yield* withDamonServices(missingNeeds(group, policy, ages.source))
   if (missing.length > 0) return yield* new PolicyCannotRun({ policy: policy.name, missing })
   const agesAsked = policy.ages?.(settings) ?? []
   if (ages.source === "working-set" && agesAsked.length > 0 && !dryRun) yield* prepareWorkingSet(group, agesAsked)

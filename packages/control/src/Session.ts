@@ -7,7 +7,7 @@ import type { GroupGone } from "@wmo/monitors"
 import { encodeSettings, none } from "@wmo/policies"
 import { Recorder, type RecordingError, type WorkloadResult } from "@wmo/recording"
 import { Clock, Effect, type Scope } from "effect"
-import { type LoopOptions, makeLoop } from "./Loop.ts"
+import { type LoopEnded, type LoopOptions, makeLoop } from "./Loop.ts"
 import type { PolicyCannotRun } from "./PolicyCannotRun.ts"
 
 /** How a session ends, when it does not fail. */
@@ -24,15 +24,15 @@ export interface SessionOptions extends LoopOptions {
 }
 
 /**
- * Runs the loop until `until` succeeds. If the loop ends first (the group went away, a file cannot be read, the disk is full), the record
+ * Runs the loop until `until` succeeds; without one, until it ends by itself. If the loop ends first (the group went away, a file cannot be read, the disk is full), the record
  * is closed all the same and the error passed on.
  */
-export const runSession: <E, R>(
+export const runSession: <E = never, R = never>(
   options: SessionOptions,
-  until: Effect.Effect<SessionEnd, E, R>
+  until?: Effect.Effect<SessionEnd, E, R>
 ) => Effect.Effect<
   SessionEnd,
-  E | GroupGone | JournalFailure | KernelError | PolicyCannotRun | RecordingError,
+  E | GroupGone | JournalFailure | KernelError | LoopEnded | PolicyCannotRun | RecordingError,
   R | Cgroups | Journal | KernFs | Machine | Mglru | Recorder | Scope.Scope | WorkingSet
 > = Effect.fnUntraced(function* (options, until) {
   const recorder = yield* Recorder
@@ -55,7 +55,8 @@ export const runSession: <E, R>(
   })
   const close = (end: SessionEnd) =>
     Effect.flatMap(Clock.currentTimeMillis, (endedMs) => run.end({ endedMs, missedTicks: loop.missedTicks(), ...end }))
-  return yield* Effect.raceFirst(until, loop.run(run)).pipe(
+  // A fiber for each side of a race is much where there are a thousand groups.
+  return yield* (until === undefined ? loop.run(run) : Effect.raceFirst(until, loop.run(run))).pipe(
     Effect.tap(close),
     Effect.tapError(() => Effect.ignore(close({}))),
     Effect.onInterrupt(() => Effect.ignore(close({})))

@@ -13,7 +13,7 @@ export {
   type Spent,
   type Verdict
 } from "./GuardRails.ts"
-export { type Loop, type LoopOptions, makeLoop } from "./Loop.ts"
+export { type Loop, LoopEnded, type LoopOptions, makeLoop } from "./Loop.ts"
 export { prepareWorkingSet } from "./prepareWorkingSet.ts"
 export { type IdlePace, makePace, type Pace, type PaceOptions } from "./Pace.ts"
 export { PolicyCannotRun } from "./PolicyCannotRun.ts"

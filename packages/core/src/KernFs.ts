@@ -132,8 +132,11 @@ export class KernFs extends Context.Service<
   })
 }
 
-/** Holds on to the file, and nothing else that was there when it was opened. */
-const closing = (file: { readonly close: () => void }): Effect.Effect<void> => Effect.sync(() => file.close())
+/** Closes the files that are in the list by then. Holds on to nothing else that was there when they were opened. */
+const closing = (files: ReadonlyArray<{ readonly close: () => void }>): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const file of files) file.close()
+  })
 
 const make = (fs: FsLike): KernFs["Service"] => {
   let buffer = new Uint8Array(64 * 1024)
@@ -255,6 +258,9 @@ const make = (fs: FsLike): KernFs["Service"] => {
     }
   }
 
+  /** Files by the scope that they are closed with: a scope has one finalizer for all of them. */
+  const heldBy = new WeakMap<Scope.Scope, Array<HeldFile<any>>>()
+
   const withView = <A>(path: string, use: (view: Uint8Array) => A, isOneRecord = false): A => {
     const fd = open(path, O_RDONLY)
     try {
@@ -276,7 +282,16 @@ const make = (fs: FsLike): KernFs["Service"] => {
         Effect.uninterruptible(
           Effect.flatMap(
             attempt("open", path, () => new HeldFile(path, codec)),
-            (file) => Effect.map(Scope.addFinalizer(scope, closing(file)), () => file)
+            (file) => {
+              const others = heldBy.get(scope)
+              if (others !== undefined && scope.state._tag !== "Closed") {
+                others.push(file)
+                return Effect.succeed(file)
+              }
+              const files = [file]
+              heldBy.set(scope, files)
+              return Effect.as(Scope.addFinalizer(scope, closing(files)), file)
+            }
           )
         )
       ),

@@ -7,7 +7,7 @@ import { Clock, Effect } from "effect"
 import type { PageAgeSource } from "./ages/AgeSource.ts"
 import type { AgeTracker } from "./ages/AgeTracker.ts"
 import { makeGenerationTracker } from "./ages/GenerationTracker.ts"
-import type { AgeLadder, PromotionBin } from "./ages/Histogram.ts"
+import { addPromotions, type AgeLadder, type PromotionBin } from "./ages/Histogram.ts"
 import type { Promotions } from "./Observation.ts"
 import type { PageAge } from "./PageAge.ts"
 
@@ -45,7 +45,7 @@ export const pageAgeMonitor = <E>(
   readonly read: Effect.Effect<PageAgeReading, E>
   readonly readWith: (stat: MemoryStat) => Effect.Effect<PageAgeReading, E>
 } => {
-  let total: ReadonlyArray<PromotionBin> = []
+  let total: ReadonlyArray<PromotionBin> | undefined
   const read = (stat?: MemoryStat) =>
     Effect.gen(function* () {
       yield* look(stat)
@@ -53,12 +53,7 @@ export const pageAgeMonitor = <E>(
       const taken = tracker.takePromotions(group, nowMs)
       const pageAge = tracker.ages(group)?.pageAge
       if (taken === undefined) return { pageAge, promotions: undefined }
-      total = taken.bins.map((bin, i) => ({
-        ...bin,
-        pages: bin.pages + (total[i]?.pages ?? 0),
-        filePages: bin.filePages + (total[i]?.filePages ?? 0),
-        refaultedPages: bin.refaultedPages + (total[i]?.refaultedPages ?? 0)
-      }))
+      total = total === undefined ? taken.bins : addPromotions(total, taken.bins)
       return { pageAge, promotions: { source: taken.source, isEstimate: taken.isEstimate, bins: total } }
     })
   return { source: tracker.source, read: read(), readWith: read }

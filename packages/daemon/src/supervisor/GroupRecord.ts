@@ -40,7 +40,8 @@ export class GroupRecord {
   private readonly actions: Record<string, number> = {}
   private readonly decisions: Array<PastDecision> = []
   private readonly acted: Array<PastDecision> = []
-  private past = new GroupHistory()
+  /** Undefined while nothing is kept. */
+  private past: GroupHistory | undefined = new GroupHistory()
   private isKept = true
   private missedTicks = 0
   private last: Observation | undefined
@@ -56,7 +57,7 @@ export class GroupRecord {
   took({ missedTicks = 0, observation, outcomes, reason }: Tick): void {
     this.ticks++
     this.missedTicks += missedTicks
-    if (this.isKept) this.past.add(observation)
+    this.past?.add(observation)
     this.last = observation
     this.problem = undefined
     for (const { asked, reclaimedBytes = 0, status } of outcomes) {
@@ -88,15 +89,15 @@ export class GroupRecord {
   keepHistory(isKept: boolean): void {
     if (isKept === this.isKept) return
     this.isKept = isKept
+    this.past = isKept ? new GroupHistory() : undefined
     if (isKept) return
-    this.past = new GroupHistory()
     this.decisions.splice(0, this.decisions.length - 1)
     this.acted.length = 0
   }
 
   /** Undefined: it was never looked at. */
   history(): History | undefined {
-    return this.past.read()
+    return this.past?.read()
   }
 
   /** `stopped`: why nothing is done about any group. `everyMs`: time between two looks as things are. */
@@ -130,7 +131,7 @@ export class GroupRecord {
 
   private health(last: Observation): Partial<GroupSummary> {
     const saved = savedBytes(last)
-    const { refaultsPerSecond } = this.past
+    const refaultsPerSecond = this.past?.refaultsPerSecond
     const { workingset_refault_anon: anon, workingset_refault_file: file } = last.stat
     const some = last.pressure?.some
     return {

@@ -3,10 +3,10 @@
  * else has) ends with the group's settings as they were, is told, and is tried again after a while that doubles. Ends by interruption alone.
  */
 import { Cgroups, Journal } from "@wmo/core"
-import { type LoopOptions, runSession, type SessionEnd } from "@wmo/control"
+import { LoopEnded, type LoopOptions, runSession } from "@wmo/control"
 import { GroupGone } from "@wmo/monitors"
 import { policies as builtIn } from "@wmo/policies"
-import { Cause, Clock, Data, Deferred, Effect, Exit, type Semaphore } from "effect"
+import { Cause, Clock, Effect, Exit, type Semaphore } from "effect"
 import type { Plan } from "../config/plan.ts"
 import { backoffMs, failuresAfter } from "./backoff.ts"
 import type { GroupRecord } from "./GroupRecord.ts"
@@ -32,8 +32,6 @@ const startEveryMs = 2
 
 /** How long a third party's policy may think: less than a tick, more than any of ours takes on a thousand groups. */
 const thinkingMs = 250
-
-class PolicyFaulted extends Data.TaggedError("PolicyFaulted")<{ readonly message: string }> {}
 
 /** The one line that says why a session ended. */
 const lineOf = (cause: Cause.Cause<unknown>): string => {
@@ -63,32 +61,26 @@ const session = Effect.fnUntraced(function* ({
   turns,
   unrestored
 }: RunGroupOptions) {
-  const faulted = yield* Deferred.make<SessionEnd, PolicyFaulted>()
   memory.fault = undefined
   const { cpuPercent, policy, rails, settings } = plan
-  return yield* runSession(
-    {
-      group,
-      policy: guardPolicy(policy, memory, { stopped, cpuPercent, limitMs: builtIn.includes(policy) ? undefined : thinkingMs }),
-      settings,
-      everyMs,
-      rails,
-      dryRun,
-      pageAge: "auto",
-      turns,
-      label: policy.name,
-      clock: "real",
-      onTick: (tick) =>
-        Effect.suspend(() => {
-          record.took(tick)
-          const { fault } = memory
-          return fault === undefined
-            ? Effect.void
-            : Effect.asVoid(Deferred.fail(faulted, new PolicyFaulted({ message: `policy ${policy.name} failed: ${fault}` })))
-        })
-    },
-    Deferred.await(faulted)
-  ).pipe(Effect.scoped, Effect.ensuring(putBack(group, unrestored)))
+  return yield* runSession({
+    group,
+    policy: guardPolicy(policy, memory, { stopped, cpuPercent, limitMs: builtIn.includes(policy) ? undefined : thinkingMs }),
+    settings,
+    everyMs,
+    rails,
+    dryRun,
+    pageAge: "auto",
+    turns,
+    label: policy.name,
+    clock: "real",
+    onTick: (tick) =>
+      Effect.suspend(() => {
+        record.took(tick)
+        const { fault } = memory
+        return fault === undefined ? Effect.void : Effect.fail(new LoopEnded({ message: `policy ${policy.name} failed: ${fault}` }))
+      })
+  }).pipe(Effect.scoped, Effect.ensuring(putBack(group, unrestored)))
 })
 
 export const runGroup = Effect.fnUntraced(function* (options: RunGroupOptions) {

@@ -76,54 +76,81 @@ export interface PromotionBin {
   readonly refaultedPages: Pages
 }
 
+/** Bins of a ladder in which nothing is: one list for all who have nothing to tell. */
+const emptyBins = new WeakMap<AgeLadder, ReadonlyArray<PromotionBin>>()
+const binsOf = (ladder: AgeLadder, of: (step: number) => Pick<PromotionBin, "pages" | "filePages" | "refaultedPages">) =>
+  Array.from({ length: ladder.length + 1 }, (_, i) => ({
+    lowerMs: i === 0 ? 0 : ladder[i - 1]!,
+    upperMs: ladder[i] ?? Infinity,
+    ...of(i)
+  }))
+const emptyBinsOf = (ladder: AgeLadder): ReadonlyArray<PromotionBin> => {
+  const known = emptyBins.get(ladder)
+  if (known !== undefined) return known
+  const bins = binsOf(ladder, () => ({ pages: 0, filePages: 0, refaultedPages: 0 }))
+  emptyBins.set(ladder, bins)
+  return bins
+}
+
+/** Adds what came back; gives one of the two lists where nothing is in the other. */
+export const addPromotions = (a: ReadonlyArray<PromotionBin>, b: ReadonlyArray<PromotionBin>): ReadonlyArray<PromotionBin> => {
+  const isEmpty = (bins: ReadonlyArray<PromotionBin>) => bins.every(({ pages, refaultedPages }) => pages === 0 && refaultedPages === 0)
+  if (isEmpty(b)) return a
+  if (isEmpty(a)) return b
+  return b.map((bin, i) => ({
+    ...bin,
+    pages: bin.pages + a[i]!.pages,
+    filePages: bin.filePages + a[i]!.filePages,
+    refaultedPages: bin.refaultedPages + a[i]!.refaultedPages
+  }))
+}
+
 /** Counts pages that came back, by the age they had. */
 export class PromotionCounter {
   private readonly ladder: AgeLadder
-  private anon: Float64Array
-  private file: Float64Array
-  private refaulted: Float64Array
+  /** By step of the ladder: anonymous pages, then those of files, then those that had been evicted. */
+  private readonly counts: Float64Array
+  private readonly steps: number
   private sinceMs: Milliseconds
 
   constructor(ladder: AgeLadder, nowMs: Milliseconds) {
     this.ladder = ladder
-    this.anon = new Float64Array(ladder.length + 1)
-    this.file = new Float64Array(ladder.length + 1)
-    this.refaulted = new Float64Array(ladder.length + 1)
+    this.steps = ladder.length + 1
+    this.counts = new Float64Array(3 * this.steps)
     this.sinceMs = nowMs
   }
 
   /** `refaultedPages`: how many of both kinds had been evicted. */
   add(ageMs: Milliseconds, anonPages: Pages, filePages: Pages, refaultedPages: Pages = 0): void {
     const step = stepOf(this.ladder, ageMs)
-    this.anon[step]! += anonPages
-    this.file[step]! += filePages
-    this.refaulted[step]! += refaultedPages
+    this.counts[step]! += anonPages
+    this.counts[this.steps + step]! += filePages
+    this.counts[2 * this.steps + step]! += refaultedPages
   }
 
   /** What was counted since the last time it was taken, in whole pages: the rest is counted next time. Counts anew from now. */
   take(nowMs: Milliseconds): { readonly windowMs: Milliseconds; readonly bins: ReadonlyArray<PromotionBin> } {
-    const { anon, file, ladder, refaulted, sinceMs } = this
+    const { counts, ladder, sinceMs, steps } = this
     this.sinceMs = nowMs
-    const whole = (counts: Float64Array, i: number) => {
-      const pages = Math.floor(counts[i]! + 1e-6)
+    const windowMs = nowMs - sinceMs
+    if (counts.every((count) => count + roundedUp < 1)) return { windowMs, bins: emptyBinsOf(ladder) }
+    const whole = (i: number) => {
+      const pages = Math.floor(counts[i]! + roundedUp)
       counts[i] = Math.max(0, counts[i]! - pages)
       return pages
     }
     return {
-      windowMs: nowMs - sinceMs,
-      bins: Array.from(anon, (_, i) => {
-        const filePages = whole(file, i)
-        return {
-          lowerMs: i === 0 ? 0 : ladder[i - 1]!,
-          upperMs: ladder[i] ?? Infinity,
-          pages: whole(anon, i) + filePages,
-          filePages,
-          refaultedPages: whole(refaulted, i)
-        }
+      windowMs,
+      bins: binsOf(ladder, (i) => {
+        const filePages = whole(steps + i)
+        return { pages: whole(i) + filePages, filePages, refaultedPages: whole(2 * steps + i) }
       })
     }
   }
 }
+
+/** Sums of shares fall short of whole pages by rounding. */
+const roundedUp = 1e-6
 
 /** All of it. */
 export const totalBytes = ({ bins }: PageAge): Bytes => bins.reduce((sum, { anonBytes, fileBytes }) => sum + anonBytes + fileBytes, 0)
