@@ -15,6 +15,7 @@ syncBuiltinESMExports()
 // As main.ts does.
 setFlagsFromString("--no-concurrent-sparkplug")
 setFlagsFromString("--heap-growing-percent=30")
+setFlagsFromString("--semi-space-growth-factor=1")
 
 const bundle = process.env.WMOD_BUNDLE
 const chunk = readdirSync(bundle).find((name) => /^daemon-.*\.js$/.test(name))

@@ -16,6 +16,8 @@ if (process.argv.length === 3 && process.argv[2] === "--version") {
   setFlagsFromString("--no-concurrent-sparkplug")
   // A daemon that rests most of the time: its heap grows by a third before it is collected, not to twice its size.
   setFlagsFromString("--heap-growing-percent=30")
+  // And its young generation stays at the megabyte that it begins with: at 16 MB it would be a third of all that a thousand groups take.
+  setFlagsFromString("--semi-space-growth-factor=1")
   const { main } = await import("./daemon.ts")
   process.exit(await main(process.argv.slice(2)))
 } else {

@@ -53,6 +53,69 @@ const ofDamon = ({ detail, takenBytes }: DamonResult): CarriedOut => ({
   detail: [detail, takenBytes > 0 ? `${formatBytes(takenBytes)} taken since` : ""].filter(Boolean).join(", ")
 })
 
+/** Reclaims in chunks; tells how much `memory.current` fell, which is what counts, and whether the kernel gave up early. */
+const reclaim = Effect.fnUntraced(function* (
+  cgroups: Cgroups["Service"],
+  group: string,
+  { bytes, swappiness }: Extract<Action, { _tag: "Reclaim" }>
+) {
+  const before = yield* cgroups.read(group, Memcg.memoryCurrent)
+  let left = bytes
+  let gaveUp = false
+  while (left >= pageSize && !gaveUp) {
+    const chunk = Math.min(left, chunkBytes)
+    gaveUp = (yield* cgroups.reclaim(group, { bytes: chunk, swappiness })) === "partial"
+    left -= chunk
+  }
+  const after = yield* cgroups.read(group, Memcg.memoryCurrent)
+  return { reclaimedBytes: before - after, gaveUp }
+})
+
+/** Evicts in chunks, from the group and those below it; tells how much `memory.current` fell. */
+const evict = Effect.fnUntraced(function* (
+  cgroups: Cgroups["Service"],
+  mglru: Mglru["Service"],
+  group: string,
+  { bytes, olderThanMs, swappiness }: Extract<Action, { _tag: "Evict" }>
+) {
+  const current = cgroups.read(group, Memcg.memoryCurrent)
+  /** Memory cgroups whose old pages do not go: in use after all, locked, or without room in swap. */
+  const stuck = new Set<string>()
+  let reclaimedBytes = 0
+  let before = yield* current
+  for (let left = bytes; left >= pageSize;) {
+    const old = oldGenerations(yield* mglru.groups(group), olderThanMs)
+    const next = old.find(({ memcg, pages }) => pages > 0 && !stuck.has(memcg))
+    if (next === undefined) break
+    const pages = Math.min(left, chunkBytes) / pageSize
+    yield* mglru.evict(next.memcg, { seq: next.seq, pages, ...(swappiness === undefined ? {} : { swappiness }) })
+    const now = yield* current
+    if (now >= before) stuck.add(next.memcg)
+    else {
+      reclaimedBytes += before - now
+      left -= Math.min(next.pages, pages) * pageSize
+    }
+    before = now
+  }
+  return { reclaimedBytes }
+})
+
+const age = Effect.fnUntraced(function* (mglru: Mglru["Service"], group: string) {
+  for (const { path, nodes } of yield* mglru.groups(group)) {
+    const isEmpty = nodes.every(({ generations }) => generations.every(({ anonPages, filePages }) => anonPages + filePages === 0))
+    if (!isEmpty) yield* mglru.age(path.slice(1))
+  }
+})
+
+const nothingDone: Effect.Effect<ReadonlyArray<Outcome>> = Effect.succeed([])
+
+const stopTaking = Effect.fnUntraced(function* (damon: DamonActs, detail: string) {
+  const start = yield* Clock.currentTimeMillis
+  const off = yield* damon.stopTaking
+  const tookMs = (yield* Clock.currentTimeMillis) - start
+  return off.map((asked): Outcome => ({ asked, allowed: asked, status: "done", reclaimedBytes: undefined, tookMs, detail }))
+})
+
 export interface Actuator {
   /** Carries out one action on the group that was observed. Never fails: what went wrong is in the outcome. */
   readonly act: (action: Action, observation: Observation) => Effect.Effect<Outcome>
@@ -84,55 +147,10 @@ export const makeActuator: (options: {
   let spent = nothingSpent
   let swappedBefore: Bytes | undefined
 
-  /** Reclaims in chunks; tells how much `memory.current` fell, which is what counts, and whether the kernel gave up early. */
-  const reclaim = Effect.fnUntraced(function* (group: string, { bytes, swappiness }: Extract<Action, { _tag: "Reclaim" }>) {
-    const before = yield* cgroups.read(group, Memcg.memoryCurrent)
-    let left = bytes
-    let gaveUp = false
-    while (left >= pageSize && !gaveUp) {
-      const chunk = Math.min(left, chunkBytes)
-      gaveUp = (yield* cgroups.reclaim(group, { bytes: chunk, swappiness })) === "partial"
-      left -= chunk
-    }
-    const after = yield* cgroups.read(group, Memcg.memoryCurrent)
-    return { reclaimedBytes: before - after, gaveUp }
-  })
-
-  /** Evicts in chunks, from the group and those below it; tells how much `memory.current` fell. */
-  const evict = Effect.fnUntraced(function* (group: string, { bytes, olderThanMs, swappiness }: Extract<Action, { _tag: "Evict" }>) {
-    const current = cgroups.read(group, Memcg.memoryCurrent)
-    /** Memory cgroups whose old pages do not go: in use after all, locked, or without room in swap. */
-    const stuck = new Set<string>()
-    let reclaimedBytes = 0
-    let before = yield* current
-    for (let left = bytes; left >= pageSize;) {
-      const old = oldGenerations(yield* mglru.groups(group), olderThanMs)
-      const next = old.find(({ memcg, pages }) => pages > 0 && !stuck.has(memcg))
-      if (next === undefined) break
-      const pages = Math.min(left, chunkBytes) / pageSize
-      yield* mglru.evict(next.memcg, { seq: next.seq, pages, ...(swappiness === undefined ? {} : { swappiness }) })
-      const now = yield* current
-      if (now >= before) stuck.add(next.memcg)
-      else {
-        reclaimedBytes += before - now
-        left -= Math.min(next.pages, pages) * pageSize
-      }
-      before = now
-    }
-    return { reclaimedBytes }
-  })
-
-  const age = Effect.fnUntraced(function* (group: string) {
-    for (const { path, nodes } of yield* mglru.groups(group)) {
-      const isEmpty = nodes.every(({ generations }) => generations.every(({ anonPages, filePages }) => anonPages + filePages === 0))
-      if (!isEmpty) yield* mglru.age(path.slice(1))
-    }
-  })
-
   const carryOut = (action: Action, group: string): Effect.Effect<CarriedOut, KernelError | JournalFailure | DamonFailure> => {
     switch (action._tag) {
       case "Reclaim":
-        return Effect.map(reclaim(group, action), ({ gaveUp, reclaimedBytes }) =>
+        return Effect.map(reclaim(cgroups, group, action), ({ gaveUp, reclaimedBytes }) =>
           gaveUp
             ? { status: "partial", reclaimedBytes, detail: "the kernel found less to reclaim than was asked" }
             : { status: "done", reclaimedBytes }
@@ -143,9 +161,9 @@ export const makeActuator: (options: {
           reclaimedBytes: undefined
         })
       case "Age":
-        return Effect.as(age(group), { status: "done", reclaimedBytes: undefined })
+        return Effect.as(age(mglru, group), { status: "done", reclaimedBytes: undefined })
       case "Evict":
-        return Effect.map(evict(group, action), ({ reclaimedBytes }) => ({ status: "done", reclaimedBytes }))
+        return Effect.map(evict(cgroups, mglru, group, action), ({ reclaimedBytes }) => ({ status: "done", reclaimedBytes }))
       case "SetSchemes":
         return Effect.map(
           withDamon((acts) => acts.setSchemes(group, action)),
@@ -161,23 +179,19 @@ export const makeActuator: (options: {
 
   return {
     spent: () => spent,
-    tend: Effect.fnUntraced(function* (observation) {
+    tend: (observation) => {
       const swapped = observation.usage.swapCurrentBytes ?? 0
       const grown = swapped - (swappedBefore ?? swapped)
       swappedBefore = swapped
-      if (damon === undefined || !damon.isTaking()) return []
+      if (damon === undefined || !damon.isTaking()) return nothingDone
       // Of processes DAMON counts address space: what went to swap is what it took.
       if (damon.isTaking("processes") && grown > 0)
         spent = spend(spent, { _tag: "Evict", olderThanMs: 0, bytes: grown }, observation.atMs, grown)
       const floor = effectiveFloor(rails, observation)
       const isAtFloor = observation.usage.currentBytes <= floor
-      if (!isAtFloor && remainingBudget(rails, spent, observation.atMs) > 0) return []
-      const start = yield* Clock.currentTimeMillis
-      const off = yield* damon.stopTaking
-      const tookMs = (yield* Clock.currentTimeMillis) - start
-      const detail = isAtFloor ? `the group is at its floor of ${formatBytes(floor)}` : "the budget of this minute is used up"
-      return off.map((asked): Outcome => ({ asked, allowed: asked, status: "done", reclaimedBytes: undefined, tookMs, detail }))
-    }),
+      if (!isAtFloor && remainingBudget(rails, spent, observation.atMs) > 0) return nothingDone
+      return stopTaking(damon, isAtFloor ? `the group is at its floor of ${formatBytes(floor)}` : "the budget of this minute is used up")
+    },
     act: Effect.fnUntraced(function* (asked, observation) {
       const verdict = judge(asked, observation, rails, spent)
       const base = { asked, allowed: verdict.allowed, reclaimedBytes: undefined, tookMs: 0 }

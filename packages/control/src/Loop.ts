@@ -151,23 +151,24 @@ export const makeLoop: (
     return { at, missed: at - (n + 1) }
   }
 
-  const sleepUntilNext = Effect.fnUntraced(function* (n: number) {
-    const now = yield* Clock.currentTimeMillis
-    const next = following(n, now)
+  const sleepUntilNext = (n: number, nowMs: number) => {
+    const next = following(n, nowMs)
     // Of a clock that was set back an hour, that hour is not waited for.
-    yield* Effect.sleep(Math.min(gridMs + next.at * everyMs - now, (next.at - n) * everyMs))
-    return next
-  })
+    return Effect.as(Effect.sleep(Math.min(gridMs + next.at * everyMs - nowMs, (next.at - n) * everyMs)), next)
+  }
 
   /** Waits for the tick after `n` that is due by the pace, or that comes after something moved. */
-  const waitForTurn = Effect.fnUntraced(function* ({ pace, phaseMs, turns }: NonNullable<LoopOptions["turns"]>, n: number, taken: Tick) {
+  const waitForTurn = ({ pace, phaseMs, turns }: NonNullable<LoopOptions["turns"]>, n: number, taken: Tick, nowMs: number) => {
     // Asking for a new generation takes nothing.
     const acted = taken.outcomes.some(({ asked }) => asked._tag !== "Age")
     pace.looked(taken.observation, acted, dueMs)
-    const { missed } = following(n, yield* Clock.currentTimeMillis)
-    const turn = yield* turns.wait(everyMs, phaseMs, (tickMs) => !pace.mayLeaveOut(tickMs) || pace.hasMoved(sampler.glance()))
-    return { at: Math.max(n + 1, Math.round((turn.dueMs - gridMs) / everyMs)), missed: missed + turn.missed }
-  })
+    const { missed } = following(n, nowMs)
+    const isDue = (tickMs: number): boolean => !pace.mayLeaveOut(tickMs) || pace.hasMoved(sampler.glance())
+    return Effect.map(turns.wait(everyMs, phaseMs, isDue), (turn) => ({
+      at: Math.max(n + 1, Math.round((turn.dueMs - gridMs) / everyMs)),
+      missed: missed + turn.missed
+    }))
+  }
 
   const run = Effect.fnUntraced(function* (recorder: RunRecorder) {
     let missedBefore = 0
@@ -175,7 +176,8 @@ export const makeLoop: (
       const taken: Tick = { ...(yield* tick), missedTicks: missedBefore }
       yield* recorder.tick(taken)
       if (onTick !== undefined) yield* onTick(taken)
-      const next = yield* shared === undefined ? sleepUntilNext(n) : waitForTurn(shared, n, taken)
+      const nowMs = yield* Clock.currentTimeMillis
+      const next = yield* shared === undefined ? sleepUntilNext(n, nowMs) : waitForTurn(shared, n, taken, nowMs)
       missedBefore = next.missed
       missed += missedBefore
       n = next.at

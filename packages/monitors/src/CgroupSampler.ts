@@ -62,6 +62,22 @@ const reading = <A>(run: () => A): Effect.Effect<A, KernelError> =>
     }
   })
 
+const unlessMissing = <A>(effect: Effect.Effect<A, KernelError>) => Effect.orElseSucceed(effect, () => undefined)
+
+/** Of the function there is one, not one a group: generator functions are large. */
+const machineUsage = Effect.fnUntraced(function* (machine: Machine["Service"]) {
+  const info = yield* machine.memInfo
+  return {
+    memTotalBytes: info["MemTotal"] ?? 0,
+    memAvailableBytes: info["MemAvailable"] ?? info["MemFree"] ?? 0,
+    memFreeBytes: info["MemFree"],
+    swapTotalBytes: info["SwapTotal"] ?? 0,
+    swapFreeBytes: info["SwapFree"] ?? 0,
+    swappiness: yield* unlessMissing(machine.swappiness),
+    pswpout: (yield* unlessMissing(machine.vmstat))?.["pswpout"]
+  } satisfies MachineUsage
+})
+
 /**
  * Opens the group's files; they are closed with the scope. Fails with `GroupGone` where the group has no `memory.current`: it does not
  * exist, or its parent has not enabled the memory controller.
@@ -94,21 +110,6 @@ export const makeCgroupSampler: (
       optional(Memcg.memoryPressure),
       optional(ioPressure)
     ])
-    const unlessMissing = <A>(effect: Effect.Effect<A, KernelError>) => Effect.orElseSucceed(effect, () => undefined)
-
-    const machineUsage = Effect.gen(function* () {
-      const info = yield* machine.memInfo
-      return {
-        memTotalBytes: info["MemTotal"] ?? 0,
-        memAvailableBytes: info["MemAvailable"] ?? info["MemFree"] ?? 0,
-        memFreeBytes: info["MemFree"],
-        swapTotalBytes: info["SwapTotal"] ?? 0,
-        swapFreeBytes: info["SwapFree"] ?? 0,
-        swappiness: yield* unlessMissing(machine.swappiness),
-        pswpout: (yield* unlessMissing(machine.vmstat))?.["pswpout"]
-      } satisfies MachineUsage
-    })
-
     const readGlance = (): Glance => ({ currentBytes: now(current), stallUs: now(pressure)?.some?.totalUs })
     const readGroup = () => ({
       usage: {
@@ -131,7 +132,7 @@ export const makeCgroupSampler: (
       const atMs = yield* Clock.currentTimeMillis
       const group = yield* reading(readGroup)
       const { pageAge, promotions } = yield* pageAges.readWith === undefined ? pageAges.read : pageAges.readWith(group.stat)
-      return { group: name, atMs, ...group, pageAge, promotions, machine: yield* machineUsage } satisfies Observation
+      return { group: name, atMs, ...group, pageAge, promotions, machine: yield* machineUsage(machine) } satisfies Observation
     })
     return { sample: unlessGone(sample, name), glance: readGlance }
   }

@@ -7,7 +7,7 @@ import { Cgroups, formatBytes, formatDuration, type Journal, KernelRoots, KernFs
 import { type IdlePace, makePace, makeTurns } from "@wmo/control"
 import type { Sample } from "@wmo/monitors"
 import type { Recorder } from "@wmo/recording"
-import { Clock, Data, Effect, Fiber, Queue, Result, type Scope, Semaphore, Stream } from "effect"
+import { Clock, type Context, Data, Effect, Fiber, Queue, Result, type Scope, Semaphore, Stream } from "effect"
 import type { Config } from "../config/Config.ts"
 import { type GroupPlan, planGroups } from "../config/plan.ts"
 import { describeOverride, type Override } from "../config/Override.ts"
@@ -209,7 +209,8 @@ export const makeSupervisor: (
     const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs })
     const turn = { turns, pace, phaseMs: phaseOf(slot, everyMs) }
     const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, queue, unrestored })
-    const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(run, services)), scope)
+    // The same context for all, not a copy each.
+    const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.updateContext(run, (_: Context.Context<never>) => services)), scope)
     running.set(group, { planned, everyMs, dryRun, fiber, pace, slot })
   })
 

@@ -45,6 +45,12 @@ interface Counters {
   readonly stolen: bigint
 }
 
+const countersOf = (stat: MemoryStat): Counters => ({
+  anonRefaults: stat.workingset_refault_anon ?? 0n,
+  fileRefaults: stat.workingset_refault_file ?? 0n,
+  stolen: stat.pgsteal ?? 0n
+})
+
 /** Ages from which a page that comes back came: younger edges of the generations that the kernel had. */
 const oldestLowerMs = (age: PageAge | undefined): Milliseconds => Math.max(0, ...(age?.bins.map(({ lowerMs }) => lowerMs) ?? []))
 
@@ -52,6 +58,23 @@ const pagesIn = (node: LruGenNode): Pages => node.generations.reduce((sum, { ano
 
 /** 0 where the counter started anew. */
 const since = (now: bigint, before: bigint): number => (now < before ? 0 : Number(now - before))
+
+/** A new generation in each of the groups, and in those below; gives how many could not be aged. */
+const ageGroups = Effect.fnUntraced(function* (mglru: Mglru["Service"], groups: ReadonlyArray<string>) {
+  let failures = 0
+  for (const { nodes, path } of yield* mglru.table) {
+    const name = path.slice(1)
+    const hasPages = nodes.some((node) => pagesIn(node) > 0)
+    if (!hasPages || !groups.some((group) => isWithin(name, group))) continue
+    yield* mglru.age(name).pipe(
+      Effect.catch((error) => {
+        if (error._tag !== "KernFsError" || !error.isGone) failures++
+        return Effect.void
+      })
+    )
+  }
+  return failures
+})
 
 /** A tracker that journals nothing and starts nothing: only reading can fail. */
 export interface GenerationTracker extends AgeTracker {
@@ -68,36 +91,15 @@ export const makeGenerationTracker: (
   let agedMs = -Infinity
   let failures = 0
 
-  const age = Effect.fnUntraced(function* (groups: ReadonlyArray<string>) {
-    for (const { nodes, path } of yield* mglru.table) {
-      const name = path.slice(1)
-      const hasPages = nodes.some((node) => pagesIn(node) > 0)
-      if (!hasPages || !groups.some((group) => isWithin(name, group))) continue
-      yield* mglru.age(name).pipe(
-        Effect.catch((error) => {
-          if (error._tag !== "KernFsError" || !error.isGone) failures++
-          return Effect.void
-        })
-      )
-    }
-  })
+  const age = (groups: ReadonlyArray<string>) =>
+    Effect.map(ageGroups(mglru, groups), (failed) => {
+      failures += failed
+    })
 
-  const counters = Effect.fnUntraced(function* (group: string, known: MemoryStat | undefined) {
-    const stat = known ?? (yield* unlessGone(cgroups.read(group, Memcg.memoryStat)))
-    if (stat === undefined) return undefined
-    return {
-      anonRefaults: stat.workingset_refault_anon ?? 0n,
-      fileRefaults: stat.workingset_refault_file ?? 0n,
-      stolen: stat.pgsteal ?? 0n
-    } satisfies Counters
-  })
+  const statOf = (group: string, given: MemoryStat | undefined) =>
+    given === undefined ? unlessGone(cgroups.read(group, Memcg.memoryStat)) : Effect.succeed(given)
 
-  const observe = Effect.fnUntraced(function* (
-    group: string,
-    rows: ReadonlyArray<LruGenMemcg>,
-    now: Milliseconds,
-    stat: MemoryStat | undefined
-  ) {
+  const observe = (group: string, rows: ReadonlyArray<LruGenMemcg>, now: Milliseconds, stat: MemoryStat | undefined): Tracked => {
     let tracked = known.get(group)
     if (tracked === undefined) {
       const evictions = { anon: new EvictionHistory(), file: new EvictionHistory() }
@@ -105,7 +107,7 @@ export const makeGenerationTracker: (
       known.set(group, tracked)
     }
     const { counter, counters: was, evictions } = tracked
-    const count = yield* counters(group, stat)
+    const count = stat === undefined ? undefined : countersOf(stat)
     let evicted = 0
     if (was !== undefined && count !== undefined) {
       evicted = since(count.stolen, was.stolen)
@@ -130,7 +132,7 @@ export const makeGenerationTracker: (
     tracked.rows = rows
     tracked.counters = count
     return tracked
-  })
+  }
 
   const look: GenerationTracker["look"] = Effect.fnUntraced(function* (groups, given) {
     const stat = groups.length === 1 ? given : undefined
@@ -138,7 +140,7 @@ export const makeGenerationTracker: (
     for (const group of known.keys()) if (!groups.includes(group)) known.delete(group)
     if (source === "working-set") {
       for (const group of groups) {
-        const tracked = yield* observe(group, [], now, stat)
+        const tracked = observe(group, [], now, yield* statOf(group, stat))
         const nodes = yield* unlessGone(workingSet.group(group))
         tracked.pageAge = nodes === undefined || nodes.length === 0 ? undefined : fromWorkingSet(nodes)
       }
@@ -152,7 +154,7 @@ export const makeGenerationTracker: (
     const table = groups.length === 1 ? yield* mglru.groups(only!) : yield* mglru.table
     for (const group of groups) {
       const rows = groups.length === 1 ? table : table.filter(({ path }) => isWithin(path.slice(1), group))
-      const tracked = yield* observe(group, rows, now, stat)
+      const tracked = observe(group, rows, now, yield* statOf(group, stat))
       tracked.pageAge = rows.length === 0 ? undefined : mergePageAges(source, rows.map(fromGenerations))
     }
   })
