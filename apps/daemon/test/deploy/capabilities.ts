@@ -48,6 +48,7 @@ for (const [name, uid, capabilities, policies] of sets) {
   const ended = new Promise((resolve) => child.once("close", resolve))
   await until(() => /looks after groups/.test(log) || child.exitCode !== null)
   await new Promise((resolve) => setTimeout(resolve, 12_000))
+  if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${name}: wmod ended by itself: ${log.slice(-2000)}`)
   const status = run(process.execPath, wmo, "status", "--json", "--socket", join(directory, "wmod.sock"))
   const capEff = /^CapEff:\s*(\w+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]
   child.kill("SIGTERM")

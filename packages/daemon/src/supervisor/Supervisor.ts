@@ -129,6 +129,8 @@ export const makeSupervisor: (
   const machine = yield* Machine
   const scope = yield* Effect.scope
   const services = yield* Effect.context<Services>()
+  /** One context for all groups, not a copy each. */
+  const shared: (own: Context.Context<never>) => Context.Context<Services> = () => services
   const own = yield* ownGroups
   const lock = Semaphore.makeUnsafe(1)
   const wakes = yield* Queue.sliding<void>(1)
@@ -209,8 +211,7 @@ export const makeSupervisor: (
     const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs })
     const turn = { turns, pace, phaseMs: phaseOf(slot, everyMs) }
     const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, queue, unrestored })
-    // The same context for all, not a copy each.
-    const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.updateContext(run, (_: Context.Context<never>) => services)), scope)
+    const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.updateContext(run, shared)), scope)
     running.set(group, { planned, everyMs, dryRun, fiber, pace, slot })
   })
 
