@@ -130,7 +130,8 @@ describe("the quick start", () => {
   )
 })
 
-describe("capabilities", () => {
+// Two minutes that say nothing new while neither the unit nor what touches the kernel changes.
+describe.skipIf(process.env["WMO_TEST_LONG"] === undefined)("capabilities (WMO_TEST_LONG=1)", () => {
   it(
     "are as few as the table in deploy/README.md says",
     () => {
