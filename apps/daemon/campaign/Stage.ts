@@ -48,8 +48,6 @@ export class Stage {
   /** Recordings that a fault has spoilt: they need not open. */
   readonly spoilt = new Set<string>()
   restarts = 0
-  /** Settings that nothing can put back any more, since what said how is destroyed. */
-  lost = 0
   private readonly logger = Logger.layer([
     Logger.make(({ logLevel, message }) => void this.log.push(`${logLevel} ${[message].flat().join(" ")}`))
   ])
@@ -130,18 +128,6 @@ export class Stage {
       mode: (path) => fs.statSync(path).mode
     }
     return new Map([...settingsNow(() => false, files)].filter(([key]) => key !== "groups"))
-  }
-
-  /** Of these settings nobody can know what they were. */
-  giveUp(paths: ReadonlyArray<string>): void {
-    const now = this.settings()
-    const known = new Map(this.before)
-    for (const path of paths) {
-      if (now.get(path) === known.get(path)) continue
-      known.set(path, now.get(path)!)
-      this.lost++
-    }
-    this.before = known
   }
 
   get settingsBefore(): Settings {

@@ -15,8 +15,6 @@ export interface FaultResult {
   readonly problems: ReadonlyArray<string>
   /** Times that it was started again. */
   readonly restarts: number
-  /** Settings that nobody could have put back. */
-  readonly lost: number
   readonly log: ReadonlyArray<string>
 }
 
@@ -45,7 +43,7 @@ export const strikeOnce = async (fault: Fault, seed: number): Promise<FaultResul
     process.off("uncaughtException", uncaught).off("unhandledRejection", uncaught)
     stage.remove()
   }
-  return { kind: fault.kind, seed, problems, restarts: stage.restarts, lost: stage.lost, log: stage.log }
+  return { kind: fault.kind, seed, problems, restarts: stage.restarts, log: stage.log }
 }
 
 export interface CampaignOptions {
@@ -77,12 +75,8 @@ export const summaryOf = (results: ReadonlyArray<FaultResult>): ReadonlyArray<st
     const those = results.filter((result) => result.kind === kind)
     const survived = those.filter(({ problems }) => problems.length === 0).length
     const restarts = those.reduce((sum, each) => sum + each.restarts, 0)
-    const lost = those.reduce((sum, each) => sum + each.lost, 0)
-    const notes = [
-      restarts > 0 ? `started again ${restarts} times` : "",
-      lost > 0 ? `${lost} settings lost with all that was known of them` : ""
-    ]
-    return `${`${survived} of ${those.length}`.padStart(9)}  ${[kind, ...notes.filter(Boolean)].join(", ")}`
+    const note = restarts > 0 ? `, started again ${restarts} times` : ""
+    return `${`${survived} of ${those.length}`.padStart(9)}  ${kind}${note}`
   })
   const survived = results.filter(({ problems }) => problems.length === 0).length
   return [...lines, `survived ${survived} of ${results.length} faults`]

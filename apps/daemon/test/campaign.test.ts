@@ -32,7 +32,7 @@ describe("the campaign", () => {
   })
 
   it("sums up by kind, with what was survived", () => {
-    const result = { seed: 1, restarts: 0, lost: 0, log: [], problems: [] }
+    const result = { seed: 1, restarts: 0, log: [], problems: [] }
     assert.deepStrictEqual(
       summaryOf([
         { ...result, kind: "a", restarts: 2 },

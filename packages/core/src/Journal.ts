@@ -5,7 +5,6 @@
  * programs on one knob would undo each other's work. One-shot commands (reclaim, aging) have no old value and no entry.
  */
 import { Context, Data, Effect, Layer, Semaphore } from "effect"
-import * as nodeFs from "node:fs"
 import {
   type Holdings,
   JournalFile,
@@ -14,6 +13,7 @@ import {
   keyOf,
   listJournals,
   readJournal,
+  removeJournal,
   type Replay,
   replaceJournal
 } from "./JournalFile.ts"
@@ -218,7 +218,7 @@ export class Journal extends Context.Service<
         const read = attempt(() => ({ journal: readJournal(directory, name, boot) }))
         if (read === undefined) continue
         if (read.journal === undefined) {
-          attempt(() => nodeFs.rmSync(file, { force: true }))
+          attempt(() => removeJournal(file))
           continue
         }
         const { changes, header } = read.journal

@@ -1,11 +1,12 @@
 /**
- * The journal on disk: one file per process, JSON lines with a checksum each, the first says who wrote it. Appended and synced before each change;
- * rewritten atomically when it holds mostly history, when changes have been undone, and when somebody has taken it away. Does not touch the machine: see Journal.
- * Everything here is synchronous; the state directory belongs on a tmpfs such as /run, where a sync costs nothing.
+ * The journal on disk: one file per process and a copy of it, JSON lines with a checksum each, the first says who wrote it. Appended and synced before
+ * each change; rewritten atomically when it holds mostly history, when changes have been undone, and when somebody has taken it away. Of file and copy
+ * either may be damaged or gone. Does not touch the machine: see Journal. Everything here is synchronous; the state directory belongs on a tmpfs such as
+ * /run, where a sync costs nothing.
  */
 import * as nodeFs from "node:fs"
-import { dirname } from "node:path"
 import { crc32 } from "node:zlib"
+import { JournalCopy, replaceFile } from "./JournalCopy.ts"
 
 /** Who made the changes. A process is identified by pid and start time, a boot by the kernel's boot id. */
 export interface JournalHeader {
@@ -14,6 +15,8 @@ export interface JournalHeader {
   readonly startTime: string
   readonly bootId: string
   readonly command: string
+  /** How often it has been rewritten: of file and copy the later one counts. */
+  readonly generation?: number
 }
 
 /**
@@ -98,8 +101,6 @@ const isLine = (value: any): value is JournalLine =>
 const isHeader = (value: any): value is JournalHeader =>
   value?.version === 1 && Number.isSafeInteger(value.pid) && typeof value.startTime === "string" && typeof value.bootId === "string"
 
-const utf8 = new TextEncoder()
-
 /** A line of the file. Flipped bits could make another limit of a limit: each has a checksum, of what is before it. */
 const printLine = (value: JournalHeader | JournalLine): string => {
   const text = JSON.stringify(value)
@@ -118,12 +119,41 @@ const readLine = (line: string): ReadonlyArray<unknown> => {
   }
 }
 
+/** Where the copy of a journal is. */
+const copyOf = (file: string): string => `${file}.copy`
+
+interface Parsed extends Holdings {
+  readonly header: JournalHeader | undefined
+  /** Lines that say something. */
+  readonly lines: number
+}
+
 /** What a journal says. A torn line (power loss while it was written) describes a change that was not made, and is passed over. */
-const parseJournal = (text: string): Holdings & { readonly header: JournalHeader | undefined } => {
+const parseJournal = (text: string): Parsed => {
   const values = text.split("\n").flatMap(readLine)
   const held: Holdings = { changes: new Map(), claims: new Set() }
-  for (const value of values) if (isLine(value)) applyLine(held, value)
-  return { header: values.find(isHeader), ...held }
+  const lines = values.filter(isLine)
+  for (const line of lines) applyLine(held, line)
+  return { header: values.find(isHeader), lines: lines.length, ...held }
+}
+
+/** Undefined where there is none. Throws what `node:fs` throws. */
+const parseFile = (file: string): Parsed | undefined => {
+  try {
+    return parseJournal(nodeFs.readFileSync(file, "utf8"))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    throw error
+  }
+}
+
+/** Of file and copy the one that was written later, else the one of which more is whole. */
+const better = (file: Parsed | undefined, copy: Parsed | undefined): Parsed | undefined => {
+  if (file === undefined || copy === undefined) return file ?? copy
+  const later = (file.header?.generation ?? 0) - (copy.header?.generation ?? 0)
+  const isCopy = file.header === undefined || copy.header === undefined || later === 0 ? copy.lines > file.lines : later < 0
+  const chosen = isCopy ? copy : file
+  return { ...chosen, header: chosen.header ?? file.header ?? copy.header }
 }
 
 /**
@@ -135,27 +165,37 @@ export const readJournal = (
   name: string,
   bootId: string
 ): (Holdings & { readonly header: JournalHeader }) | undefined => {
-  const { header, ...held } = parseJournal(nodeFs.readFileSync(`${directory}/${name}`, "utf8"))
+  const file = `${directory}/${name}`
+  const parsed = better(parseFile(file), parseFile(copyOf(file)))
+  if (parsed === undefined) return undefined
+  const { changes, claims, header } = parsed
+  const held: Holdings = { changes, claims }
   if (header !== undefined) return header.bootId === bootId ? { header, ...held } : undefined
   const [, pid, startTime] = filePattern.exec(name) ?? []
   if (startTime === undefined || held.changes.size + held.claims.size === 0) return undefined
   return { header: { version: 1, pid: Number(pid), startTime, bootId, command: "its name is lost" }, ...held }
 }
 
-/** Replaces a journal atomically by what is still held; removes it when nothing is. Throws what `node:fs` throws. */
-export const replaceJournal = (file: string, header: JournalHeader, held: Holdings): void => {
-  const lines = linesOf(held)
-  if (lines.length === 0) return nodeFs.rmSync(file, { force: true })
-  const text = [header, ...lines].map(printLine).join("")
-  nodeFs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  nodeFs.writeFileSync(`${file}.tmp`, text, { mode: 0o600, flush: true })
-  nodeFs.renameSync(`${file}.tmp`, file)
+/** Throws what `node:fs` throws. */
+export const removeJournal = (file: string): void => {
+  nodeFs.rmSync(file, { force: true })
+  nodeFs.rmSync(copyOf(file), { force: true })
 }
 
-/** Names of the journals in a directory; none where it cannot be read. */
+/** Replaces file and copy, each atomically, by what is still held; removes them when nothing is. Throws what `node:fs` throws. */
+export const replaceJournal = (file: string, header: JournalHeader, held: Holdings): void => {
+  const lines = linesOf(held)
+  if (lines.length === 0) return removeJournal(file)
+  const text = [{ ...header, generation: (header.generation ?? 0) + 1 }, ...lines].map(printLine).join("")
+  replaceFile(file, text)
+  replaceFile(copyOf(file), text)
+}
+
+/** Names of the journals in a directory, also of those of which only the copy is there; none where it cannot be read. */
 export const listJournals = (directory: string): ReadonlyArray<string> => {
   try {
-    return nodeFs.readdirSync(directory).filter((name) => filePattern.test(name))
+    const names = nodeFs.readdirSync(directory).map((name) => (name.endsWith(copyOf("")) ? name.slice(0, -copyOf("").length) : name))
+    return [...new Set(names)].filter((name) => filePattern.test(name))
   } catch {
     return []
   }
@@ -165,20 +205,16 @@ export const listJournals = (directory: string): ReadonlyArray<string> => {
 export class JournalFile {
   held: Holdings = { changes: new Map(), claims: new Set() }
   readonly name: string
-  private readonly directory: string
   private readonly file: string
-  private readonly header: JournalHeader
-  private fd: number | undefined
+  private readonly copies: ReadonlyArray<JournalCopy>
+  private header: JournalHeader
   private linesOnDisk = 0
-  /** At least so many, unless somebody else was at it. */
-  private bytesOnDisk = 0
-  private isTorn = false
 
   constructor(directory: string, header: JournalHeader) {
-    this.directory = directory
     this.header = header
     this.name = `journal-${header.pid}-${header.startTime}.jsonl`
     this.file = `${directory}/${this.name}`
+    this.copies = [this.file, copyOf(this.file)].map((file) => new JournalCopy(file))
   }
 
   /** Puts a line on disk, then among what is held. */
@@ -186,39 +222,16 @@ export class JournalFile {
     this.appendAll([line])
   }
 
-  /** As `append`, with one sync for all. */
+  /** As `append`, with one sync of each copy for all. */
   appendAll(lines: ReadonlyArray<JournalLine>): void {
     if (lines.length === 0) return
     const isMostlyHistory = this.linesOnDisk > 256 + 8 * (this.held.changes.size + this.held.claims.size)
-    if (isMostlyHistory || this.isTakenAway()) this.replace(this.held)
-    this.fd ??= this.open()
-    for (const line of lines) this.print(this.fd, line)
-    nodeFs.fsyncSync(this.fd)
+    if (isMostlyHistory || this.copies.some(({ isTakenAway }) => isTakenAway)) this.replace(this.held)
+    const texts = lines.map(printLine)
+    for (const copy of this.copies) copy.open(printLine(this.header))
+    for (const copy of this.copies) copy.append(texts)
+    this.linesOnDisk += lines.length
     for (const line of lines) applyLine(this.held, line)
-  }
-
-  /** Opens the file; a new one begins with its header, or is not left there. */
-  private open(): number {
-    nodeFs.mkdirSync(this.directory, { recursive: true, mode: 0o700 })
-    const fd = nodeFs.openSync(this.file, "a", 0o600)
-    this.bytesOnDisk = nodeFs.fstatSync(fd).size
-    if (this.bytesOnDisk > 0) return fd
-    try {
-      this.isTorn = false
-      this.print(fd, this.header)
-    } catch (error) {
-      nodeFs.closeSync(fd)
-      nodeFs.rmSync(this.file, { force: true })
-      throw error
-    }
-    return fd
-  }
-
-  /** Whether somebody has removed the file, or cut it off: what is appended then is nothing that a next start could read. */
-  private isTakenAway(): boolean {
-    if (this.fd === undefined) return false
-    const { nlink, size } = nodeFs.fstatSync(this.fd)
-    return nlink === 0 || size < this.bytesOnDisk
   }
 
   /**
@@ -243,23 +256,12 @@ export class JournalFile {
   /** Holds only this, on disk too. */
   replace(held: Holdings): void {
     this.held = held
-    if (this.fd !== undefined) nodeFs.closeSync(this.fd)
-    const wasWritten = this.fd !== undefined || this.linesOnDisk > 0
-    this.fd = undefined
+    const wasWritten = this.linesOnDisk > 0 || this.copies.some(({ isOpen }) => isOpen)
+    for (const copy of this.copies) copy.close()
     if (!wasWritten) return
     replaceJournal(this.file, this.header, held)
-    const lines = linesOf(held).length
-    this.linesOnDisk = lines === 0 ? 0 : 1 + lines
-    this.isTorn = false
-  }
-
-  private print(fd: number, value: JournalHeader | JournalLine): void {
-    const bytes = utf8.encode(`${this.isTorn ? "\n" : ""}${printLine(value)}`)
-    this.isTorn = true
-    const written = nodeFs.writeSync(fd, bytes)
-    this.bytesOnDisk += written
-    if (written < bytes.length) throw new Error("there is no room for it")
-    this.isTorn = false
-    this.linesOnDisk++
+    this.header = { ...this.header, generation: (this.header.generation ?? 0) + 1 }
+    this.linesOnDisk = linesOf(held).length
+    for (const copy of this.copies) copy.mend()
   }
 }

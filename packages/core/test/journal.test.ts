@@ -16,7 +16,9 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { crc32 } from "node:zlib"
 import { HeldByAnother, Journal, JournalError, type KernFs } from "../src/index.ts"
+import { listJournals } from "../src/JournalFile.ts"
 import { FakeKernel } from "../src/testing.ts"
 
 const high = "/sys/fs/cgroup/app/memory.high"
@@ -57,6 +59,14 @@ const deadJournal = (directory: string, lines: ReadonlyArray<unknown>, header: o
   const first = { version: 1, pid: deadPid, startTime: "77", bootId, command: "wmo run", ...header }
   writeFileSync(file, [first, ...lines].map((line) => `${JSON.stringify(line)}\n`).join(""))
   return file
+}
+
+/** A journal with another header. */
+const sealed = (text: string, change: object): string => {
+  const [first, ...rest] = text.split("\n")
+  const { check: _, ...header } = JSON.parse(first!) as Record<string, unknown>
+  const changed = JSON.stringify({ ...header, ...change })
+  return [`${changed.slice(0, -1)},"check":${crc32(changed)}}`, ...rest].join("\n")
 }
 
 describe("Journal", () => {
@@ -224,7 +234,7 @@ describe("Journal", () => {
       assert.strictEqual(kernel.fs.text("/sys/fs/cgroup/wmo/cgroup.subtree_control"), "memory\n")
       kernel.cgroups.group("wmo/run").processes.clear()
       yield* withJournal(kernel, directory, () => Effect.void)
-      assert.strictEqual(readdirSync(directory).length, 1)
+      assert.lengthOf(listJournals(directory), 1)
     }).pipe(Effect.scoped)
   )
 
@@ -511,6 +521,67 @@ describe("Journal.recover", () => {
           })
         )
       })
+  )
+
+  const damages: Readonly<Record<string, (file: string) => void>> = {
+    "is gone": (file) => rmSync(file),
+    "is empty": (file) => writeFileSync(file, ""),
+    "is cut off in the middle": (file) => truncateSync(file, Math.floor(statSync(file).size / 2)),
+    "is cut off after a line": (file) => writeFileSync(file, readFileSync(file, "utf8").split("\n").slice(0, 2).join("\n")),
+    "is garbled": (file) =>
+      writeFileSync(
+        file,
+        readFileSync(file).map((byte, at) => (at % 7 === 3 ? 255 - byte : byte))
+      ),
+    "is all zeros": (file) => writeFileSync(file, Buffer.alloc(statSync(file).size)),
+    "has lines of its own at the end": (file) => appendFileSync(file, "null\n[[]]\n\u0000\u0000"),
+    "is there twice": (file) => appendFileSync(file, readFileSync(file))
+  }
+  const copies = ["file", "copy"].flatMap((which) => Object.entries(damages).map(([what, damage]) => ({ which, what, damage })))
+
+  it.effect.each(copies)("of file and copy the $which $what: everything is undone, and nothing of it is left", ({ damage, which }) =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const kernel = makeKernel()
+      const dead = yield* temporary
+      yield* withJournal(kernel, directory, (journal) =>
+        Effect.gen(function* () {
+          yield* journal.set("/sys/fs/cgroup/app/memory.low", "1M")
+          yield* journal.set(high, "64M")
+          yield* journal.set(high, "32M")
+          // What it leaves when it is killed now, under the name of a process that is dead.
+          const [name] = listJournals(directory)
+          for (const suffix of ["", ".copy"]) {
+            const text = readFileSync(join(directory, `${name}${suffix}`), "utf8")
+            writeFileSync(join(dead, `journal-${deadPid}-77.jsonl${suffix}`), sealed(text, { pid: deadPid, startTime: "77" }))
+          }
+          damage(join(dead, `journal-${deadPid}-77.jsonl${which === "copy" ? ".copy" : ""}`))
+          const [recovery] = yield* recover(kernel, dead)
+          assert.deepStrictEqual(
+            recovery?.undone.map(({ path, result }) => [path, result]),
+            [
+              [high, "restored"],
+              ["/sys/fs/cgroup/app/memory.low", "restored"]
+            ]
+          )
+          assert.deepStrictEqual(readdirSync(dead), [])
+        })
+      )
+    })
+  )
+
+  it.effect("what was given up stays so where only the file was rewritten before the end", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const kernel = makeKernel()
+      const line = { kind: "write", path: high, was: "max", is: "67108864" }
+      const file = deadJournal(directory, [line])
+      writeFileSync(`${file}.copy`, readFileSync(file))
+      deadJournal(directory, [{ kind: "claim", path: "app" }], { generation: 1 })
+      write(kernel, high, "64M")
+      assert.deepStrictEqual(yield* recover(kernel, directory), [])
+      assert.strictEqual(kernel.fs.text(high), "67108864\n")
+    })
   )
 
   it.effect("keeps the record of a busy group, and removes it when it is free", () =>

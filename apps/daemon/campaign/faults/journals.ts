@@ -1,6 +1,6 @@
 /**
- * A journal that is damaged: after a kill, so that the next start must undo by what is left of it, or under a wmod that runs. A setting whose every line
- * is destroyed cannot be put back by anybody: it must stay as it is, and is counted.
+ * A journal that is damaged: after a kill, so that the next start must undo by what is left of it and of its copy, or under a wmod that runs. One of the two
+ * files is damaged at a time.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -12,25 +12,6 @@ const journalsOf = (stage: Stage): ReadonlyArray<string> => {
   const state = stage.place("state")
   const names = existsSync(state) ? readdirSync(state) : []
   return names.filter((name) => name.endsWith(".jsonl")).map((name) => join(state, name))
-}
-
-/**
- * Settings that a damaged journal still says how to put back: those with a whole line that has what the kernel says now. Where that line is gone nobody
- * can tell whether somebody else has set it since.
- */
-const knownBy = (stage: Stage, before: Buffer, after: Buffer): ReadonlySet<string> => {
-  const whole = new Set(before.toString().split("\n").filter(Boolean))
-  const now = stage.settings()
-  return new Set(
-    after
-      .toString()
-      .split("\n")
-      .filter((line) => whole.has(line))
-      .flatMap((line) => {
-        const { is, kind, path } = JSON.parse(line) as Readonly<Record<string, string>>
-        return kind === "write" && path !== undefined && now.get(path) === is ? [path] : []
-      })
-  )
 }
 
 const damages: Readonly<Record<string, (bytes: Buffer, seeded: Seeded) => Buffer>> = {
@@ -54,11 +35,9 @@ const damages: Readonly<Record<string, (bytes: Buffer, seeded: Seeded) => Buffer
 
 const damage = (stage: Stage, seeded: Seeded): void => {
   for (const file of journalsOf(stage)) {
-    const before = readFileSync(file)
-    const after = damages[seeded.pick(Object.keys(damages))]!(Buffer.from(before), seeded)
-    writeFileSync(file, after)
-    const known = knownBy(stage, before, after)
-    stage.giveUp([...knownBy(stage, before, before)].filter((path) => !known.has(path)))
+    const damaged = seeded.chance(0.5) ? file : `${file}.copy`
+    if (seeded.chance(0.1)) rmSync(damaged)
+    else writeFileSync(damaged, damages[seeded.pick(Object.keys(damages))]!(readFileSync(damaged), seeded))
   }
 }
 
