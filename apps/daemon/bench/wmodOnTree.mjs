@@ -16,6 +16,7 @@ syncBuiltinESMExports()
 setFlagsFromString("--no-concurrent-sparkplug")
 setFlagsFromString("--heap-growing-percent=30")
 setFlagsFromString("--semi-space-growth-factor=1")
+setFlagsFromString("--optimize-for-size")
 
 const bundle = process.env.WMOD_BUNDLE
 const chunk = readdirSync(bundle).find((name) => /^daemon-.*\.js$/.test(name))

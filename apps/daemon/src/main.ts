@@ -18,6 +18,8 @@ if (process.argv.length === 3 && process.argv[2] === "--version") {
   setFlagsFromString("--heap-growing-percent=30")
   // And its young generation stays at the megabyte that it begins with: at 16 MB it would be a third of all that a thousand groups take.
   setFlagsFromString("--semi-space-growth-factor=1")
+  // Pages that are a fifth empty are joined, not only those that are mostly so: what starting leaves behind goes.
+  setFlagsFromString("--optimize-for-size")
   const { main } = await import("./daemon.ts")
   process.exit(await main(process.argv.slice(2)))
 } else {

@@ -9,7 +9,15 @@ interface Metric {
   readonly name: string
   readonly type: "gauge" | "counter"
   readonly help: string
-  readonly series: ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number | undefined]>
+  /** Gone through once, as it is printed: those of a thousand groups are never all there at the same time. */
+  readonly series: Iterable<readonly [labels: Readonly<Record<string, string>>, value: number | undefined]>
+}
+
+type Series = Metric["series"] extends Iterable<infer Each> ? Each : never
+
+/** What each group gives, when it is asked for. */
+const lazily = function* (groups: ReadonlyArray<GroupSummary>, of: (group: GroupSummary) => ReadonlyArray<Series>): Generator<Series> {
+  for (const group of groups) yield* of(group)
 }
 
 /** Groups with series of their own. */
@@ -23,7 +31,8 @@ const printLabels = (labels: Readonly<Record<string, string>>): string => {
 }
 
 const printMetric = ({ help, name, series, type }: Metric): string => {
-  const lines = series.flatMap(([labels, value]) => (value === undefined ? [] : [`${name}${printLabels(labels)} ${value}\n`]))
+  const lines: Array<string> = []
+  for (const [labels, value] of series) if (value !== undefined) lines.push(`${name}${printLabels(labels)} ${value}\n`)
   return lines.length === 0 ? "" : `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`
 }
 
@@ -56,7 +65,7 @@ export const renderMetrics = (status: DaemonStatus): string => {
     name,
     type,
     help,
-    series: shown.map((group) => [{ group: group.group }, of(group)])
+    series: lazily(shown, (group) => [[{ group: group.group }, of(group)]])
   })
   const states = ["acting", "backing-off", "stopped", "left-alone"] as const
   const metrics: ReadonlyArray<Metric> = [
@@ -120,7 +129,7 @@ export const renderMetrics = (status: DaemonStatus): string => {
       name: "wmo_group_info",
       type: "gauge",
       help: "Names of the group: its pod or container, and the policy that decides; 1.",
-      series: shown.map(({ group, name = "", policy = "" }) => [{ group, name, policy }, 1])
+      series: lazily(shown, ({ group, name = "", policy = "" }) => [[{ group, name, policy }, 1]])
     },
     perGroup("wmo_group_backing_off", "gauge", "Whether something failed and is tried again after a while.", ({ state }) =>
       state === "backing-off" ? 1 : 0
@@ -150,9 +159,9 @@ export const renderMetrics = (status: DaemonStatus): string => {
       name: "wmo_group_refaults_total",
       type: "counter",
       help: "Pages that came back into memory after they were evicted.",
-      series: shown.flatMap(({ group, refaults_anon, refaults_file }) => [
-        [{ group, type: "anon" }, refaults_anon] as const,
-        [{ group, type: "file" }, refaults_file] as const
+      series: lazily(shown, ({ group, refaults_anon, refaults_file }) => [
+        [{ group, type: "anon" }, refaults_anon],
+        [{ group, type: "file" }, refaults_file]
       ])
     },
     perGroup(
@@ -176,7 +185,7 @@ export const renderMetrics = (status: DaemonStatus): string => {
       name: "wmo_group_actions_total",
       type: "counter",
       help: "Actions asked for, by what came of them.",
-      series: shown.flatMap(({ actions, group }) =>
+      series: lazily(shown, ({ actions, group }) =>
         Object.entries(actions).map(([name, count]) => {
           const [action = "", result = ""] = name.split(" ")
           return [{ group, action, result }, count] as const
