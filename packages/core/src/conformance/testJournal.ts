@@ -45,7 +45,7 @@ export const testJournal = <E>(name: string, layer: Layer.Layer<KernFs | Cgroups
             ["/memory.high", "restored"]
           ]
         )
-        assert.lengthOf(readdirSync(directory), 1)
+        assert.isNotEmpty(readdirSync(directory))
         assert.strictEqual(yield* cgroups.read(scratch, memoryHigh), 512 * 2 ** 20)
         // The group that is still there would lose its limits and its accounts.
         assert.deepStrictEqual(yield* cgroups.enabledControllers(scratch), ["memory"])
