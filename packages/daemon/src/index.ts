@@ -10,6 +10,7 @@ export type { Monitor, PlainMonitor, PlainSampling } from "./config/loadMonitors
 export { type GroupPlan, type Plan, planGroups, type PlanInput } from "./config/plan.ts"
 export { type ContainerGroup, containerOf, type PodGroup, type QosClass, type Runtime } from "./containers/cgroupNames.ts"
 export { type Pod, type Pods, readPods } from "./containers/pods.ts"
-export { makeSupervisor, NotSet, RestartNeeded, type Supervisor, type SupervisorStatus } from "./supervisor/Supervisor.ts"
+export { RestartNeeded } from "./supervisor/RestartNeeded.ts"
+export { makeSupervisor, NotSet, type Supervisor, type SupervisorStatus } from "./supervisor/Supervisor.ts"
 export { type RecorderHealth, steadyRecorder } from "./supervisor/steadyRecorder.ts"
 export { CannotListen, type Daemon, type DaemonOptions, NotHere, recover, runDaemon } from "./daemon.ts"

@@ -3,7 +3,7 @@
  * are made anew, and only fibers whose plan has changed are ended or started. What is stopped is put back first, so that a group never has two.
  * Holds no kernel file itself, and decides nothing about memory: plans and policies do.
  */
-import { Cgroups, formatBytes, formatDuration, type Journal, KernelRoots, KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
+import { Cgroups, formatDuration, type Journal, KernelRoots, KernFs, Machine, type Mglru, type WorkingSet } from "@wmo/core"
 import { type IdlePace, makePace, makeTurns } from "@wmo/control"
 import type { Sample } from "@wmo/monitors"
 import type { Recorder } from "@wmo/recording"
@@ -19,19 +19,13 @@ import { GroupRecord } from "./GroupRecord.ts"
 import { Lateness } from "./Lateness.ts"
 import { noMemory, type PolicyMemory } from "./guardPolicy.ts"
 import { KnownPods } from "./KnownPods.ts"
-import { judgeOwn, OwnCost, type OwnState, ownStart } from "./ownBudget.ts"
+import { changedParts, RestartNeeded } from "./RestartNeeded.ts"
+import { describeOwn, judgeOwn, OwnCost, type OwnState, ownStart } from "./ownBudget.ts"
 import { putBack, runGroup } from "./runGroup.ts"
 import { phaseOf, Slots } from "./Slots.ts"
 import type { SteadyClock } from "./SteadyClock.ts"
-import { MonitorRecord, runMonitor } from "./runMonitor.ts"
+import { RunningMonitors } from "./RunningMonitors.ts"
 import { setOverride, type SetRequest } from "./setOverride.ts"
-
-/** The configuration is in order, but cannot be taken without a new start. */
-export class RestartNeeded extends Data.TaggedError("RestartNeeded")<{ readonly what: ReadonlyArray<string> }> {
-  override get message(): string {
-    return `${this.what.join(", ")} cannot change while wmod runs: restart it; the configuration before stays in force`
-  }
-}
 
 /** What `wmo set` asked for is not possible; what was in force stays in force. */
 export class NotSet extends Data.TaggedError("NotSet")<{ readonly message: string }> {}
@@ -106,19 +100,6 @@ const ownGroups = Effect.gen(function* () {
   return own === undefined ? [] : [own]
 })
 
-const fixed = (config: Config): Readonly<Record<string, unknown>> => ({
-  state_directory: config.stateDirectory,
-  "server.socket": config.socket,
-  "server.http": config.http,
-  "server.names": config.httpNames,
-  recording: config.recording
-})
-
-const changedParts = (before: Config, now: Config): ReadonlyArray<string> => {
-  const is = fixed(now)
-  return Object.entries(fixed(before)).flatMap(([name, value]) => (JSON.stringify(value) === JSON.stringify(is[name]) ? [] : [name]))
-}
-
 /** Begins at once, and ends with the scope: then every group is as it was. */
 export const makeSupervisor: (
   initial: Config,
@@ -136,7 +117,7 @@ export const makeSupervisor: (
   const wakes = yield* Queue.sliding<void>(1)
   const pods = new KnownPods()
   const overrides = new Map<string, Override>()
-  const monitors = new Map<MonitorRecord, Fiber.Fiber<never>>()
+  const monitors = new RunningMonitors(services, scope)
 
   let config = initial
   let loadedMs = yield* Clock.currentTimeMillis
@@ -235,22 +216,6 @@ export const makeSupervisor: (
   })
   const settle = lock.withPermits(1)(Effect.uninterruptible(reconcile))
 
-  /** Monitors that are new begin, those that are gone end. Not under the lock: a monitor may take a while to close. */
-  const settleMonitors = Effect.gen(function* () {
-    const isWanted = ({ configured }: MonitorRecord): boolean =>
-      config.monitors.some(({ everyMs, monitor }) => monitor === configured.monitor && everyMs === configured.everyMs)
-    for (const [record, fiber] of monitors) {
-      if (isWanted(record)) continue
-      monitors.delete(record)
-      yield* Fiber.interrupt(fiber)
-    }
-    for (const configured of config.monitors) {
-      if ([...monitors.keys()].some((record) => record.configured.monitor === configured.monitor)) continue
-      const record = new MonitorRecord(configured)
-      monitors.set(record, yield* Effect.forkIn(Effect.interruptible(Effect.provideContext(runMonitor(record), services)), scope))
-    }
-  }).pipe(Semaphore.makeUnsafe(1).withPermits(1), Effect.forkIn(scope))
-
   /** All groups are known before anything is done: of what is protected nobody above may act. */
   const listen = Effect.gen(function* () {
     const found = yield* Stream.runCollect(cgroups.walk(""))
@@ -314,19 +279,11 @@ export const makeSupervisor: (
   /** Keeps to wmod's own budget, and says so. */
   const keepToBudget = Effect.gen(function* () {
     const before = budget
-    const { cpuPercent, memoryBytes } = config.ownBudget
     budget = judgeOwn(config.ownBudget, { atMs: yield* Clock.currentTimeMillis, ...ownCost() }, budget)
     for (const record of records.values()) record.keepHistory(!budget.isOverMemory)
-    const every = formatDuration(config.everyMs * budget.stride)
-    if (budget.stride > before.stride)
-      yield* Effect.logWarning(
-        `wmod took ${budget.cpuPercent?.toFixed(1)} % of a CPU, its budget is ${cpuPercent} %: groups are looked at every ${every}`
-      )
-    else if (budget.stride < before.stride) yield* Effect.logInfo(`groups are looked at every ${every} again`)
-    if (budget.isOverMemory === before.isOverMemory) return
-    yield* budget.isOverMemory
-      ? Effect.logWarning(`wmod's memory is above its budget of ${formatBytes(memoryBytes ?? 0)}: histories of groups are dropped`)
-      : Effect.logInfo("wmod's memory is within its budget: histories are kept again")
+    for (const [isWarning, text] of describeOwn(config.ownBudget, config.everyMs, before, budget)) {
+      yield* isWarning ? Effect.logWarning(text) : Effect.logInfo(text)
+    }
   })
 
   yield* Effect.addFinalizer(() =>
@@ -355,7 +312,7 @@ export const makeSupervisor: (
       })
     )
   )
-  yield* settleMonitors
+  yield* monitors.settle(config.monitors)
 
   const take = (next: Config) =>
     Effect.gen(function* () {
@@ -368,7 +325,7 @@ export const makeSupervisor: (
       overrides.clear()
       yield* Effect.logInfo(`${next.file} is in force`)
       yield* reconcile
-      yield* settleMonitors
+      yield* monitors.settle(config.monitors)
     }).pipe(Effect.uninterruptible, lock.withPermits(1))
 
   const explained = (group: string): Explanation => records.get(group)!.explanation(stopped())
@@ -427,14 +384,14 @@ export const makeSupervisor: (
       reloadsRefused,
       groupsSeen: groups.size,
       pods: pods.status,
-      monitors: [...monitors.keys()].map((record) => record.status),
+      monitors: monitors.records.map((record) => record.status),
       lateness,
       own: budget,
       groups: [...records.values()].map((record) => record.summary(stopped(), everyMsOf(record.plan.group)))
     })),
     explain: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.explanation(stopped())),
     history: (group) => Effect.sync(() => records.get(cgroups.normalize(group))?.history()),
-    monitored: Effect.sync(() => [...monitors.keys()].map(({ configured, samples }) => ({ monitor: configured.monitor.name, samples }))),
+    monitored: Effect.sync(() => monitors.records.map(({ configured, samples }) => ({ monitor: configured.monitor.name, samples }))),
     set,
     unset,
     pause: setPaused(true),

@@ -2,7 +2,7 @@
  * Whether wmod keeps to its own budget, and what it does about it: above its share of CPU, ticks are taken less often, as far as it takes; above its memory,
  * histories are not kept. Pure. CPU is the main thread's, where there is a measure of it: what the kernel does when it is asked to reclaim has budgets of its own.
  */
-import type { Bytes, Milliseconds } from "@wmo/core"
+import { type Bytes, formatBytes, formatDuration, type Milliseconds } from "@wmo/core"
 import { Context } from "effect"
 
 export interface OwnReading {
@@ -62,6 +62,25 @@ export const judgeOwn = ({ cpuPercent: budget, memoryBytes }: OwnBudget, now: Ow
   if (used === undefined) return { ...state, readings, isOverMemory }
   const stride = strideFor(used, state.stride, budget)
   return { readings: stride === state.stride ? readings : [now], cpuPercent: used, stride, isOverMemory }
+}
+
+/** What is worth telling of a change, and whether it is a warning. */
+export const describeOwn = (
+  { cpuPercent, memoryBytes }: OwnBudget,
+  everyMs: Milliseconds,
+  before: OwnState,
+  now: OwnState
+): ReadonlyArray<readonly [isWarning: boolean, text: string]> => {
+  const told: Array<readonly [boolean, string]> = []
+  const every = formatDuration(everyMs * now.stride)
+  if (now.stride > before.stride) {
+    const took = `wmod took ${now.cpuPercent?.toFixed(1)} % of a CPU, its budget is ${cpuPercent} %`
+    told.push([true, `${took}: groups are looked at every ${every}`])
+  } else if (now.stride < before.stride) told.push([false, `groups are looked at every ${every} again`])
+  if (now.isOverMemory === before.isOverMemory) return told
+  const over = `wmod's memory is above its budget of ${formatBytes(memoryBytes ?? 0)}: histories of groups are dropped`
+  const within = "wmod's memory is within its budget: histories are kept again"
+  return [...told, now.isOverMemory ? [true, over] : [false, within]]
 }
 
 interface ProcessWithThreads {
