@@ -65,7 +65,8 @@ describe.skipIf(!existsSync(kdamonds))("wmo arena on a process", () => {
 
   it("bench runs a workload as its unmodified target: pages come back right, and DAMON is as before", async () => {
     const state = mkdtempSync(join(tmpdir(), "wmo-arena-state-"))
-    const shape = ["--workload", "random_touch_heap", "--region", "16M", "--ops-per-sec", "20", "--duration", "8s", "--cold", "500ms"]
+    const bursts = ["--workload", "interactive_burst", "--region", "16M", "--active", "200ms", "--idle", "3s"]
+    const shape = [...bursts, "--cold", "1s", "--duration", "14s", "--warmup", "5s"]
     const bench = start(["bench", "--arena", "process", "--predictor", "none", "--json", ...shape], state)
     assert.strictEqual(await bench.ended, 0, bench.output.stderr)
     const row = JSON.parse(bench.output.stdout) as Record<string, any>
