@@ -58,22 +58,17 @@ describe("wmod's own budget", () => {
 })
 
 describe("slots", () => {
-  it("are one up to 64 groups, then evenly filled, and given back", () => {
+  it("are one up to 250 groups, then evenly filled, and given back", () => {
     const slots = new Slots()
-    const taken = Array.from({ length: 1024 }, (_, i) => slots.take(i + 1))
-    assert.deepStrictEqual(new Set(taken.slice(0, 64)), new Set([0]))
-    const counts = Array.from({ length: 16 }, (_, slot) => taken.filter((each) => each === slot).length)
-    assert.deepStrictEqual(new Set(counts), new Set([64]))
-    for (let i = 0; i < 40; i++) slots.leave(3)
-    for (let i = 0; i < 40; i++) assert.strictEqual(slots.take(1024), 3)
-  })
-
-  it("are far apart while few are open, and a sixteenth of a tick when all are", () => {
-    const phases = Array.from({ length: 16 }, (_, slot) => phaseOf(slot, 1600))
-    assert.deepStrictEqual(phases.slice(0, 4), [0, 800, 400, 1200])
+    const taken = Array.from({ length: 1000 }, (_, i) => slots.take(i + 1))
+    assert.deepStrictEqual(new Set(taken.slice(0, 250)), new Set([0]))
+    const counts = [0, 1, 2, 3].map((slot) => taken.filter((each) => each === slot).length)
+    assert.deepStrictEqual(counts, [250, 250, 250, 250])
+    for (let i = 0; i < 100; i++) slots.leave(3)
+    for (let i = 0; i < 100; i++) assert.strictEqual(slots.take(1000), 3)
     assert.deepStrictEqual(
-      phases.toSorted((a, b) => a - b),
-      Array.from({ length: 16 }, (_, i) => 100 * i)
+      [0, 1, 2, 3].map((slot) => phaseOf(slot, 1000)),
+      [0, 500, 250, 750]
     )
   })
 })

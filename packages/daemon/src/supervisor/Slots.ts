@@ -1,12 +1,12 @@
 /**
- * When within a tick each group has its turn: groups are spread over moments, so that a thousand do not wake at once and the last of them is not late by what all
- * the others take. What is read once for many groups (MGLRU's table) serves several moments. Up to so many groups have one moment.
+ * When within a tick each group has its turn: groups are spread over a few moments, so that a thousand do not wake at once. Few moments, since what is read
+ * once for all groups of a moment (MGLRU's table) is read as often as there are moments. Up to so many groups have one moment, as they always had.
  */
 import type { Milliseconds } from "@wmo/core"
 
-const groupsASlot = 64
+const groupsASlot = 250
 /** In the order in which they are opened: those in use are far apart. */
-const shares = [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15].map((sixteenths) => sixteenths / 16)
+const shares = [0, 1 / 2, 1 / 4, 3 / 4]
 
 export class Slots {
   private readonly taken = shares.map(() => 0)
