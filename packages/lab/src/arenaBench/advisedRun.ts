@@ -7,23 +7,17 @@ import type { Bytes, Milliseconds } from "@wmo/core"
 import { Deferred, Effect, Fiber } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { cpuMsOf } from "../league/guest/machine.ts"
+import { type Predicted, predictedBetween } from "../workloads/memory/predicted.ts"
 import type { MemoryPlaces } from "../workloads/memory/runMemoryWorkload.ts"
 import { type Watched, watchedRun, WatchedRunFailed } from "./watchedRun.ts"
 
-/** What the process arena did while the workload was measured. Shares are 0 to 1, null where nothing was predicted or needed. */
-export interface ProcessArenaPart {
+/** What the process arena did while the workload was measured. */
+export interface ProcessArenaPart extends Predicted {
   readonly predictor: string
   readonly explanation: string
   readonly swap: string
   readonly by: string
   readonly chunk_bytes: Bytes
-  readonly accuracy: number | null
-  readonly coverage: number | null
-  readonly early: number | null
-  readonly late: number | null
-  readonly pollution: number | null
-  readonly needed: number
-  readonly predicted: number
   readonly paged_out_bytes: Bytes
   readonly read_in_bytes: Bytes
   readonly demand_bytes: Bytes
@@ -73,14 +67,9 @@ const look = (arena: ProcessArena): Look => {
   return { status: arena.status(), cpuMs: (user + system) / 1000 + kdamondCpuMs(), atMs: performance.now() }
 }
 
-const share = (part: number, whole: number): number | null => (whole > 0 ? part / whole : null)
-
 export const processArenaPart = (before: Look, after: Look): ProcessArenaPart => {
   type Counter = "demandBytes" | "majorFaults" | "pagedOutBytes" | "readInBytes" | "savedByteSeconds" | "wholeByteSeconds"
-  const tally = (what: keyof ProcessArenaStatus["predictor"]["tally"]): number =>
-    after.status.predictor.tally[what] - before.status.predictor.tally[what]
   const counter = (what: Counter): number => after.status[what] - before.status[what]
-  const settled = tally("inTime") + tally("late") + tally("wasted")
   const { by, chunkBytes, predictor, swap } = after.status
   const seconds = (after.atMs - before.atMs) / 1000
   return {
@@ -89,18 +78,12 @@ export const processArenaPart = (before: Look, after: Look): ProcessArenaPart =>
     swap,
     by,
     chunk_bytes: chunkBytes,
-    accuracy: share(tally("inTime"), settled),
-    coverage: share(tally("inTime"), tally("needed")),
-    early: share(tally("early"), settled),
-    late: share(tally("late"), settled),
-    pollution: share(tally("wasted"), settled),
-    needed: tally("needed"),
-    predicted: tally("predicted"),
+    ...predictedBetween(before.status.predictor.tally, after.status.predictor.tally),
     paged_out_bytes: counter("pagedOutBytes"),
     read_in_bytes: counter("readInBytes"),
     demand_bytes: counter("demandBytes"),
     major_faults: counter("majorFaults"),
-    saved_share: share(counter("savedByteSeconds"), counter("wholeByteSeconds")) ?? 0,
+    saved_share: counter("savedByteSeconds") / Math.max(1, counter("wholeByteSeconds")),
     saved_mean_bytes: counter("savedByteSeconds") / seconds,
     own_rss_bytes: process.memoryUsage.rss(),
     cpu_pct: (after.cpuMs - before.cpuMs) / seconds / 10

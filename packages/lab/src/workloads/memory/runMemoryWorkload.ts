@@ -27,6 +27,7 @@ import { type DataName, makeCorpus, mostCorpusBytes, PageContent, pageBytes } fr
 import { MemoryRun } from "./MemoryRun.ts"
 import { Meter, type PhaseLatency, type PhaseName } from "./Meter.ts"
 import type { MemoryPlan } from "./plans.ts"
+import { type Predicted, predictedBetween } from "./predicted.ts"
 import { arenaMemory, plainMemory, type TouchedMemory } from "./TouchedMemory.ts"
 
 export interface MemoryWorkloadOptions {
@@ -59,21 +60,14 @@ export interface MemoryPlaces {
   readonly cold_ms: Milliseconds
 }
 
-/** What the arena did while the workload was measured. Shares are 0 to 1, null where nothing was predicted or needed. */
-export interface ArenaPart {
+/** What the arena did while the workload was measured. */
+export interface ArenaPart extends Predicted {
   readonly predictor: string
   readonly explanation: string
   readonly codec: string
   readonly chunk_bytes: Bytes
   /** Where it was compressed at the end. */
   readonly compressed_on: "thread" | "slices"
-  readonly accuracy: number | null
-  readonly coverage: number | null
-  readonly early: number | null
-  readonly late: number | null
-  readonly pollution: number | null
-  readonly needed: number
-  readonly predicted: number
   readonly compressed: number
   readonly demand_restores: number
   readonly early_restores: number
@@ -178,12 +172,8 @@ const look = (arena: Arena, controller: ArenaController): Look => {
   return { tally, counters: { ...arena.counters }, status, atMs: performance.now() }
 }
 
-const share = (part: number, whole: number): number | null => (whole > 0 ? part / whole : null)
-
 const arenaPart = (arena: Arena, before: Look, after: Look): ArenaPart => {
-  const tally = (what: keyof Tally): number => after.tally[what] - before.tally[what]
   const counter = (what: keyof Counters): number => after.counters[what] - before.counters[what]
-  const settled = tally("inTime") + tally("late") + tally("wasted")
   const region = after.status.regions.find(({ name }) => name === "heap")!
   const compressMs = after.status.compressMs - before.status.compressMs
   const earlyMs = after.status.restoreMs - before.status.restoreMs
@@ -195,13 +185,7 @@ const arenaPart = (arena: Arena, before: Look, after: Look): ArenaPart => {
     codec: arena.codec.name,
     chunk_bytes: arena.chunkBytes,
     compressed_on: after.status.isThreaded ? "thread" : "slices",
-    accuracy: share(tally("inTime"), settled),
-    coverage: share(tally("inTime"), tally("needed")),
-    early: share(tally("early"), settled),
-    late: share(tally("late"), settled),
-    pollution: share(tally("wasted"), settled),
-    needed: tally("needed"),
-    predicted: tally("predicted"),
+    ...predictedBetween(before.tally, after.tally),
     compressed: counter("compressed"),
     demand_restores: counter("demandRestores"),
     early_restores: counter("earlyRestores"),
