@@ -8,6 +8,9 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 
 const bundle = join(import.meta.dirname, "../../dist/wmod.js")
+const collectOnSignal = ["--expose-gc", "--import", join(import.meta.dirname, "collectOnSignal.mjs")]
+/** Garbage is collected within this time, under emulation too. */
+const collectingMs = 2000
 
 /** Where a wmod keeps its things, all below one directory. */
 export interface Places {
@@ -34,9 +37,10 @@ export class WmodProcess {
   private output = ""
   private readonly places: Places
 
-  constructor(places: Places) {
+  /** `isCollectable`: `heldBytes` may be asked for. */
+  constructor(places: Places, isCollectable = false) {
     this.places = places
-    this.child = spawn(process.execPath, [bundle, "--config", places.config], {
+    this.child = spawn(process.execPath, [...(isCollectable ? collectOnSignal : []), bundle, "--config", places.config], {
       env: { ...process.env, WMO_STATE_DIR: places.state },
       stdio: ["ignore", "ignore", "pipe"]
     })
@@ -89,6 +93,13 @@ export class WmodProcess {
       })
       connection.once("error", () => resolve(false))
     })
+  }
+
+  /** Resident memory after all garbage has been collected, in bytes. */
+  async heldBytes(): Promise<number> {
+    this.signal("SIGUSR2")
+    await sleep(collectingMs)
+    return this.usage().rssBytes
   }
 
   /** Resident memory in bytes, open descriptors, and CPU time in seconds. */

@@ -16,6 +16,11 @@ import { journalsIn, placesIn, WmodProcess } from "./WmodProcess.ts"
 const mib = 2 ** 20
 const groups = ["soak-a", "soak-b", "soak-c"]
 const sampleEveryMs = 2000
+/**
+ * How often garbage is collected, to see what is held. RSS as it comes rises and falls by 8 MiB and more from one collection to the next, minutes apart: over
+ * five minutes that can look like a hundred MiB an hour.
+ */
+const collectEveryMs = 20_000
 /** Until caches are full and code is compiled. */
 const warmUpShare = 0.5
 
@@ -33,6 +38,8 @@ export interface SoakOptions {
 
 interface SoakSample {
   readonly seconds: number
+  /** Resident after a collection; undefined: there was none at this sample. */
+  readonly heldBytes: number | undefined
   readonly rssBytes: number
   readonly descriptors: number
   readonly cpuSeconds: number
@@ -59,7 +66,7 @@ const readIf = (file: string): string => {
 }
 const stallUs = (): number => Number(/some .*total=(\d+)/.exec(readFileSync("/proc/pressure/memory", "utf8"))?.[1] ?? 0)
 
-const sampleOf = (wmod: WmodProcess, seconds: number): SoakSample => {
+const sampleOf = (wmod: WmodProcess, seconds: number, heldBytes: number | undefined): SoakSample => {
   const sum = { currentBytes: 0, zswappedBytes: 0, poolBytes: 0, swapOnlyBytes: 0 }
   for (const group of groups) {
     const stat = readIf(groupFile(group, "memory.stat"))
@@ -69,7 +76,7 @@ const sampleOf = (wmod: WmodProcess, seconds: number): SoakSample => {
     sum.poolBytes += field(stat, "zswap")
     sum.swapOnlyBytes += Math.max(0, Number(readIf(groupFile(group, "memory.swap.current")) || 0) - zswapped)
   }
-  return { seconds, ...wmod.usage(), ...sum }
+  return { seconds, heldBytes, ...wmod.usage(), ...sum }
 }
 
 /** Under emulation a tick costs ten times as much: wmod's own budget would have it look less and less. Every tick is a look, so that late ones show. */
@@ -100,8 +107,15 @@ const mean = (values: ReadonlyArray<number>): number => values.reduce((sum, valu
 /** Slopes an hour over the samples after the warm-up. */
 const slopesOf = (samples: ReadonlyArray<SoakSample>) => {
   const late = samples.slice(Math.floor(samples.length * warmUpShare))
-  const slope = (y: (sample: SoakSample) => number) => theilSen(late.map((sample) => ({ x: sample.seconds / 3600, y: y(sample) })))
-  return { rssBytes: slope(({ rssBytes }) => rssBytes), descriptors: slope(({ descriptors }) => descriptors), samples: late.length }
+  const collected = late.filter(({ heldBytes }) => heldBytes !== undefined)
+  const slope = (of: ReadonlyArray<SoakSample>, y: (sample: SoakSample) => number) =>
+    theilSen(of.map((sample) => ({ x: sample.seconds / 3600, y: y(sample) })))
+  return {
+    rssBytes: slope(collected, ({ heldBytes }) => heldBytes!),
+    descriptors: slope(late, ({ descriptors }) => descriptors),
+    samples: late.length,
+    collections: collected.length
+  }
 }
 
 const describe = ({ lives, samples, seconds, stalledUs, ticks }: Measured, options: SoakOptions): ReadonlyArray<string> => {
@@ -109,6 +123,7 @@ const describe = ({ lives, samples, seconds, stalledUs, ticks }: Measured, optio
   const first = samples[0]!
   const last = samples.at(-1)!
   const slopes = slopesOf(samples)
+  const held = samples.flatMap(({ heldBytes }) => (heldBytes === undefined ? [] : [heldBytes]))
   const net = samples.map(({ poolBytes, zswappedBytes }) => zswappedBytes - poolBytes)
   const whole = samples.map(({ currentBytes }, i) => currentBytes + net[i]!)
   const ends = new Map<string, number>()
@@ -125,7 +140,8 @@ const describe = ({ lives, samples, seconds, stalledUs, ticks }: Measured, optio
     `PSI some memory, of the machine: ${((stalledUs / 1e6 / seconds) * 100).toFixed(3)} % of the time`,
     `ticks: ${ticks.ticks} in ${ticks.runs} runs, ${ticks.missed} missed, late p50 ${quantile(ticks.lateMs, 0.5)} ms, p99 ${quantile(ticks.lateMs, 0.99)} ms, most ${quantile(ticks.lateMs, 1)} ms`,
     `wmod: ${cpu.toFixed(1)} % of a CPU after its start, RSS ${inMib(first.rssBytes)} at first, ${inMib(last.rssBytes)} at last, ${first.descriptors} and ${last.descriptors} descriptors`,
-    `slopes over the last ${slopes.samples} of ${samples.length} samples (Theil–Sen): RSS ${inMib(slopes.rssBytes)} an hour, descriptors ${slopes.descriptors.toFixed(1)} an hour`
+    `RSS after garbage was collected: ${[0, 0.25, 0.5, 0.75, 1].map((at) => inMib(held[Math.round(at * (held.length - 1))] ?? 0)).join(", ")} (at the start, a quarter, … of the run)`,
+    `slopes over the last ${slopes.samples} of ${samples.length} samples (Theil–Sen): RSS after ${slopes.collections} collections ${inMib(slopes.rssBytes)} an hour, descriptors ${slopes.descriptors.toFixed(1)} an hour`
   ]
 }
 
@@ -142,7 +158,7 @@ export const runSoak = async (options: SoakOptions): Promise<SoakReport> => {
   writeFileSync(places.config, config(places.recordings, everyMs))
   const seeded = new Seeded(seed)
   const before = settingsNow((group) => groups.includes(group))
-  const wmod = new WmodProcess(places)
+  const wmod = new WmodProcess(places, true)
   if (!(await wmod.isUp())) return { problems: [`wmod did not come up:\n${wmod.log}`], lines: [] }
   const problems: Array<string> = []
   const done = new AbortController()
@@ -152,9 +168,14 @@ export const runSoak = async (options: SoakOptions): Promise<SoakReport> => {
     groups.map((group) => live({ group, seeded: seeded.stream(group), lifeSeconds, mib: [32, 96], until: done.signal }))
   )
   const samples: Array<SoakSample> = []
+  let collectAtMs = startMs + collectEveryMs
   while (Date.now() - startMs < minutes * 60_000 && !wmod.hasEnded) {
-    samples.push(sampleOf(wmod, (Date.now() - startMs) / 1000))
-    await sleep(sampleEveryMs)
+    const isDue = Date.now() >= collectAtMs
+    if (isDue) collectAtMs += collectEveryMs
+    const heldBytes = isDue ? await wmod.heldBytes() : undefined
+    if (wmod.hasEnded) break
+    samples.push(sampleOf(wmod, (Date.now() - startMs) / 1000, heldBytes))
+    if (!isDue) await sleep(sampleEveryMs)
   }
   const seconds = (Date.now() - startMs) / 1000
   const stalledUs = stallUs() - stalledBefore
