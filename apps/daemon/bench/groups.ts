@@ -91,11 +91,13 @@ const ticksOf = (from: ReadonlyMap<string, number>, to: ReadonlyMap<string, numb
   [...to].flatMap(([name, count]) => (name.startsWith("wmo_group_ticks_total{") ? [count - (from.get(name) ?? 0)] : []))
 
 const flags = given["node-flags"].split(" ").filter(Boolean)
+/** As in deploy/wmod.service. */
+const env = { ...process.env, MALLOC_ARENA_MAX: "1" }
 const daemon = tree.isReal
-  ? spawn(process.execPath, [...flags, join(bundle, "wmod.js"), "--config", config], { stdio: ["ignore", "ignore", "pipe"] })
+  ? spawn(process.execPath, [...flags, join(bundle, "wmod.js"), "--config", config], { env, stdio: ["ignore", "ignore", "pipe"] })
   : spawn(process.execPath, [...flags, join(import.meta.dirname, "wmodOnTree.mjs"), "--config", config], {
       stdio: ["ignore", "ignore", "pipe"],
-      env: { ...process.env, WMOD_BUNDLE: bundle, WMOD_ROOTS: JSON.stringify(tree.roots) }
+      env: { ...env, WMOD_BUNDLE: bundle, WMOD_ROOTS: JSON.stringify(tree.roots) }
     })
 let said = ""
 daemon.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()))

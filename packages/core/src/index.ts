@@ -94,6 +94,7 @@ export {
 } from "./Journal.ts"
 export { type AddressRange } from "./native/libc.ts"
 export { trimHeap } from "./native/trimHeap.ts"
+export { unmapText } from "./native/unmapText.ts"
 export { type Mapping, maps } from "./processes/Mapping.ts"
 export {
   isDead,

@@ -14,7 +14,8 @@ import {
   Processes,
   type Undone,
   WorkingSet,
-  trimHeap
+  trimHeap,
+  unmapText
 } from "@wmo/core"
 import { Recorder, RecordingError } from "@wmo/recording"
 import { Clock, Data, Effect, Layer } from "effect"
@@ -156,8 +157,7 @@ const serving = Effect.fnUntraced(function* (options: DaemonOptions, config: Con
   const reload = supervisor.reload(loadConfig(options.file, options))
   const { explain, history, monitored, pause, resume, set, unset } = supervisor
   yield* Layer.build(socketServer({ status, explain, pause, resume, reload, set, unset }, config.socket)).pipe(cannotListen(config.socket))
-  // What compiling took is not needed again; what starting a thousand groups took comes a little later.
-  yield* Effect.forkScoped(Effect.forEach(trimAfter, (wait) => Effect.andThen(Effect.sleep(wait), Effect.sync(trimHeap))))
+  yield* Effect.forkScoped(Effect.forEach(giveBackAfter, (wait) => Effect.andThen(Effect.sleep(wait), giveBack)))
   const { http, httpNames: names } = config
   if (http !== undefined)
     yield* Layer.build(httpServer({ status, explain, history, monitored }, { ...http, names })).pipe(
@@ -166,7 +166,12 @@ const serving = Effect.fnUntraced(function* (options: DaemonOptions, config: Con
   return { config, reload: Effect.ignore(reload) } satisfies Daemon
 })
 
-const trimAfter = ["1 second", "20 seconds", "2 minutes"] as const
+/** What compiling took is not needed again; what starting a thousand groups took comes a little later. */
+const giveBackAfter = ["1 second", "20 seconds", "2 minutes"] as const
+const giveBack = Effect.sync(() => {
+  trimHeap()
+  unmapText()
+})
 
 /** Runs for as long as `use` does. */
 export const runDaemon = <A, E, R>(options: DaemonOptions, use: (daemon: Daemon) => Effect.Effect<A, E, R>) =>

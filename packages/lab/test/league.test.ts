@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { baseline, knownEntries, parseEntry } from "../src/league/entries.ts"
-import { estimateMs } from "../src/league/estimate.ts"
+import { bootTimeoutMs, estimateMs } from "../src/league/estimate.ts"
 import { cpuMsOf } from "../src/league/guest/machine.ts"
 import { slotCommand } from "../src/league/guest/runSlots.ts"
 import { leagueMarkdown, leagueTable } from "../src/league/leagueTable.ts"
@@ -131,9 +131,13 @@ describe("the schedule", () => {
   })
 
   it("is estimated to take as long as its slots and boots", () => {
-    const one = estimateMs([[sets[0]!]], { durationMs: 60_000 })
+    const host = { durationMs: 60_000, icount: null }
+    const one = estimateMs([[sets[0]!]], host)
     assert.isAbove(one, sets[0]!.slots.length * 60_000)
-    assert.strictEqual(estimateMs([[sets[0]!], [sets[0]!]], { durationMs: 60_000 }), 2 * one)
+    assert.strictEqual(estimateMs([[sets[0]!], [sets[0]!]], host), 2 * one)
+    const counted = { ...host, icount: 2 }
+    assert.isAbove(estimateMs([[sets[0]!]], counted), one)
+    assert.isAbove(bootTimeoutMs(3, counted), estimateMs([[sets[0]!]], counted))
   })
 })
 

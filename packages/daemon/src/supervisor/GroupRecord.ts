@@ -10,8 +10,10 @@ import type { GroupPlan } from "../config/plan.ts"
 import type { ColdBand, Explanation, GroupSummary, History, PastDecision } from "../protocol/Status.ts"
 import { GroupHistory, savedBytes } from "./GroupHistory.ts"
 
-const decisionsKept = 32
+/** A reason takes about 300 bytes, and there may be a thousand groups. */
+const decisionsKept = 12
 const actedKept = 16
+const nothingDone: ReadonlyArray<string> = []
 
 /** Each age that some page is known to have been idle for, with all that is at least as old. */
 const bandsOf = (age: PageAge): Array<typeof ColdBand.Type> => {
@@ -77,7 +79,7 @@ export class GroupRecord {
   }
 
   private note(atMs: Milliseconds, reason: string, outcomes: ReadonlyArray<string>, isActing: boolean): void {
-    const decision: PastDecision = { at_ms: atMs, reason, outcomes }
+    const decision: PastDecision = { at_ms: atMs, reason, outcomes: outcomes.length === 0 ? nothingDone : outcomes }
     this.decisions.push(decision)
     if (this.decisions.length > (this.isKept ? decisionsKept : 1)) this.decisions.shift()
     if (!isActing || !this.isKept) return

@@ -11,7 +11,7 @@ import { writeWhole } from "../vm/VmCache.ts"
 import { type VmError, vmError } from "../vm/VmError.ts"
 import { defaultVmOptions } from "../vm/VmOptions.ts"
 import { vmRun } from "../vm/VmRun.ts"
-import { estimateMs, slotTimeoutMs } from "./estimate.ts"
+import { bootTimeoutMs, estimateMs, slotTimeoutMs } from "./estimate.ts"
 import { openSets } from "./outcomes.ts"
 import { type BootOrder, type LeaguePlan, planFile, readPlan } from "./plan.ts"
 import { makeBoots, makeSchedule, type PairedSet } from "./schedule.ts"
@@ -109,7 +109,7 @@ const playInVm = Effect.fnUntraced(function* (run: LeagueRun, order: BootOrder, 
     icount: plan.icount ?? undefined,
     kernelSeries: plan.kernelSeries ?? undefined,
     out: directory,
-    timeout: order.slots.length * order.slotTimeoutMs
+    timeout: bootTimeoutMs(order.slots.length, plan)
   }
   return yield* vmRun([...wmo, "lab", "slots", file], options, { stdin: undefined, stdout: nowhere(), stderr: heard.stream }).pipe(
     Effect.map(({ exitCode }) => (exitCode === 0 ? undefined : `exit code ${exitCode}: ${heard.said() ?? "it said nothing"}`)),

@@ -73,7 +73,9 @@ export const examine = (before: Health, observation: Observation, elapsedMs: Mil
   const refaulted = refaults.since.anon + refaults.since.file
   const refaultRate = elapsedMs > 0 ? smooth(before.refaultRate, (refaulted / elapsedMs) * minuteMs, elapsedMs) : before.refaultRate
   const seen = pageAge === undefined ? usage.currentBytes : workingSet(pageAge)
-  const workingSetBytes = isFine ? seen : Math.min(before.workingSetBytes, usage.currentBytes)
+  const known = Math.min(before.workingSetBytes, usage.currentBytes)
+  // Generations that the kernel has just joined, or that were made farther apart until now, tell less than was used: for some time that is remembered.
+  const workingSetBytes = isFine ? Math.max(seen, known * Math.exp(-elapsedMs / workingSetMs)) : known
   const allowedPages = allowedPerMinute(workingSetBytes, limits.promotions * caution)
   const isStalled = pressure > limits.pressure
   const isAlarmed = refaultRate > alarm * Math.max(allowedPages, noisePages)
