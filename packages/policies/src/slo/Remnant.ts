@@ -13,6 +13,10 @@ export interface Remnant {
 }
 
 const leaveAloneMs = 60_000
+/** More than this of what was asked for is something: of a page that is compressed, most may stay in the group's memory. */
+const leastGone = 1 / 8
+/** What was asked for is a sample: so many times as much is taken to be like it. */
+const likeIt = 64
 
 export const noRemnant: Remnant = { bytes: 0, untilMs: 0, asked: undefined }
 
@@ -20,14 +24,14 @@ export const noRemnant: Remnant = { bytes: 0, untilMs: 0, asked: undefined }
 export const ask = (remnant: Remnant, bytes: Bytes, coldBytes: Bytes): Remnant => ({ ...remnant, asked: { bytes, coldBytes } })
 
 /**
- * Takes what came of the last request: less than half of it went, by the group's memory and by what is old enough now: then all of that is left alone. Where
- * nothing is carried out (`reclaimedBytes` undefined) nothing is learned.
+ * Takes what came of the last request. Next to nothing of it went, by the group's memory and by what is old enough now: then of that, so many times as much is left alone, beside what
+ * is already. Where nothing is carried out (`reclaimedBytes` undefined) nothing is learned.
  */
 export const leaveAlone = (before: Remnant, coldBytes: Bytes, reclaimedBytes: Bytes | undefined, atMs: Milliseconds): Remnant => {
   const { asked, untilMs } = before
   const bytes = atMs >= untilMs ? 0 : Math.min(before.bytes, coldBytes)
   if (asked === undefined || reclaimedBytes === undefined) return { bytes, untilMs, asked: undefined }
   const gone = Math.max(0, reclaimedBytes, asked.coldBytes - coldBytes)
-  if (gone >= asked.bytes / 2) return { bytes, untilMs, asked: undefined }
-  return { bytes: coldBytes, untilMs: atMs + leaveAloneMs, asked: undefined }
+  if (gone >= asked.bytes * leastGone) return { bytes, untilMs, asked: undefined }
+  return { bytes: Math.min(coldBytes, bytes + asked.bytes * likeIt), untilMs: atMs + leaveAloneMs, asked: undefined }
 }
