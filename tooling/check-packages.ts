@@ -27,7 +27,8 @@ const run = (cwd: string, command: string, args: ReadonlyArray<string>): void =>
 }
 
 /** The entries that need vitest are type-checked only. */
-const needsVitest = (entry: string): boolean => entry.endsWith("/conformance") || entry === "@wmo/policies/testing"
+const needsVitest = (entry: string): boolean =>
+  entry.endsWith("/conformance") || ["@wmo/monitors/testing", "@wmo/policies/testing"].includes(entry)
 
 const packages = readdirSync(join(root, "packages")).map((directory) => {
   const manifest: Manifest = JSON.parse(readFileSync(join(root, "packages", directory, "package.json"), "utf8"))
