@@ -24,8 +24,8 @@ export const noRemnant: Remnant = { bytes: 0, untilMs: 0, asked: undefined }
 export const ask = (remnant: Remnant, bytes: Bytes, coldBytes: Bytes): Remnant => ({ ...remnant, asked: { bytes, coldBytes } })
 
 /**
- * Takes what came of the last request. Next to nothing of it went, by the group's memory and by what is old enough now: then of that, so many times as much is left alone, beside what
- * is already. Where nothing is carried out (`reclaimedBytes` undefined) nothing is learned.
+ * Takes what came of the last request. If next to nothing of it went, by the group's memory and by what is old enough now, it and what is taken to be like it are left
+ * alone, beside what is already. Where nothing is carried out (`reclaimedBytes` undefined) nothing is learned.
  */
 export const leaveAlone = (before: Remnant, coldBytes: Bytes, reclaimedBytes: Bytes | undefined, atMs: Milliseconds): Remnant => {
   const { asked, untilMs } = before
