@@ -16,7 +16,7 @@ export const prcl = definePolicy({
     min_age: duration({ default: "5s", doc: "page out regions that have been idle for at least this long" }),
     quota_bytes: size({
       default: "0",
-      doc: "address space paged out per second; 0 is no limit but the budget, which counts what went to swap"
+      doc: "address space paged out per second, what is reserved and was never touched included (V8 and Go reserve much); 0 is no limit but the budget, which counts what went to swap"
     }),
     psi_goal: psiGoal,
     ...monitoringSettings,
