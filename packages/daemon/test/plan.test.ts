@@ -57,6 +57,14 @@ rules:
     assert.notStrictEqual(key("budget: { cpu: 1% }"), key("budget: { cpu: 2% }"))
   })
 
+  it("groups that the same rules are for have one plan between them", () => {
+    const plans = plansFor(`rules: [{ match: "*", policy: senpai }, { match: b*, floor: 1G }]`, ["a1", "a2", "b1", "b2"])
+    const planOf = (group: string) => plans.get(group)!.plan
+    assert.strictEqual(planOf("a1"), planOf("a2"))
+    assert.strictEqual(planOf("b1"), planOf("b2"))
+    assert.notStrictEqual(planOf("a1")?.key, planOf("b1")?.key)
+  })
+
   it("of a group and one above it the deeper one acts", () => {
     const plans = plansFor('rules: [{ match: "a/**", policy: periodic }, { match: a, policy: senpai }]', ["a", "a/b", "a/b/c"])
     assert.deepStrictEqual(acting(plans), { "a/b/c": "periodic" })

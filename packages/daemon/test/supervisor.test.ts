@@ -98,8 +98,13 @@ const supervising = <A, E>(
   use: (supervisor: Supervisor) => Effect.Effect<A, E, never>,
   {
     directory = place(),
-    recorder = Recorder.layerNone
-  }: { readonly directory?: string; readonly recorder?: Layer.Layer<Recorder, RecordingError> } = {}
+    recorder = Recorder.layerNone,
+    ownCost = () => ({ cpuMs: 0, rssBytes: 0 })
+  }: {
+    readonly directory?: string
+    readonly recorder?: Layer.Layer<Recorder, RecordingError>
+    readonly ownCost?: typeof OwnCost.Service
+  } = {}
 ) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -109,7 +114,7 @@ const supervising = <A, E>(
     })
   ).pipe(
     // A test's process is larger than a wmod.
-    Effect.provideService(OwnCost, () => ({ cpuMs: 0, rssBytes: 0 })),
+    Effect.provideService(OwnCost, ownCost),
     Effect.provide(recorder),
     Effect.provide(Layer.provideMerge(Journal.layer({ directory, command: "test" }), machine.kernel.layer))
   )
@@ -187,6 +192,26 @@ describe("the supervisor", () => {
         assert.deepInclude(yield* supervisor.status, { mode: "running", why: undefined })
       })
     )
+  })
+
+  it.effect("above its own budget it looks less often at groups in which nothing moves, too", () => {
+    const ticksIn100s = (percentAtFirst: number) => {
+      let [readings, cpuMs] = [0, 0]
+      const ownCost = () => ({ cpuMs: (cpuMs += 50 * (readings++ < 5 ? percentAtFirst : 9)), rssBytes: 0 })
+      const text = `every: 1s\nidle_every: 8s\nemergency_stop: off\nself: { cpu: 10% }\nrules: [${rule("none")}]`
+      const looks = (supervisor: Supervisor) =>
+        Effect.gen(function* () {
+          yield* seconds(98)
+          const before = (yield* groupOf(supervisor, "a1"))!.ticks
+          yield* seconds(100)
+          return (yield* groupOf(supervisor, "a1"))!.ticks - before
+        })
+      return supervising(new Machine(["a1"]), text, looks, { ownCost })
+    }
+    return Effect.gen(function* () {
+      assert.approximately(yield* ticksIn100s(9), 100 / 8, 1)
+      assert.approximately(yield* ticksIn100s(25), 100 / (8 * 3), 1)
+    })
   })
 
   it.effect("pauses and goes on; what a policy has learned stays", () => {

@@ -73,6 +73,18 @@ const merge = (bodies: ReadonlyArray<RuleBody>): RuleBody => {
   return { ...named, settings: Object.assign({}, ...bodies.slice(begin).map(({ settings }) => settings)) }
 }
 
+/** What rules come to is worked out once for each choice of them: a thousand groups have few, and are planned anew every few seconds. */
+const mergedBy = new WeakMap<Config, Map<string, RuleBody>>()
+
+const ruledBy = (config: Config, picked: ReadonlyArray<number>): RuleBody => {
+  let known = mergedBy.get(config)
+  if (known === undefined) mergedBy.set(config, (known = new Map()))
+  const key = picked.join()
+  let body = known.get(key)
+  if (body === undefined) known.set(key, (body = merge([config.defaults, ...picked.map((i) => config.rules[i]!.body)])))
+  return body
+}
+
 const isFor = ({ matches, selector }: Rule, group: string, container: ContainerGroup | undefined, pods: Pods): boolean =>
   matches(group) && (selector === undefined || (container !== undefined && selects(selector, container, pods)))
 
@@ -108,12 +120,14 @@ const annotated = (container: ContainerGroup | undefined, { annotations, policy 
 
 const find = (group: string, input: PlanInput): Found => {
   const container = containerOf(group)
-  const rules = input.config.rules.filter((rule) => isFor(rule, group, container, input.pods))
-  const bodies = [input.config.defaults, ...rules.map((rule) => rule.body)]
-  const ruled = merge(bodies)
+  const picked = input.config.rules.flatMap((rule, i) => (isFor(rule, group, container, input.pods) ? [i] : []))
+  const rules = picked.map((i) => input.config.rules[i]!)
+  const ruled = ruledBy(input.config, picked)
   const asked = annotated(container, ruled, input.pods)
   const override = input.overrides?.get(group)
-  const body = override === undefined && asked === undefined ? ruled : merge([...bodies, asked?.body ?? {}, override ?? {}])
+  const own = [asked?.body ?? {}, override ?? {}]
+  const body =
+    override === undefined && asked === undefined ? ruled : merge([input.config.defaults, ...rules.map((rule) => rule.body), ...own])
   return {
     group,
     name: container === undefined ? undefined : nameOf(container, input.pods),
@@ -124,7 +138,7 @@ const find = (group: string, input: PlanInput): Found => {
   }
 }
 
-const planOf = (body: RuleBody): Result.Result<Plan, string> => {
+const makePlan = (body: RuleBody): Result.Result<Plan, string> => {
   const { cpuPercent, floorBytes, minuteBytes, policy = none, settings = {}, tickBytes } = body
   return Result.map(
     Result.mapError(decodeSettings(policy.name, policy.settings, settings), ({ message }) => message),
@@ -137,6 +151,15 @@ const planOf = (body: RuleBody): Result.Result<Plan, string> => {
       return { policy, settings: values, rails, cpuPercent, key: JSON.stringify([policy.name, values, rails, cpuPercent]) }
     }
   )
+}
+
+const plansBy = new WeakMap<RuleBody, Result.Result<Plan, string>>()
+
+/** The same plan for the same body. */
+const planOf = (body: RuleBody): Result.Result<Plan, string> => {
+  let plan = plansBy.get(body)
+  if (plan === undefined) plansBy.set(body, (plan = makePlan(body)))
+  return plan
 }
 
 const linesOf = (rules: ReadonlyArray<Rule>): string =>

@@ -189,7 +189,7 @@ export const makeSupervisor: (
     const record = records.get(group)!
     record.problem = undefined
     const slot = slots.take(running.size + 1)
-    const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs })
+    const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs * budget.stride })
     const turn = { turns, pace, phaseMs: phaseOf(slot, everyMs) }
     const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, queue, unrestored })
     const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.updateContext(run, shared)), scope)
