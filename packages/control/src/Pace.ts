@@ -18,6 +18,8 @@ export interface PaceOptions {
   readonly everyMs: Milliseconds
   /** Time between two looks at a group in which nothing moves, at most; `everyMs` or less: every tick is a look. */
   readonly idleEveryMs: () => Milliseconds
+  /** Where in such a time looks at an idle group come, from 0 to below 1: apart from other groups', so that a thousand do not come at once. */
+  readonly phase?: number | undefined
 }
 
 /** Less is no movement: charges come and go in batches of 256 KiB a CPU, and a thousandth of a group is nobody's concern. */
@@ -42,7 +44,14 @@ export interface IdlePace extends Pace {
   readonly everyMs: () => Milliseconds
 }
 
-export const makePace = ({ everyMs, idleEveryMs }: PaceOptions): IdlePace => {
+/** The first moment of a group's own after a look: no later than the interval, and no earlier than half of it. */
+const nextOwn = (atMs: Milliseconds, intervalMs: Milliseconds, phase: number): Milliseconds => {
+  const offsetMs = phase * intervalMs
+  const nextMs = Math.floor((atMs + intervalMs - offsetMs) / intervalMs) * intervalMs + offsetMs
+  return nextMs - atMs < intervalMs / 2 ? atMs + intervalMs : nextMs
+}
+
+export const makePace = ({ everyMs, idleEveryMs, phase }: PaceOptions): IdlePace => {
   let last: Observation | undefined
   let seen: Glance | undefined
   let intervalMs = everyMs
@@ -54,7 +63,8 @@ export const makePace = ({ everyMs, idleEveryMs }: PaceOptions): IdlePace => {
       intervalMs = isIdle ? Math.min(Math.max(everyMs, idleEveryMs()), intervalMs * 2) : everyMs
       last = observation
       seen = glanceOf(observation)
-      nextMs = Math.min(observation.atMs + intervalMs, dueMs ?? 0)
+      const ownMs = phase === undefined ? observation.atMs + intervalMs : nextOwn(observation.atMs, intervalMs, phase)
+      nextMs = Math.min(ownMs, dueMs ?? 0)
     },
     // Half an interval early is nearer than half an interval late; a clock that was set back does not stop anything.
     mayLeaveOut: (tickMs) => tickMs + everyMs / 2 < nextMs && last !== undefined && tickMs >= last.atMs - everyMs,

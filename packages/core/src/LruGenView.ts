@@ -49,14 +49,17 @@ const sectionAt = (bytes: Buffer, start: number): Section | undefined => {
   return match === null ? undefined : { id: match[1]!, path: match[2] || "/", start, end }
 }
 
-/** The sections whose path is wanted, in the table's order. Only lines with ` text` in them are looked at. */
+/**
+ * The sections whose path is wanted, in the table's order. Only lines with this text in them are looked at: it begins with a slash, which is quickly
+ * found, since a table has few of them.
+ */
 const sectionsWith = (bytes: Buffer, text: string, isWanted: (path: string) => boolean): ReadonlyArray<Section> => {
-  const wanted = Buffer.from(` ${text}`)
+  const wanted = Buffer.from(text)
   const found: Array<Section> = []
   for (let at = bytes.indexOf(wanted); at >= 0; at = bytes.indexOf(wanted, at + wanted.length)) {
     const start = bytes.lastIndexOf(newline, at) + 1
     const section = sectionAt(bytes, start)
-    // A path may have blanks in it: it is what the whole line says.
+    // It may be a part of another path.
     if (section !== undefined && isWanted(section.path) && found.at(-1)?.start !== start) found.push(section)
   }
   return found.filter(({ id, path }) => !isRemoved(id, path))

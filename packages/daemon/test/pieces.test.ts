@@ -298,7 +298,7 @@ describe("metrics", () => {
   const line = /^(?:# (?:HELP|TYPE) .+|[a-z_]+(?:\{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*\})? -?[0-9.e+]+)$/
 
   it("are well-formed, whatever groups are called", () => {
-    const text = renderMetrics(status([group('odd "name"\\\n', 5)]))
+    const text = [...renderMetrics(status([group('odd "name"\\\n', 5)]))].join("")
     assert.isTrue(text.endsWith("\n"))
     for (const each of text.trimEnd().split("\n")) assert.match(each, line)
     assert.include(text, 'wmo_group_actions_total{group="odd \\"name\\"\\\\\\n",action="Reclaim",result="done"} 1\n')
@@ -310,7 +310,7 @@ describe("metrics", () => {
 
   it("have series for the largest groups only", () => {
     const groups = Array.from({ length: groupsAtMost + 5 }, (_, i) => group(`g${i}`, i))
-    const lines = renderMetrics(status(groups)).split("\n")
+    const lines = [...renderMetrics(status(groups))].join("").split("\n")
     const shown = lines.filter((each) => each.startsWith("wmo_group_memory_current_bytes{"))
     assert.lengthOf(shown, groupsAtMost)
     assert.isFalse(shown.some((each) => each.includes('"g4"')))

@@ -3,7 +3,7 @@
  * answers those alone who ask by a name of this machine. Does not know who asks.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { createServer } from "node:http"
 import { hostname } from "node:os"
@@ -69,13 +69,20 @@ const pageRoutes = Effect.map(Effect.cached(Effect.sync(loadAssets)), (assets) =
 
 const groupAsked = (url: string): string => new URL(url, "http://localhost").searchParams.get("name") ?? ""
 
+const metricsTexts = function* (status: DaemonStatus, monitored: ReadonlyArray<Monitored>): Generator<string> {
+  yield* renderMetrics(status)
+  yield renderMonitored(monitored)
+}
+
 const routes = ({ explain, history, monitored, status }: Answers) =>
   Layer.mergeAll(
     HttpRouter.add(
       "GET",
       "/metrics",
       Effect.map(Effect.all([status, monitored]), ([now, samples]) =>
-        HttpServerResponse.text(renderMetrics(now) + renderMonitored(samples), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+        HttpServerResponse.stream(Stream.encodeText(Stream.fromIterable(metricsTexts(now, samples), { chunkSize: 1 })), {
+          contentType: "text/plain; version=0.0.4; charset=utf-8"
+        })
       )
     ),
     HttpRouter.add("GET", "/healthz", HttpServerResponse.text("ok\n")),

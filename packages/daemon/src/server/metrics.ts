@@ -10,13 +10,13 @@ interface Metric {
   readonly type: "gauge" | "counter"
   readonly help: string
   /** Gone through once, as it is printed: those of a thousand groups are never all there at the same time. */
-  readonly series: Iterable<readonly [labels: Readonly<Record<string, string>>, value: number | undefined]>
+  readonly series: Iterable<readonly [labels: string, value: number | undefined]>
 }
 
 type Series = Metric["series"] extends Iterable<infer Each> ? Each : never
 
 /** What each group gives, when it is asked for. */
-const lazily = function* (groups: ReadonlyArray<GroupSummary>, of: (group: GroupSummary) => ReadonlyArray<Series>): Generator<Series> {
+const lazily = function* <Group>(groups: ReadonlyArray<Group>, of: (group: Group) => ReadonlyArray<Series>): Generator<Series> {
   for (const group of groups) yield* of(group)
 }
 
@@ -32,7 +32,7 @@ const printLabels = (labels: Readonly<Record<string, string>>): string => {
 
 const printMetric = ({ help, name, series, type }: Metric): string => {
   const lines: Array<string> = []
-  for (const [labels, value] of series) if (value !== undefined) lines.push(`${name}${printLabels(labels)} ${value}\n`)
+  for (const [labels, value] of series) if (value !== undefined) lines.push(`${name}${labels} ${value}\n`)
   return lines.length === 0 ? "" : `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`
 }
 
@@ -40,7 +40,7 @@ const one = (name: string, type: Metric["type"], help: string, value: number | u
   name,
   type,
   help,
-  series: [[{}, value]]
+  series: [["", value]]
 })
 
 const size = ({ current_bytes = 0 }: GroupSummary): number => current_bytes
@@ -59,17 +59,20 @@ const printLateness = ({ lateness: { bounds_ms, counts, sum_ms } }: DaemonStatus
 
 const ratio = (percent: number | undefined): number | undefined => (percent === undefined ? undefined : percent / 100)
 
-export const renderMetrics = (status: DaemonStatus): string => {
+/** One text a metric, so that not all of them need to be there at the same time. */
+export const renderMetrics = function* (status: DaemonStatus): Generator<string> {
   const shown = status.groups.toSorted((a, b) => size(b) - size(a) || (a.group < b.group ? -1 : 1)).slice(0, groupsAtMost)
+  /** Written once for all metrics. */
+  const labelled = shown.map((group) => ({ group, labels: printLabels({ group: group.group }) }))
   const perGroup = (name: string, type: Metric["type"], help: string, of: (group: GroupSummary) => number | undefined): Metric => ({
     name,
     type,
     help,
-    series: lazily(shown, (group) => [[{ group: group.group }, of(group)]])
+    series: lazily(labelled, ({ group, labels }) => [[labels, of(group)]])
   })
   const states = ["acting", "backing-off", "stopped", "left-alone"] as const
   const metrics: ReadonlyArray<Metric> = [
-    { name: "wmo_build_info", type: "gauge", help: "Version of wmod.", series: [[{ version: status.version }, 1]] },
+    { name: "wmo_build_info", type: "gauge", help: "Version of wmod.", series: [[printLabels({ version: status.version }), 1]] },
     one("process_start_time_seconds", "gauge", "Start of the process since the epoch.", status.started_ms / 1000),
     one("process_resident_memory_bytes", "gauge", "Resident memory of the process.", status.rss_bytes),
     one("process_cpu_seconds_total", "counter", "User and system CPU time of the process.", status.cpu_seconds),
@@ -77,7 +80,7 @@ export const renderMetrics = (status: DaemonStatus): string => {
       name: "wmo_mode",
       type: "gauge",
       help: "1 for what wmod does at the moment.",
-      series: (["running", "paused", "emergency"] as const).map((mode) => [{ mode }, status.mode === mode ? 1 : 0])
+      series: (["running", "paused", "emergency"] as const).map((mode) => [printLabels({ mode }), status.mode === mode ? 1 : 0])
     },
     one(
       "wmo_own_cpu_ratio",
@@ -106,8 +109,8 @@ export const renderMetrics = (status: DaemonStatus): string => {
       type: "counter",
       help: "Configurations that were taken or refused.",
       series: [
-        [{ result: "taken" }, status.reloads],
-        [{ result: "refused" }, status.reloads_refused]
+        [printLabels({ result: "taken" }), status.reloads],
+        [printLabels({ result: "refused" }), status.reloads_refused]
       ]
     },
     one("wmo_config_loaded_timestamp_seconds", "gauge", "When the configuration in force was taken.", status.loaded_ms / 1000),
@@ -122,14 +125,14 @@ export const renderMetrics = (status: DaemonStatus): string => {
       name: "wmo_groups",
       type: "gauge",
       help: "Groups that a rule picks, by state.",
-      series: states.map((state) => [{ state }, status.groups.filter((group) => group.state === state).length])
+      series: states.map((state) => [printLabels({ state }), status.groups.filter((group) => group.state === state).length])
     },
     one("wmo_groups_without_series", "gauge", `Groups beyond the largest ${groupsAtMost}.`, status.groups.length - shown.length),
     {
       name: "wmo_group_info",
       type: "gauge",
       help: "Names of the group: its pod or container, and the policy that decides; 1.",
-      series: lazily(shown, ({ group, name = "", policy = "" }) => [[{ group, name, policy }, 1]])
+      series: lazily(shown, ({ group, name = "", policy = "" }) => [[printLabels({ group, name, policy }), 1]])
     },
     perGroup("wmo_group_backing_off", "gauge", "Whether something failed and is tried again after a while.", ({ state }) =>
       state === "backing-off" ? 1 : 0
@@ -160,8 +163,8 @@ export const renderMetrics = (status: DaemonStatus): string => {
       type: "counter",
       help: "Pages that came back into memory after they were evicted.",
       series: lazily(shown, ({ group, refaults_anon, refaults_file }) => [
-        [{ group, type: "anon" }, refaults_anon],
-        [{ group, type: "file" }, refaults_file]
+        [printLabels({ group, type: "anon" }), refaults_anon],
+        [printLabels({ group, type: "file" }), refaults_file]
       ])
     },
     perGroup(
@@ -188,12 +191,13 @@ export const renderMetrics = (status: DaemonStatus): string => {
       series: lazily(shown, ({ actions, group }) =>
         Object.entries(actions).map(([name, count]) => {
           const [action = "", result = ""] = name.split(" ")
-          return [{ group, action, result }, count] as const
+          return [printLabels({ group, action, result }), count] as const
         })
       )
     }
   ]
-  return metrics.map(printMetric).join("") + printLateness(status)
+  for (const metric of metrics) yield printMetric(metric)
+  yield printLateness(status)
 }
 
 /**

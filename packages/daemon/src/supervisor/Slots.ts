@@ -26,3 +26,6 @@ export class Slots {
 }
 
 export const phaseOf = (slot: number, everyMs: Milliseconds): Milliseconds => Math.round(shares[slot]! * everyMs)
+
+/** Where looks at the `count`-th group come once it is idle, as a share of the time between them: far from those before it (multiples of the golden ratio). */
+export const idlePhaseOf = (count: number): number => (count * 0.618_033_988_75) % 1

@@ -22,7 +22,7 @@ import { KnownPods } from "./KnownPods.ts"
 import { changedParts, RestartNeeded } from "./RestartNeeded.ts"
 import { describeOwn, judgeOwn, OwnCost, type OwnState, ownStart } from "./ownBudget.ts"
 import { putBack, runGroup } from "./runGroup.ts"
-import { phaseOf, Slots } from "./Slots.ts"
+import { idlePhaseOf, phaseOf, Slots } from "./Slots.ts"
 import type { SteadyClock } from "./SteadyClock.ts"
 import { RunningMonitors } from "./RunningMonitors.ts"
 import { setOverride, type SetRequest } from "./setOverride.ts"
@@ -136,6 +136,8 @@ export const makeSupervisor: (
   const startQueue = Semaphore.makeUnsafe(1)
   const ownCost = yield* OwnCost
   let budget = ownStart
+  /** Groups so far. */
+  let started = 0
   const turns = yield* makeTurns({ stride: () => budget.stride, onTurn: (lateMs) => lateness.add(lateMs) })
   const memories = new Map<string, { readonly key: string; readonly policy: unknown; readonly memory: PolicyMemory }>()
 
@@ -189,7 +191,7 @@ export const makeSupervisor: (
     const record = records.get(group)!
     record.problem = undefined
     const slot = slots.take(running.size + 1)
-    const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs * budget.stride })
+    const pace = makePace({ everyMs, idleEveryMs: () => config.idleEveryMs * budget.stride, phase: idlePhaseOf(started++) })
     const turn = { turns, pace, phaseMs: phaseOf(slot, everyMs) }
     const run = runGroup({ group, plan, everyMs, dryRun, record, stopped, memory: memoryOf(group, plan), turns: turn, queue, unrestored })
     const fiber = yield* Effect.forkIn(Effect.interruptible(Effect.updateContext(run, shared)), scope)
