@@ -14,7 +14,7 @@ syncBuiltinESMExports()
 
 // As main.ts does.
 setFlagsFromString("--no-concurrent-sparkplug")
-setFlagsFromString("--heap-growing-percent=10")
+setFlagsFromString("--heap-growing-percent=15")
 setFlagsFromString("--semi-space-growth-factor=1")
 setFlagsFromString("--optimize-for-size")
 

@@ -44,12 +44,9 @@ export interface IdlePace extends Pace {
   readonly everyMs: () => Milliseconds
 }
 
-/** The first moment of a group's own after a look: no later than the interval, and no earlier than half of it. */
-const nextOwn = (atMs: Milliseconds, intervalMs: Milliseconds, phase: number): Milliseconds => {
-  const offsetMs = phase * intervalMs
-  const nextMs = Math.floor((atMs + intervalMs - offsetMs) / intervalMs) * intervalMs + offsetMs
-  return nextMs - atMs < intervalMs / 2 ? atMs + intervalMs : nextMs
-}
+/** The first moment of a group's own that is not at once, so the interval after a look at the latest. */
+const nextOwn = (atMs: Milliseconds, intervalMs: Milliseconds, phase: number): Milliseconds =>
+  (Math.floor(atMs / intervalMs - phase) + 1 + phase) * intervalMs
 
 export const makePace = ({ everyMs, idleEveryMs, phase }: PaceOptions): IdlePace => {
   let last: Observation | undefined

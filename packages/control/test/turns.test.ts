@@ -29,10 +29,11 @@ const looksIn = (
     readonly act?: (second: number) => boolean
     readonly due?: (second: number) => number | undefined
     readonly idleEveryMs?: number
+    readonly phase?: number
   } = {}
 ): ReadonlyArray<number> => {
-  const { act = () => false, due = () => Infinity, idleEveryMs = 8000 } = options
-  const pace = makePace({ everyMs: 1000, idleEveryMs: () => idleEveryMs })
+  const { act = () => false, due = () => Infinity, idleEveryMs = 8000, phase } = options
+  const pace = makePace({ everyMs: 1000, idleEveryMs: () => idleEveryMs, phase })
   const looks: Array<number> = []
   for (let second = 0; second <= seconds; second++) {
     const now = observation({ atMs: second * 1000, ...group(second) })
@@ -57,6 +58,14 @@ describe("the pace of a group", () => {
     ["stall", (second: number) => ({ stallUs: second >= 10 ? 6n : 5n })]
   ] as const)("is full at the very tick at which %s moves", (_, group) => {
     assert.deepStrictEqual(looksIn(14, group), [0, 1, 3, 7, 10, 11, 13])
+  })
+
+  it("has looks at times of its own where it has a phase, though groups began together", () => {
+    for (const phase of [0, 1 / 8, 3 / 8, 7 / 8]) {
+      const looks = looksIn(80, still, { phase }).filter((second) => second >= 16)
+      assert.deepStrictEqual(new Set(looks.map((second) => second % 8)), new Set([8 * phase]))
+      assert.lengthOf(looks, phase === 0 ? 9 : 8)
+    }
   })
 
   it("is full after refaults, which a look alone sees", () => {

@@ -14,7 +14,7 @@ const node = fc.tuple(fc.nat(7), fc.nat(1000), fc.array(generation, { maxLength:
   generations: generations.map((each, i) => ({ seq: first + i, ...each }))
 }))
 /** Names of which one may begin with another, and that are not sorted as their paths are. */
-const component = fc.constantFrom("a", "a-b", "a.b", "ab", "b", "memcg", "größe", "!", "~", "a b", "b /a")
+const component = fc.constantFrom("a", "a-b", "a.b", "ab", "b", "memcg", "größe", "!", "~")
 const path = fc.array(component, { maxLength: 3 }).map((parts) => `/${parts.join("/")}`)
 const table = fc.array(fc.record({ id: fc.nat(5), path, nodes: fc.array(node, { maxLength: 2 }) }), { maxLength: 12 })
 
@@ -28,7 +28,7 @@ describe("a view of lru_gen", () => {
         const bytes = encoder.encode(lruGen.encode(memcgs))
         const view = lruGenView(bytes)
         const living = Result.getOrThrow(lruGen.decode(bytes)).filter(isLiving)
-        assert.strictEqual(view.count, memcgs.length)
+        assert.strictEqual(view.count, living.length)
         assert.deepStrictEqual(Result.getOrThrow(view.all()), living)
         for (const each of [asked, "/", ...living.map((memcg) => memcg.path)]) {
           assert.deepStrictEqual(

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Lateness, latenessBoundsMs } from "../src/supervisor/Lateness.ts"
 import { judgeOwn, type OwnBudget, type OwnState, ownStart } from "../src/supervisor/ownBudget.ts"
-import { phaseOf, Slots } from "../src/supervisor/Slots.ts"
+import { idlePhaseOf, phaseOf, Slots } from "../src/supervisor/Slots.ts"
 
 const mib = 2 ** 20
 const budget: OwnBudget = { cpuPercent: 10, memoryBytes: 150 * mib }
@@ -58,18 +58,28 @@ describe("wmod's own budget", () => {
 })
 
 describe("slots", () => {
-  it("are one up to 250 groups, then evenly filled, and given back", () => {
+  it("are one up to 125 groups, then evenly filled, and given back", () => {
     const slots = new Slots()
     const taken = Array.from({ length: 1000 }, (_, i) => slots.take(i + 1))
-    assert.deepStrictEqual(new Set(taken.slice(0, 250)), new Set([0]))
-    const counts = [0, 1, 2, 3].map((slot) => taken.filter((each) => each === slot).length)
-    assert.deepStrictEqual(counts, [250, 250, 250, 250])
+    assert.deepStrictEqual(new Set(taken.slice(0, 125)), new Set([0]))
+    const counts = [0, 1, 2, 3, 4, 5, 6, 7].map((slot) => taken.filter((each) => each === slot).length)
+    assert.deepStrictEqual(new Set(counts), new Set([125]))
     for (let i = 0; i < 100; i++) slots.leave(3)
     for (let i = 0; i < 100; i++) assert.strictEqual(slots.take(1000), 3)
     assert.deepStrictEqual(
-      [0, 1, 2, 3].map((slot) => phaseOf(slot, 1000)),
-      [0, 500, 250, 750]
+      [0, 1, 2, 3, 4, 5, 6, 7].map((slot) => phaseOf(slot, 1000)),
+      [0, 500, 250, 750, 125, 625, 375, 875]
     )
+  })
+})
+
+describe("looks at idle groups", () => {
+  it("are apart from one another, however many groups there are", () => {
+    for (const groups of [10, 100, 1000]) {
+      const tenths = Array.from({ length: 10 }, () => 0)
+      for (let i = 0; i < groups; i++) tenths[Math.floor(idlePhaseOf(i) * 10)]!++
+      for (const count of tenths) assert.approximately(count, groups / 10, 2)
+    }
   })
 })
 
