@@ -1,6 +1,6 @@
 /** kill -9 at any moment, and a log torn or broken at any byte: what remains opens, is whole, and lacks nothing that was written before. */
 import { spawn } from "node:child_process"
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { stripTypeScriptTypes } from "node:module"
 import { basename, join } from "node:path"
@@ -91,7 +91,8 @@ const killAfter = (
   file: string,
   subjects: number,
   checkpointPages: number,
-  from: "start" | "first",
+  /** Its start, or so many lines that it has said. */
+  from: "start" | number,
   ms: number
 ): Promise<Killed> =>
   new Promise((resolve) => {
@@ -101,8 +102,11 @@ const killAfter = (
     const kill = () => setTimeout(() => child.kill("SIGKILL"), ms)
     if (from === "start") kill()
     let text = ""
+    let lines = 0
     child.stdout.on("data", (chunk: Buffer) => {
-      if (from === "first" && text === "") kill()
+      const before = lines
+      lines += chunk.toString().split("\n").length - 1
+      if (from !== "start" && before < from && lines >= from) kill()
       text = (text + chunk.toString()).slice(-64)
     })
     child.on("close", () => {
@@ -121,7 +125,7 @@ describe("crashes", () => {
       subjects: 1 + random.below(60),
       // Often enough that kills fall into checkpoints, too.
       checkpointPages: [4, 40, 1000][random.below(3)]!,
-      from: i % 4 === 0 ? ("start" as const) : ("first" as const),
+      from: i % 4 === 0 ? ("start" as const) : (1 as const),
       ms: i % 4 === 0 ? random.below(120) : random.below(25)
     }))
     const tally = { none: 0, empty: 0, snapshots: 0, lost: 0 }
@@ -152,13 +156,15 @@ describe("crashes", () => {
 
   it("a daemon that is killed and started again, 15 times: its directory reads as one", { timeout: 60_000 }, async () => {
     const script = join(startsFast(), "rotate-forever.mjs")
-    const directory = join(scratch, "daemon")
-    mkdirSync(directory)
+    const directory = mkdtempSync(join(scratch, "daemon-"))
     const random = makeRandom(15)
     const subjects = 3
     const said: Array<number> = []
+    let filesAtLeast = 0
     for (let i = 0; i < 15; i++) {
-      const killed = await killAfter(script, directory, subjects, i * 100_000, i % 5 === 0 ? "start" : "first", random.below(80))
+      const from = i % 5 === 0 ? "start" : 1 + random.below(80)
+      if (from !== "start") filesAtLeast += Math.ceil(from / 7)
+      const killed = await killAfter(script, directory, subjects, i * 100_000, from, random.below(from === "start" ? 80 : 10))
       said.push(killed.said)
     }
     const readers = filesOf(directory).map((file) => new RecordingReader(file))
@@ -181,7 +187,8 @@ describe("crashes", () => {
         times.map((_, n) => first + n)
       )
     })
-    assert.isAtLeast(readers.length, 30)
+    assert.isAtLeast(readers.length, filesAtLeast)
+    assert.isAtLeast(filesAtLeast, 30)
     for (const reader of readers) reader.close()
   })
 
