@@ -104,19 +104,23 @@ export class GuestStage {
   private recordingProblems(): ReadonlyArray<string> {
     const { recordings } = this.places
     const names = existsSync(recordings) ? readdirSync(recordings).filter((name) => name.endsWith(".wmo")) : []
-    return names.flatMap((name) => {
+    const whole = names.filter((name) => !this.spoilt.has(join(recordings, name)))
+    let recorded = 0
+    const problems = whole.flatMap((name) => {
       const file = join(recordings, name)
-      if (this.spoilt.has(file)) return []
       try {
         const database = new DatabaseSync(file, { readOnly: true })
         const ok = database.prepare("PRAGMA integrity_check").get()
         const runs = database.prepare("SELECT count(*) AS runs FROM run").get()
         database.close()
-        return ok?.["integrity_check"] === "ok" && Number(runs?.["runs"]) > 0 ? [] : [`${name}: ${JSON.stringify({ ...ok, ...runs })}`]
+        // One that was killed before any group had its first turn has no run: the next one has.
+        recorded += Number(runs?.["runs"])
+        return ok?.["integrity_check"] === "ok" ? [] : [`${name}: ${JSON.stringify(ok)}`]
       } catch (error) {
         return [`${name} does not open: ${(error as Error).message}`]
       }
     })
+    return whole.length > 0 && recorded === 0 ? [...problems, `nothing was recorded in ${whole.join(", ")}`] : problems
   }
 
   /** Between faults: what was spoilt on purpose is out of the way. */
