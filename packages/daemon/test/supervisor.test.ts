@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { afterAll } from "vitest"
 import type { SetRequest } from "../src/supervisor/setOverride.ts"
 import { checkConfig, type Config, ConfigRejected, makeSupervisor, steadyRecorder, type Supervisor } from "../src/index.ts"
-import { OwnCost } from "../src/supervisor/ownBudget.ts"
+import { OwnCost } from "../src/supervisor/ownCost.ts"
 
 const mib = 2 ** 20
 const scratch = mkdtempSync(join(tmpdir(), "wmo-test-"))

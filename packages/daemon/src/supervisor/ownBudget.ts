@@ -3,8 +3,6 @@
  * histories are not kept. Pure. CPU is that of all threads but those that wait for the kernel to reclaim: that has budgets of its own.
  */
 import { type Bytes, formatBytes, formatDuration, type Milliseconds } from "@wmo/core"
-import { Context } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
 
 export interface OwnReading {
   readonly atMs: Milliseconds
@@ -83,42 +81,3 @@ export const describeOwn = (
   const within = "wmod's memory is within its budget: histories are kept again"
   return [...told, now.isOverMemory ? [true, over] : [false, within]]
 }
-
-interface ProcessWithThreads {
-  readonly threadCpuUsage?: () => { readonly user: number; readonly system: number }
-}
-
-/** Of `stat`'s times: USER_HZ, which is 100 on all that Node runs on. */
-const tickMs = 10
-
-/**
- * What the threads have used that do what may block, which is mostly the kernel's reclaim; undefined where they have no name (Node 22's).
- * Source: proc_pid_stat(5), utime and stime.
- */
-const blockingMs = (): Milliseconds | undefined => {
-  const times = readdirSync("/proc/self/task").flatMap((id) => {
-    try {
-      const stat = readFileSync(`/proc/self/task/${id}/stat`, "latin1")
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-      return stat.includes("(libuv-worker)") ? [(Number(fields[11]) + Number(fields[12])) * tickMs] : []
-    } catch {
-      // A thread that has ended meanwhile is none of those.
-      return []
-    }
-  })
-  return times.length === 0 ? undefined : times.reduce((sum, each) => sum + each)
-}
-
-const cpuMsOf = ({ system, user }: { readonly user: number; readonly system: number }): Milliseconds => (system + user) / 1000
-
-/** What this process has used so far. Another one in tests. */
-export const OwnCost: Context.Reference<() => Omit<OwnReading, "atMs">> = Context.Reference("@wmo/daemon/OwnCost", {
-  defaultValue: () => () => {
-    const blocking = blockingMs()
-    const cpuMs =
-      blocking === undefined
-        ? cpuMsOf((process as ProcessWithThreads).threadCpuUsage?.() ?? process.cpuUsage())
-        : Math.max(0, cpuMsOf(process.cpuUsage()) - blocking)
-    return { cpuMs, rssBytes: process.memoryUsage.rss() }
-  }
-})

@@ -5,8 +5,10 @@
 import { type KernFs, Mglru, type Milliseconds } from "@wmo/core"
 import type { Layer } from "effect"
 
-/** Ages of a table that was read so long ago are off by as much: little beside a tick. The more groups there are, the longer their
- * turn takes, and of a thousand two moments (see Slots) share one. */
+/**
+ * Ages of a table that was read so long ago are off by as much: little beside a tick. The more groups there are, the longer their turn takes; of a thousand
+ * two moments (see Slots) share one table.
+ */
 const sharedForMs = (groups: number): Milliseconds => Math.min(200, Math.max(50, groups / 5))
 
 export const sharedGenerations: Layer.Layer<Mglru, never, KernFs> = Mglru.layerShared(sharedForMs)
