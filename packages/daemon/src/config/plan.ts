@@ -76,12 +76,12 @@ const merge = (bodies: ReadonlyArray<RuleBody>): RuleBody => {
 /** What rules come to is worked out once for each choice of them: a thousand groups have few, and are planned anew every few seconds. */
 const mergedBy = new WeakMap<Config, Map<string, RuleBody>>()
 
-const ruledBy = (config: Config, picked: ReadonlyArray<number>): RuleBody => {
+const ruledBy = (config: Config, rules: ReadonlyArray<Rule>): RuleBody => {
   let known = mergedBy.get(config)
   if (known === undefined) mergedBy.set(config, (known = new Map()))
-  const key = picked.join()
+  const key = rules.map((rule) => config.rules.indexOf(rule)).join()
   let body = known.get(key)
-  if (body === undefined) known.set(key, (body = merge([config.defaults, ...picked.map((i) => config.rules[i]!.body)])))
+  if (body === undefined) known.set(key, (body = merge([config.defaults, ...rules.map((rule) => rule.body)])))
   return body
 }
 
@@ -120,14 +120,11 @@ const annotated = (container: ContainerGroup | undefined, { annotations, policy 
 
 const find = (group: string, input: PlanInput): Found => {
   const container = containerOf(group)
-  const picked = input.config.rules.flatMap((rule, i) => (isFor(rule, group, container, input.pods) ? [i] : []))
-  const rules = picked.map((i) => input.config.rules[i]!)
-  const ruled = ruledBy(input.config, picked)
+  const rules = input.config.rules.filter((rule) => isFor(rule, group, container, input.pods))
+  const ruled = ruledBy(input.config, rules)
   const asked = annotated(container, ruled, input.pods)
   const override = input.overrides?.get(group)
-  const own = [asked?.body ?? {}, override ?? {}]
-  const body =
-    override === undefined && asked === undefined ? ruled : merge([input.config.defaults, ...rules.map((rule) => rule.body), ...own])
+  const body = override === undefined && asked === undefined ? ruled : merge([ruled, asked?.body ?? {}, override ?? {}])
   return {
     group,
     name: container === undefined ? undefined : nameOf(container, input.pods),
