@@ -25,6 +25,8 @@ export class GuestStage {
   readonly spoilt = new Set<string>()
   readonly logs: Array<string> = []
   restarts = 0
+  /** Wmods so far that have not ended in order. */
+  private unfinished = 0
   wmod!: WmodProcess
   readonly directory: string
   private before: Settings
@@ -63,6 +65,7 @@ export class GuestStage {
 
   startWmod(): WmodProcess {
     this.wmod = new WmodProcess(this.places)
+    this.unfinished++
     return this.wmod
   }
 
@@ -86,6 +89,7 @@ export class GuestStage {
   /** Ends wmod in order: then everything must be as it was, and the recordings open. */
   async end(): Promise<ReadonlyArray<string>> {
     const how = await this.wmod.end()
+    if (how === 0) this.unfinished--
     this.logs.push(this.wmod.log)
     const isOurs = (group: string) => this.groups.includes(group)
     const highs = this.groups.flatMap((group) => {
@@ -104,23 +108,23 @@ export class GuestStage {
   private recordingProblems(): ReadonlyArray<string> {
     const { recordings } = this.places
     const names = existsSync(recordings) ? readdirSync(recordings).filter((name) => name.endsWith(".wmo")) : []
-    const whole = names.filter((name) => !this.spoilt.has(join(recordings, name)))
-    let recorded = 0
-    const problems = whole.flatMap((name) => {
+    const empty: Array<string> = []
+    const problems = names.flatMap((name) => {
       const file = join(recordings, name)
+      if (this.spoilt.has(file)) return []
       try {
         const database = new DatabaseSync(file, { readOnly: true })
         const ok = database.prepare("PRAGMA integrity_check").get()
         const runs = database.prepare("SELECT count(*) AS runs FROM run").get()
         database.close()
-        // One that was killed before any group had its first turn has no run: the next one has.
-        recorded += Number(runs?.["runs"])
+        if (Number(runs?.["runs"]) === 0) empty.push(name)
         return ok?.["integrity_check"] === "ok" ? [] : [`${name}: ${JSON.stringify(ok)}`]
       } catch (error) {
         return [`${name} does not open: ${(error as Error).message}`]
       }
     })
-    return whole.length > 0 && recorded === 0 ? [...problems, `nothing was recorded in ${whole.join(", ")}`] : problems
+    // A kill between the making of a file and its first run leaves it without one; nothing else does.
+    return empty.length > this.unfinished ? [...problems, `without a run: ${empty.join(", ")}`] : problems
   }
 
   /** Between faults: what was spoilt on purpose is out of the way. */
