@@ -1,13 +1,16 @@
 /**
- * The real-kernel suite: boots a stock kernel in a VM and runs the `guest` tests in it, runs some of them on an older kernel too, then the
+ * The real-kernel suite: boots a stock kernel in VMs and runs the `guest` tests in them, runs some of them on an older kernel too, then the
  * `vm` tests, which boot VMs themselves. Installs what that needs (Debian, root). Its last line is the tally of all. Arguments go to
  * vitest: a file or `-t name`.
  *
- * An emulated machine on a shared host is late now and then: files with failures are tried once more, in a fresh guest, and are named when
- * they pass there. What fails twice has failed.
+ * Time in a guest is counted by its instructions (`--icount`): how fast or busy the host is does not show, and guests run side by side, one on
+ * each CPU. Should a file fail all the same, it is tried once more, in a fresh guest, and is named when it passes there. What fails twice has
+ * failed.
  */
 import { spawn } from "node:child_process"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
 import { failedIn } from "./TallyReporter.ts"
 
 const root = join(import.meta.dirname, "..")
@@ -20,44 +23,45 @@ interface Ended {
   readonly failing: ReadonlyArray<string>
 }
 
-/** Runs a program with its output passed through, and picks up the tally that our reporter prints. */
-const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}): Promise<Ended> =>
+/** Runs a program with its output passed through, a name before each line, and picks up the tally that our reporter prints. */
+const run = (name: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}): Promise<Ended> =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] })
-    let output = ""
-    child.stdout.on("data", (chunk: Buffer) => {
-      process.stdout.write(chunk)
-      output = (output + chunk.toString()).slice(-10_000)
-    })
-    child.on("close", (code) => {
-      const failing = [...output.matchAll(new RegExp(`^${failedIn}(.+?)\\r?$`, "gm"))].map(([, file]) => file!)
-      const match = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\r?$/gm)].at(-1)
-      resolve({
-        code: code ?? 1,
-        failing,
-        tally: match === undefined ? undefined : [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)]
-      })
-    })
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] })
+    const failing: Array<string> = []
+    let tally: Ended["tally"]
+    const pass = (line: string): void => {
+      console.log(`${name} | ${line}`)
+      if (line.startsWith(failedIn)) failing.push(line.slice(failedIn.length))
+      const counted = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(line)
+      if (counted !== null) tally = [Number(counted[1]), Number(counted[2]), Number(counted[3] ?? 0)]
+    }
+    for (const output of [child.stdout, child.stderr]) createInterface(output).on("line", (line) => pass(line.trimEnd()))
+    child.on("close", (code) => resolve({ code: code ?? 1, failing, tally }))
   })
 
 /** Debian 13's kernel and Debian 12's: formats and refusals differ between them. */
 const series = ["6.12", "6.1"] as const
-/** In two guests: what hangs or dies then costs half. */
-const onNewer = [["packages/", "apps/cli/"], ["apps/daemon/"]]
+/** Each in a guest of its own. */
+const onNewer = ["packages/", "apps/cli/", "apps/daemon/"]
 /** What is run on the older one, too: core, and what shows page ages, for it has no DAMON. */
 const onOlder = ["packages/core/", "apps/cli/test/top", "apps/cli/test/heatmap"]
 
 for (const each of series) {
-  const setup = await run([wmo, "vm", "setup", "--install", "--kernel-series", each])
+  const setup = await run(each, [wmo, "vm", "setup", "--install", "--kernel-series", each])
   if (setup.code !== 0) process.exit(setup.code)
 }
 
+/** 4 ns an instruction is about the machine that emulation is at its best; a guest second of work takes about two of the host. */
+const machine = ["--memory", "2G", "--cpus", "1", "--icount", "2", "--zswap", "lz4", "--swap", "zram:1G"]
+/** Of the host's time: for what hangs. */
+const longest = ["--timeout", "60m"]
+const environment = ["--env", "WMO_TEST_SUITE=guest", "--env", "CI=true", "--env", "NO_COLOR=1"]
+
 /** A guest that does not come up, or ends before its tests do, is booted once more. */
-const bootGuest = async (kernel: (typeof series)[number], tests: ReadonlyArray<string>, attempts = 2): Promise<Ended> => {
-  const machine = ["--kernel-series", kernel, "--memory", "2G", "--cpus", "2", "--zswap", "lz4", "--swap", "zram:1G", "--timeout", "25m"]
-  const environment = ["--env", "WMO_TEST_SUITE=guest", "--env", "CI=true"]
-  const ended = await run([wmo, "vm", "run", ...machine, ...environment, "--", process.execPath, ...vitest, ...tests])
-  return ended.tally === undefined && attempts > 1 ? bootGuest(kernel, tests, attempts - 1) : ended
+const bootGuest = async (name: string, kernel: (typeof series)[number], tests: ReadonlyArray<string>, attempts = 2): Promise<Ended> => {
+  const options = ["--kernel-series", kernel, ...machine, ...longest, ...environment]
+  const ended = await run(name, [wmo, "vm", "run", ...options, "--", process.execPath, ...vitest, ...tests])
+  return ended.tally === undefined && attempts > 1 ? bootGuest(name, kernel, tests, attempts - 1) : ended
 }
 
 /** More files than this do not fail by chance. */
@@ -77,12 +81,23 @@ const twice = async (attempt: (tests: ReadonlyArray<string>) => Promise<Ended>, 
 
 const isWhole = process.argv.length === 2
 const filter = isWhole ? [] : ["--passWithNoTests"]
+const newer = (tests: ReadonlyArray<string>) => () => twice((those) => bootGuest(`6.12 ${isWhole ? tests[0] : ""}`.trim(), "6.12", those), tests)
+/** The longest first. */
+const jobs: ReadonlyArray<() => Promise<Ended>> = [
+  ...(isWhole ? onNewer.map((tests) => newer([tests])) : [newer(filter)]),
+  () => twice((tests) => bootGuest("6.1", "6.1", tests), isWhole ? onOlder : filter),
+  () => twice((tests) => run("host", [...vitest, ...tests], { WMO_TEST_SUITE: "vm" }), filter)
+]
+
+/** A guest has 2 GiB. */
+const mostAtOnce = 4
+const waiting = [...jobs]
 const results: Array<Ended> = []
-for (const tests of isWhole ? onNewer : [filter]) results.push(await twice((those) => bootGuest("6.12", those), tests))
-results.push(
-  await twice((tests) => bootGuest("6.1", tests), isWhole ? onOlder : filter),
-  await twice((tests) => run([...vitest, ...tests], { WMO_TEST_SUITE: "vm" }), filter)
-)
+const worker = async (): Promise<void> => {
+  for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) results.push(await job())
+}
+await Promise.all(Array.from({ length: Math.min(availableParallelism(), mostAtOnce) }, worker))
+
 const sum = [0, 1, 2].map((i) => results.reduce((total, { tally }) => total + (tally?.[i] ?? 0), 0))
 const failed = sum[1]! + results.filter(({ code, tally }) => code !== 0 && (tally === undefined || tally[1] === 0)).length
 console.log(`${sum[0]} passed, ${failed} failed${sum[2]! > 0 ? `, ${sum[2]} skipped` : ""}`)

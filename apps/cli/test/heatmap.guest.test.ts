@@ -130,7 +130,7 @@ describe.skipIf(!hasDamon)("wmo heatmap with DAMON", () => {
       console.log(tmux.screen())
       assert.strictEqual(readFileSync(`${admin}/0/state`, "utf8").trim(), "on")
       tmux.keys("a")
-      await tmux.until((screen) => /A{4}│/.test(screen), "kinds")
+      await tmux.until((screen) => /^[0-9a-f]+ A[│╪].*AA/m.test(screen), "kinds")
       tmux.resize(80, 24)
       await tmux.until((screen) => screen.split("\n").length <= 24 && screen.includes("q quit"), "smaller")
       tmux.keys("q")
