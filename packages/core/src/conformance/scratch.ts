@@ -57,8 +57,9 @@ export const sleeper = (group: string) => inGroup(group, "sleep", ["60"])
 export const charge = Effect.fnUntraced(function* (group: string, bytes: Bytes, options?: { readonly touchesOn?: boolean }) {
   const cgroups = yield* Cgroups
   // It allocates after it has been moved into the group: memory stays charged to where it was first touched.
-  const then = options?.touchesOn === true ? "for (let i = 0; i < held.length; i += 4096) held[i]++" : ""
-  const program = `setTimeout(() => { globalThis.held = Buffer.alloc(${bytes}, "wmo"); setInterval(() => { ${then} }, 20) }, 500); setInterval(() => {}, 1000)`
+  // One that does not touch it sleeps: who wakes up faults its own pages in, and a reclaim that finds something each time goes on for as long.
+  const then = options?.touchesOn === true ? "setInterval(() => { for (let i = 0; i < held.length; i += 4096) held[i]++ }, 20)" : ""
+  const program = `setTimeout(() => { globalThis.held = Buffer.alloc(${bytes}, "wmo"); ${then} }, 500); setInterval(() => {}, 1e6)`
   yield* inGroup(group, process.execPath, ["-e", program])
   // Where it grows in time, it has grown when it stands still: its own memory comes on top of what it was asked for.
   for (let tries = 0, before = 0; tries < 600; tries++) {
