@@ -81,7 +81,8 @@ const twice = async (attempt: (tests: ReadonlyArray<string>) => Promise<Ended>, 
 
 const isWhole = process.argv.length === 2
 const filter = isWhole ? [] : ["--passWithNoTests"]
-const newer = (tests: ReadonlyArray<string>) => () => twice((those) => bootGuest(`6.12 ${isWhole ? tests[0] : ""}`.trim(), "6.12", those), tests)
+const newer = (tests: ReadonlyArray<string>) => () =>
+  twice((those) => bootGuest(`6.12 ${isWhole ? tests[0] : ""}`.trim(), "6.12", those), tests)
 /** The longest first. */
 const jobs: ReadonlyArray<() => Promise<Ended>> = [
   ...(isWhole ? onNewer.map((tests) => newer([tests])) : [newer(filter)]),
