@@ -104,21 +104,13 @@ describe("what came of what was evicted", () => {
   it("lets a few pages go at first, and more when they stay away", () => {
     expect(returningShare(noOutcome)).toBe(1)
     expect(evictable(noOutcome, 500)).toBe(500)
-    let outcome = follow(noOutcome, { evicted: 500, returned: 0 }, 1000, 10_000)
+    let outcome = follow(noOutcome, 500, 0, 1000)
     // All of them may yet come back.
     expect(evictable(outcome, 500)).toBeLessThan(10)
-    for (let minute = 0; minute < 20; minute++) outcome = follow(outcome, { evicted: 0, returned: 0 }, 60_000, 10_000)
+    for (let minute = 0; minute < 20; minute++) outcome = follow(outcome, 0, 0, 60_000)
     expect(evictable(outcome, 500)).toBeGreaterThan(500)
-    for (let minute = 0; minute < 20; minute++) outcome = follow(outcome, { evicted: 0, returned: 20 }, 60_000, 10_000)
+    for (let minute = 0; minute < 20; minute++) outcome = follow(outcome, 0, 20, 60_000)
     expect(evictable(outcome, 0)).toBe(0)
-  })
-
-  it("waits so many times the lowest age until it takes what stays away for gone", () => {
-    const gone = follow(noOutcome, { evicted: 5000, returned: 0 }, 1000, 10_000)
-    const usual = follow(gone, { evicted: 0, returned: 0 }, 300_000, 10_000)
-    const quick = follow(gone, { evicted: 0, returned: 0 }, 30_000, 1000)
-    expect(usual.settled / usual.evicted).toBeCloseTo(1 - Math.exp(-1), 5)
-    expect(quick.settled / quick.evicted).toBeCloseTo(1 - Math.exp(-1), 5)
   })
 })
 

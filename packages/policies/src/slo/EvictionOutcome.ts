@@ -13,26 +13,20 @@ export interface EvictionOutcome {
   readonly returned: Pages
 }
 
-/** How long it takes until it shows whether something comes back: so many times the lowest age, as all times of the search. */
-const settling = 30
+/** How long it takes until it shows whether something comes back. */
+const settlingMs = 300_000
 /** As many pages are taken to have come back before anything is known: the first that go are few. */
 const doubtPages = 256
 
 export const noOutcome: EvictionOutcome = { evicted: 0, settled: 0, returned: 0 }
 
-/** What went out and what came back since the last look, `elapsedMs` ago; `leastMs`: the lowest age that there is to evict at. */
-export const follow = (
-  { evicted, returned, settled }: EvictionOutcome,
-  news: { readonly evicted: Pages; readonly returned: Pages },
-  elapsedMs: Milliseconds,
-  leastMs: Milliseconds
-): EvictionOutcome => {
+export const follow = (outcome: EvictionOutcome, evicted: Pages, returned: Pages, elapsedMs: Milliseconds): EvictionOutcome => {
   const kept = keptAfter(elapsedMs)
-  const nowSettled = 1 - Math.exp(-elapsedMs / (settling * leastMs))
+  const settling = 1 - Math.exp(-elapsedMs / settlingMs)
   return {
-    evicted: evicted * kept + news.evicted,
-    settled: (settled + (evicted - settled) * nowSettled) * kept,
-    returned: returned * kept + news.returned
+    evicted: outcome.evicted * kept + evicted,
+    settled: (outcome.settled + (outcome.evicted - outcome.settled) * settling) * kept,
+    returned: outcome.returned * kept + returned
   }
 }
 

@@ -43,12 +43,16 @@ export const openKind = (promotions: Promotions, ages: ReadonlyArray<Millisecond
 /** Books the news. */
 export const learn = (state: KindState, news: KindNews): KindState => {
   const { allowedPages, atMs, coldBytes, elapsedMs, evictedPages, reclaimedBytes, refaultedPages } = news
-  const returned = refaultedPages.reduce((sum, pages) => sum + pages, 0)
   return {
     ...state,
     remnant: leaveAlone(state.remnant, coldBytes, reclaimedBytes, atMs),
     ledger: book(state.ledger, refaultedPages, elapsedMs, (allowedPages * elapsedMs) / 60_000),
-    outcome: follow(state.outcome, { evicted: evictedPages, returned }, elapsedMs, state.search.leastMs)
+    outcome: follow(
+      state.outcome,
+      evictedPages,
+      refaultedPages.reduce((sum, pages) => sum + pages, 0),
+      elapsedMs
+    )
   }
 }
 
