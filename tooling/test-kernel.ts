@@ -51,7 +51,7 @@ for (const each of series) {
   if (setup.code !== 0) process.exit(setup.code)
 }
 
-/** 4 ns an instruction is about the machine that emulation is at its best; a guest second of work takes about two of the host. */
+/** 4 ns an instruction is about the machine that emulation is at its best; a guest second of work takes two to three of the host. */
 const machine = ["--memory", "2G", "--cpus", "1", "--icount", "2", "--zswap", "lz4", "--swap", "zram:1G"]
 /** Of the host's time: for what hangs. */
 const longest = ["--timeout", "60m"]
