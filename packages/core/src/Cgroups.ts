@@ -56,6 +56,7 @@ export class Cgroups extends Context.Service<
     readonly write: <A>(group: string, codec: Codec<A>, value: A) => Effect.Effect<void, KernFsError>
     /**
      * Asks the kernel to reclaim now (`memory.reclaim`, since 5.19; `swappiness` since 6.11). Blocks a pool thread as long as that takes.
+     * 6.1 goes on as long as it finds anything, so ask for no more than there is: processes that wake up fault their pages in again (seen: minutes).
      * Over-reclaim up to twice the request is normal. `met` is the kernel's word: measure `memory.current` before you believe it
      * (6.17 kernels without NUMA said so having done nothing).
      */
