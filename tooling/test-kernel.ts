@@ -1,5 +1,5 @@
 /**
- * The real-kernel suite: boots a stock kernel in VMs and runs the `guest` tests in them, runs some of them on an older kernel too, then the
+ * The real-kernel suite: boots a stock kernel in VMs and runs the `guest` tests in them, some of them on an older kernel too, and the
  * `vm` tests, which boot VMs themselves. Installs what that needs (Debian, root). Its last line is the tally of all. Arguments go to
  * vitest: a file or `-t name`.
  *
