@@ -42,6 +42,7 @@ const wrong: ReadonlyArray<readonly [string, RegExp]> = [
   ["workload redis --sigma 3", /--sigma 3 is not a share/],
   ["workload redis --value 8", /--value must be 64 bytes to 1M/],
   ["workload redis --keys 0", /at least 1/],
+  ["workload redis --rate -1", /--rate must be 0 or more/],
   ["workload bursts --every 0s", /--every must be at least 1ms/],
   ["workload min-age-1 --bytes 4K", /--bytes must be at least 64 pages/],
   ["workload min-age-2 --period 1ms", /--period must be at least 10ms/],

@@ -359,13 +359,21 @@ describe("in the guest", () => {
   it("a slot is `wmo run` around the workload, pinned to one CPU", () => {
     const words = slotCommand(
       ["node", "wmo.js"],
-      { id: "a-1", policy: "periodic", settings: { cold_age: "7s" }, workload: ["redis", "--duration", "5s"] },
+      { id: "a-1", policy: "periodic", settings: { cold_age: "7s" }, workload: ["hotcold", "--duration", "5s"] },
       "/out"
     )
     assert.strictEqual(
       words.join(" "),
-      "node wmo.js run --group league/a-1 --policy periodic --set cold_age=7s --record /out/a-1.wmo --quiet -- taskset -c 0 node wmo.js workload redis --duration 5s"
+      "node wmo.js run --group league/a-1 --policy periodic --set cold_age=7s --record /out/a-1.wmo --quiet -- taskset -c 0 node wmo.js workload hotcold --duration 5s"
     )
+  })
+
+  it("a client is not in the group of its server", () => {
+    const words = slotCommand(["wmo"], { id: "a-1", policy: "none", settings: {}, workload: ["redis"] }, "/out")
+    const [shell, flag, script, ...rest] = words.slice(words.indexOf("--") + 1)
+    assert.deepStrictEqual([shell, flag], ["sh", "-c"])
+    assert.match(script!, /echo \$\$ > \/sys\/fs\/cgroup\/cgroup\.procs && exec "\$@" --server-group "\$group"$/)
+    assert.deepStrictEqual(rest, ["sh", "taskset", "-c", "0", "wmo", "workload", "redis"])
   })
 
   it("CPU time of a process is read whatever its name is", () => {

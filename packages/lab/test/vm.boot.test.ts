@@ -34,6 +34,7 @@ describe("the QEMU command line", () => {
     const counted = qemuArguments({ ...plan, icount: 2 })
     assert.deepStrictEqual(after(counted, "-accel"), ["tcg"])
     assert.deepStrictEqual(after(counted, "-icount"), ["shift=2,sleep=on"])
+    assert.deepStrictEqual([after(words, "-cpu"), after(counted, "-cpu")], [["max"], ["max,erms=off"]])
     for (const word of ["-nodefaults", "-no-reboot", "-no-user-config"]) assert.include(words, word)
   })
 

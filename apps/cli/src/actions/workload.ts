@@ -1,7 +1,7 @@
 /** Runs the built-in workloads. */
 import { formatBytes } from "@wmo/core"
 import { burstsPlan, minAge1Plan, minAge2Plan, type PhasedPlan, runCompile, runHotCold, runPattern, runPhased, runRedis } from "@wmo/lab"
-import { Console, Effect } from "effect"
+import { Console, Effect, Option } from "effect"
 import { writeSync } from "node:fs"
 import type { BurstsFlags, CompileFlags, HotColdFlags, MinAgeFlags, PatternFlags, RedisFlags } from "../commands/workload.ts"
 import { ExitCode, Failure, usageError } from "../Exit.ts"
@@ -83,6 +83,7 @@ export const minAge2 = minAge("min-age-2", minAge2Plan)
 
 export const redis = Effect.fn("wmo workload redis")(function* (flags: RedisFlags) {
   if (flags.keys < 1 || flags.pipeline < 1) return yield* usageError("--keys and --pipeline must be at least 1")
+  if (flags.rate < 0) return yield* usageError("--rate must be 0 or more")
   if (flags.value < 64 || flags.value > 2 ** 20) return yield* usageError("--value must be 64 bytes to 1M")
   const result = yield* Effect.tryPromise({
     try: () =>
@@ -93,10 +94,12 @@ export const redis = Effect.fn("wmo workload redis")(function* (flags: RedisFlag
           sigma: flags.sigma,
           writes: flags.writes,
           pipeline: flags.pipeline,
+          rate: flags.rate,
           durationMs: flags.duration,
           corpus: flags.corpus,
           seed: flags.seed,
-          server: flags.server
+          server: flags.server,
+          serverGroup: Option.getOrUndefined(flags.serverGroup)
         },
         () => console.error(`redis: ${flags.keys} keys loaded`),
         publish

@@ -125,10 +125,19 @@ const redisFlags = {
   ),
   writes: share("writes").pipe(Flag.withDefault(0.1), Flag.withDescription("share of requests that write (default 0.1)")),
   pipeline: Flag.Int("pipeline").pipe(Flag.withDefault(8), Flag.withDescription("requests in a batch (default 8)")),
+  rate: Flag.Finite("rate").pipe(
+    Flag.withDefault(0),
+    Flag.withDescription("requests a second, with latency counted from when each was due (default 0: as fast as they are answered)")
+  ),
   server: Flag.String("server").pipe(
     Flag.withDefault("redis-server"),
     Flag.withMetavar("PROGRAM"),
     Flag.withDescription("the server to start (default redis-server)")
+  ),
+  serverGroup: Flag.String("server-group").pipe(
+    Flag.optional,
+    Flag.withMetavar("DIRECTORY"),
+    Flag.withDescription("start the server in this cgroup, such as /sys/fs/cgroup/redis, so that the client is not in it (root)")
   ),
   ...commonFlags,
   corpus
@@ -139,7 +148,11 @@ const redis = Command.make(
   "redis",
   redisFlags,
   lazily(async () => (await import("../actions/workload.ts")).redis)
-).pipe(Command.withDescription("A redis-server of its own, asked for normally distributed keys at full speed; every value is compared."))
+).pipe(
+  Command.withDescription(
+    "A redis-server of its own, asked for normally distributed keys, at full speed or at a rate; every value is compared."
+  )
+)
 
 const compileFlags = {
   files: Flag.Int("files").pipe(Flag.withDefault(40), Flag.withDescription("C files in the project (default 40)")),

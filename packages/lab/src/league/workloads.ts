@@ -38,6 +38,9 @@ export const parseWorkload = (text: string): Result.Result<LeagueWorkload, strin
     : Result.fail(`workload "${match[1]}": leave out ${reserved}, the league sets it`)
 }
 
+/** Whether these words after `wmo workload` are a client that starts its server with `--server-group`. */
+export const hasClient = ([kind]: ReadonlyArray<string>): boolean => kind === "redis"
+
 /** The words after `wmo workload`. */
 export const workloadWords = (workload: LeagueWorkload, durationMs: Milliseconds): ReadonlyArray<string> => [
   ...workload.args,

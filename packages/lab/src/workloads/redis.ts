@@ -1,7 +1,8 @@
 /**
  * Redis under load: starts redis-server on a Unix socket, fills it with values of real content, then asks for keys that are normally
- * distributed, in batches, at full speed from one connection; some requests write. Every value that comes back is compared with what was
- * written. Needs redis-server (Debian: `redis-server`). Nothing is saved to disk.
+ * distributed, in batches, from one connection, at full speed or at a rate; some requests write. Every value that comes back is compared with what was
+ * written. Needs redis-server (Debian: `redis-server`). Nothing is saved to disk. The server may have a cgroup of its own, so that what is measured
+ * there is the server and not its client.
  */
 import type { Milliseconds } from "@wmo/core"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -24,14 +25,18 @@ export interface RedisOptions {
   readonly writes: number
   /** Requests in one batch. */
   readonly pipeline: number
+  /** Requests a second, whatever the answers take; 0: as fast as they are answered. */
+  readonly rate: number
   readonly durationMs: Milliseconds
   readonly corpus: string
   readonly seed: number
   /** Default `redis-server`, on PATH. */
   readonly server: string
+  /** A cgroup's directory that the server is started in, instead of this process's. */
+  readonly serverGroup: string | undefined
 }
 
-/** An operation is a request; latency is of a batch. */
+/** An operation is a request; latency is of a batch, at a rate from the time when it was due. */
 export interface RedisResult extends OperationsResult {
   readonly keys: number
   readonly writes: number
@@ -60,13 +65,16 @@ const connectSoon = async (path: string, server: ChildProcess): Promise<Socket> 
   }
 }
 
-const started = (program: string, socket: string, directory: string): Promise<ChildProcess> =>
+/** Enters the cgroup before the program is there, so that all of its memory is charged to that. */
+const enterAndRun = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+
+const started = ({ server: program, serverGroup }: RedisOptions, socket: string, directory: string): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
-    const server = spawn(
-      program,
-      ["--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", directory, "--loglevel", "warning"],
-      { stdio: "ignore" }
-    )
+    const args = ["--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", directory, "--loglevel", "warning"]
+    const server =
+      serverGroup === undefined
+        ? spawn(program, args, { stdio: "ignore" })
+        : spawn("/bin/sh", ["-c", enterAndRun, serverGroup, program, ...args], { stdio: ["ignore", "ignore", "inherit"] })
     server.once("spawn", () => resolve(server))
     server.once("error", (error) =>
       reject(
@@ -118,7 +126,7 @@ export const runRedis = async (
   const path = join(directory, "socket")
   let server: ChildProcess | undefined
   try {
-    server = await started(options.server, path, directory)
+    server = await started(options, path, directory)
     const connection = redisConnection(await connectSoon(path, server))
     const corpus = readCorpus(options.corpus)
     await load(connection, options, corpus)
@@ -133,6 +141,20 @@ export const runRedis = async (
       await ended
     }
     rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Waits until a batch is due, and says when that was. A batch that is late does not move those after it. */
+const pacer = (requestsPerSecond: number, pipeline: number, startMs: Milliseconds): ((nowMs: Milliseconds) => Promise<Milliseconds>) => {
+  if (requestsPerSecond === 0) return (nowMs) => Promise.resolve(nowMs)
+  const everyMs = (1000 * pipeline) / requestsPerSecond
+  let nextMs = startMs
+  return async (nowMs) => {
+    const dueMs = nextMs
+    nextMs += everyMs
+    if (dueMs > nowMs) await new Promise((resolve) => setTimeout(resolve, dueMs - nowMs))
+    // Timers may be early.
+    return Math.min(dueMs, performance.now())
   }
 }
 
@@ -162,7 +184,9 @@ const measure = async (
   const start = performance.now()
   let second = start + 1000
   let now = start
+  const due = pacer(options.rate, options.pipeline, start)
   while (now < start + options.durationMs) {
+    const sent = await due(now)
     batch.clear()
     for (let i = 0; i < options.pipeline; i++) {
       const key = nextKey()
@@ -172,7 +196,6 @@ const measure = async (
         writes++
       } else batch.get(key, versions[key]!)
     }
-    const sent = performance.now()
     check(await connection.exchange(batch))
     now = performance.now()
     latency.record(Math.max(1, Math.round((now - sent) * 1e6)))

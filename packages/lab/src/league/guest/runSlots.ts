@@ -1,12 +1,18 @@
 /**
  * Plays the slots of one boot, one after another, inside the guest: resets the machine, starts `wmo run` with the policy and the workload
  * pinned to the first CPU, samples the machine once a second, writes what came of it. A slot that fails is a result; the next one is played.
+ * Where the workload is a server and its client, only the server is in the group, as an operator would have it.
  */
 import { spawn } from "node:child_process"
 import { rmSync } from "node:fs"
 import { writeWhole } from "../../vm/VmCache.ts"
 import { type BootOrder, type MachineSample, recordingFile, resultFile, type SlotOrder, type SlotResult } from "../plan.ts"
+import { hasClient } from "../workloads.ts"
 import { makeMachineSampler, resetMachine } from "./machine.ts"
+
+/** Leaves the group that it is started in, before it needs memory, and says where the server belongs. */
+const clientOutside =
+  'group=$(sed -n "s,^0::,/sys/fs/cgroup,p" /proc/self/cgroup); echo $$ > /sys/fs/cgroup/cgroup.procs && exec "$@" --server-group "$group"'
 
 /** `wmo`: how this program is started, without its arguments. */
 export const slotCommand = (wmo: ReadonlyArray<string>, slot: SlotOrder, directory: string): ReadonlyArray<string> => [
@@ -21,6 +27,7 @@ export const slotCommand = (wmo: ReadonlyArray<string>, slot: SlotOrder, directo
   recordingFile(directory, slot.id),
   "--quiet",
   "--",
+  ...(hasClient(slot.workload) ? ["sh", "-c", clientOutside, "sh"] : []),
   "taskset",
   "-c",
   "0",
