@@ -7,6 +7,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { generateProject } from "../src/workloads/compile.ts"
 import { gaussianKeys } from "../src/workloads/gaussianKeys.ts"
 import { burstsPlan, minAge1Plan, minAge2Plan, runPhased } from "../src/workloads/phased.ts"
+import { pacer } from "../src/workloads/pacer.ts"
 import { makeBatch, redisConnection } from "../src/workloads/redisProtocol.ts"
 import { phaseAt } from "../src/workloads/touchLoop.ts"
 import { fillMemory, random, readCorpus } from "../src/workloads/verifiedMemory.ts"
@@ -183,6 +184,26 @@ describe("Redis's protocol", () => {
 
   it("notices that the server went away", async () => {
     assert.strictEqual(await serve("", (connection) => rejection(connection.exchange(asking()))), "redis-server closed the connection")
+  })
+})
+
+describe("requests at a rate", () => {
+  it("are due at their times, also those that are late, and are waited for", async () => {
+    const startMs = performance.now() - 100
+    const due = pacer(20, startMs)
+    for (let i = 0; i < 5; i++) assert.closeTo(await due(), startMs + 20 * i, 1e-6)
+    for (const laterMs of [100, 120, 140]) {
+      const dueMs = await due()
+      assert.isAtMost(dueMs, startMs + laterMs)
+      assert.isAbove(dueMs, startMs + laterMs - 5)
+      assert.isAtLeast(performance.now(), dueMs)
+    }
+  })
+
+  it("come as fast as they are answered where there is no rate", async () => {
+    const due = pacer(1000 / 0, 0)
+    const beforeMs = performance.now()
+    for (let i = 0; i < 3; i++) assert.isAtLeast(await due(), beforeMs)
   })
 })
 

@@ -13,6 +13,7 @@ import { join } from "node:path"
 import { createHistogram } from "node:perf_hooks"
 import type { OperationsResult } from "./OperationsResult.ts"
 import { gaussianKeys } from "./gaussianKeys.ts"
+import { pacer } from "./pacer.ts"
 import { type Batch, makeBatch, redisConnection, type RedisConnection, type WrongReply } from "./redisProtocol.ts"
 import { random, readCorpus } from "./verifiedMemory.ts"
 
@@ -144,20 +145,6 @@ export const runRedis = async (
   }
 }
 
-/** Waits until a batch is due, and says when that was. A batch that is late does not move those after it. */
-const pacer = (requestsPerSecond: number, pipeline: number, startMs: Milliseconds): ((nowMs: Milliseconds) => Promise<Milliseconds>) => {
-  if (requestsPerSecond === 0) return (nowMs) => Promise.resolve(nowMs)
-  const everyMs = (1000 * pipeline) / requestsPerSecond
-  let nextMs = startMs
-  return async (nowMs) => {
-    const dueMs = nextMs
-    nextMs += everyMs
-    if (dueMs > nowMs) await new Promise((resolve) => setTimeout(resolve, dueMs - nowMs))
-    // Timers may be early.
-    return Math.min(dueMs, performance.now())
-  }
-}
-
 const measure = async (
   connection: RedisConnection,
   options: RedisOptions,
@@ -184,9 +171,8 @@ const measure = async (
   const start = performance.now()
   let second = start + 1000
   let now = start
-  const due = pacer(options.rate, options.pipeline, start)
+  const due = pacer((1000 * options.pipeline) / options.rate, start)
   while (now < start + options.durationMs) {
-    const sent = await due(now)
     batch.clear()
     for (let i = 0; i < options.pipeline; i++) {
       const key = nextKey()
@@ -196,6 +182,7 @@ const measure = async (
         writes++
       } else batch.get(key, versions[key]!)
     }
+    const sent = await due()
     check(await connection.exchange(batch))
     now = performance.now()
     latency.record(Math.max(1, Math.round((now - sent) * 1e6)))
