@@ -1,8 +1,9 @@
 /** The control socket: random bytes, half requests, requests that make no sense, huge frames, hundreds of connections, readers that do not read. */
-import { connect, type Socket } from "node:net"
+import { connect } from "node:net"
 import type { Fault } from "../Fault.ts"
 import type { Seeded } from "../seeded.ts"
 import type { Stage } from "../Stage.ts"
+import { babble } from "../babble.ts"
 
 const request = (tag: string, payload: unknown, id: unknown = "1"): string =>
   `${JSON.stringify({ _tag: "Request", id, tag, payload, headers: [] })}\n`
@@ -23,21 +24,6 @@ const nonsense = (seeded: Seeded): string | Buffer => {
     () => request("Status", null).repeat(seeded.whole(10, 500))
   ])()
 }
-
-/** A connection that writes this and is done with when the other side closes it, or soon. */
-const babble = (open: () => Socket, said: string | Buffer, forMs: number): Promise<void> =>
-  new Promise((resolve) => {
-    const connection = open()
-    connection.once("connect", () => connection.write(said))
-    const timer = setTimeout(() => connection.destroy(), forMs)
-    connection
-      .on("error", () => undefined)
-      .resume()
-      .once("close", () => {
-        clearTimeout(timer)
-        resolve()
-      })
-  })
 
 const isOver = async (stage: Stage, work: Promise<unknown>): Promise<void> => {
   let isDone = false

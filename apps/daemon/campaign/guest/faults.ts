@@ -8,6 +8,7 @@ import { connect } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Seeded } from "../seeded.ts"
+import { babble } from "../babble.ts"
 import type { GuestStage } from "./GuestStage.ts"
 import { removeGroup } from "./workload.ts"
 import { journalsIn } from "./WmodProcess.ts"
@@ -16,21 +17,6 @@ export interface GuestFault {
   readonly kind: string
   readonly strike: (stage: GuestStage, seeded: Seeded) => Promise<void>
 }
-
-/** Writes this to the socket, and closes it soon. */
-const babble = (socket: string, said: Buffer, forMs: number): Promise<void> =>
-  new Promise((resolve) => {
-    const connection = connect(socket)
-    connection.once("connect", () => connection.write(said))
-    const timer = setTimeout(() => connection.destroy(), forMs)
-    connection
-      .on("error", () => undefined)
-      .resume()
-      .once("close", () => {
-        clearTimeout(timer)
-        resolve()
-      })
-  })
 
 const recordingFiles = (stage: GuestStage): ReadonlyArray<string> => {
   const { recordings } = stage.places
@@ -161,7 +147,9 @@ export const guestFaults: ReadonlyArray<GuestFault> = [
     strike: async (stage, seeded) => {
       const request = Buffer.from('{"_tag":"Request","id":"1","tag":"Status","payload":null,"headers":[]}\n')
       const said = () => seeded.pick([request, seeded.bytes(seeded.whole(1, 2000)), request.subarray(0, 30), Buffer.alloc(2 ** 20, "x")])
-      await Promise.all(Array.from({ length: seeded.whole(20, 1500) }, () => babble(stage.places.socket, said(), seeded.between(1, 300))))
+      await Promise.all(
+        Array.from({ length: seeded.whole(20, 1500) }, () => babble(() => connect(stage.places.socket), said(), seeded.between(1, 300)))
+      )
     }
   },
   {
