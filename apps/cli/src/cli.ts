@@ -24,6 +24,7 @@ import { top } from "./commands/top.ts"
 import { vm } from "./commands/vm.ts"
 import { workload } from "./commands/workload.ts"
 import { ExitCode, ExitWith, Failure } from "./Exit.ts"
+import { surviveClosedStreams, taken } from "./output.ts"
 import { presenter } from "./Presenter.ts"
 import { recoverFromCrash } from "./recovery.ts"
 import { connectSignals, lastSignal } from "./Signals.ts"
@@ -86,26 +87,17 @@ export const endOf = (exit: Exit.Exit<void, unknown>): { readonly code: number; 
 export const runCli = (args: ReadonlyArray<string>) =>
   Effect.andThen(recoverFromCrash, Command.runWith(wmo, { version })(args)).pipe(Effect.provide([NodeServices.layer, presenter]))
 
-/**
- * A reader that went away (`| head`, a closed terminal) must not end a run before it has put the machine back: what cannot be written is
- * dropped. Anything else that stops the output (a full disk) is an error.
- */
-const surviveClosedStreams = (): void => {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", ({ code }: NodeJS.ErrnoException) => {
-      if (code !== "EPIPE" && code !== "EIO") process.exitCode = ExitCode.failed
-    })
-  }
-}
-
 /** Runs the command line on this machine's kernel and ends the process. */
 export const main = async (args: ReadonlyArray<string>): Promise<void> => {
   standWhereTheUserStands()
-  surviveClosedStreams()
+  surviveClosedStreams(ExitCode.failed)
   // Before the fork, which works until it first waits: a signal in that time is handled once there is a fiber to interrupt.
-  connectSignals(() => fiber.interruptUnsafe())
+  let isOver = false
+  connectSignals(() => (isOver ? process.exit(ExitCode.interrupted) : fiber.interruptUnsafe()))
   const fiber = Effect.runFork(Effect.provide(runCli(args), KernFs.layer))
   const { code, line } = endOf(await Effect.runPromise(Fiber.await(fiber)))
+  isOver = true
   if (line !== undefined) console.error(`wmo: ${line}`)
+  await taken()
   process.exit(code === 0 ? process.exitCode : code)
 }

@@ -1,6 +1,6 @@
 /** What only a process shows: exit codes, which stream is which, closed pipes, signals, where it starts. */
 import { spawn, spawnSync } from "node:child_process"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
@@ -52,6 +52,15 @@ describe("the process", () => {
     const { stderr, stdout } = spawnSync("/bin/sh", ["-c", shell, process.execPath, main], { encoding: "utf8", env, cwd: scratch })
     assert.strictEqual(stderr, "")
     assert.match(stdout, /^run_id,policy,at_ms,.*\n$/)
+  })
+
+  it("a reader that is slow gets all of it", () => {
+    const recorded = `"$0" "$1" demo --duration 400s --record long.wmo 2>/dev/null >/dev/null`
+    const shell = `${recorded} && "$0" "$1" recording export long.wmo > whole.csv && "$0" "$1" recording export long.wmo | { sleep 1; cat; } > read.csv`
+    spawnSync("/bin/sh", ["-c", shell, process.execPath, main], { env, cwd: scratch })
+    const whole = readFileSync(join(scratch, "whole.csv"), "utf8")
+    assert.isAbove(whole.length, 2 ** 17)
+    assert.isTrue(readFileSync(join(scratch, "read.csv"), "utf8") === whole)
   })
 
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s ends it with 130, and leaves nothing behind", async (signal) => {

@@ -16,6 +16,7 @@ import { type Column, summarySentence, summaryTable, table } from "@wmo/report"
 import { Console, Effect, Option, Stream } from "effect"
 import type { RecordingExportFlags, RecordingSummaryFlags } from "../commands/recording.ts"
 import { usageError } from "../Exit.ts"
+import { taken } from "../output.ts"
 import { parseWindow } from "../moment.ts"
 import { chooseRuns, isGroup, runStart, type RunWindow } from "../recordingParts.ts"
 
@@ -77,12 +78,15 @@ export const recordingSummary = Effect.fn("wmo recording summary")(function* (fl
 /** Lines are printed this many at a time. */
 const linesAtOnce = 512
 
+/** No faster than it is read: a recording may be larger than memory. */
+const printed = (text: string) => Effect.andThen(Console.log(text), Effect.promise(taken))
+
 const printLines = <E>(lines: Stream.Stream<string, E>) =>
-  Stream.runForEachArray(Stream.rechunk(lines, linesAtOnce), (some) => Console.log(some.join("\n")))
+  Stream.runForEachArray(Stream.rechunk(lines, linesAtOnce), (some) => printed(some.join("\n")))
 
 const printText = <E>(pieces: Stream.Stream<string, E>) =>
   // Console.log ends a line by itself.
-  Stream.runForEach(pieces, (piece) => (piece === "" ? Effect.void : Console.log(piece.replace(/\n$/, ""))))
+  Stream.runForEach(pieces, (piece) => (piece === "" ? Effect.void : printed(piece.replace(/\n$/, ""))))
 
 export const recordingExport = Effect.fn("wmo recording export")(function* ({
   file,
