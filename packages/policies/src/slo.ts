@@ -13,12 +13,14 @@ import { isOpen } from "./slo/AgeSearch.ts"
 import { takeableOf } from "./slo/coldByKind.ts"
 import { describeHealth, examine, firstHealth, type Health, type Limits, whyWait, workingSetMs } from "./slo/Health.ts"
 import { type BothKinds, type Kind, kinds, learn, openKind } from "./slo/KindState.ts"
+import { isLoading, type Opening } from "./slo/Opening.ts"
 import { type Lead, leaderOf, searchBoth } from "./slo/Lead.ts"
 import { leastBytes, reclaimedOf, takeByKind } from "./slo/takeByKind.ts"
 import { inPages, stepRoomBytes } from "./takeable.ts"
 
 interface Known extends BothKinds {
   readonly lead: Lead
+  readonly opening: Opening
 }
 
 interface State {
@@ -73,11 +75,15 @@ const lookOn = (
   const { atMs, pageAge, promotions } = observation
   if (pageAge === undefined || promotions === undefined) return { known: before, hasMore: false }
   const { allowedPages, refaults } = health
-  const opened = before ?? {
+  const open = (early: Known | undefined): Known => ({
     anon: openKind(promotions, ages, atMs),
     file: openKind(promotions, ages, atMs),
-    lead: { kind: "anon", sinceMs: atMs }
-  }
+    lead: { kind: "anon", sinceMs: atMs },
+    opening: { seenMs: early?.opening.seenMs ?? atMs, anonBytes: held.anonBytes }
+  })
+  const held = coldBytes(pageAge, 0)
+  const isFirst = before?.anon.search.phase === "first" && before.file.search.phase === "first"
+  const opened = before === undefined || (isFirst && isLoading(before.opening, held.anonBytes, atMs, ages[0]!)) ? open(before) : before
   const allowedOf = (kind: Kind) => allowedPages * refaults.budgetShare[kind]
   const learned = (kind: Kind) =>
     learn(opened[kind], {
@@ -92,7 +98,6 @@ const lookOn = (
   const states: BothKinds = { anon: learned("anon"), file: learned("file") }
   const isBusy = (kind: Kind) =>
     takeableOf(observation, pageAge, states[kind].search.ageMs, kind) - states[kind].remnant.bytes >= leastBytes
-  const held = coldBytes(pageAge, 0)
   const look = {
     atMs,
     ages,
@@ -103,7 +108,7 @@ const lookOn = (
   }
   const lead = leaderOf(states, opened.lead, look)
   return {
-    known: { ...searchBoth(states, lead.kind, look), lead },
+    known: { ...searchBoth(states, lead.kind, look), lead, opening: opened.opening },
     hasMore: kinds.some((kind) => !isOpen(states[kind].search) && look.isBusy[kind])
   }
 }

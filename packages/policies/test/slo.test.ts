@@ -5,6 +5,7 @@ import { slo } from "../src/index.ts"
 import { type AgeSearch, type SearchInput, searchOn, startSearch } from "../src/slo/AgeSearch.ts"
 import { isHolding, noBackoff, recovered, violated } from "../src/slo/Backoff.ts"
 import { evictable, follow, noOutcome, returningShare } from "../src/slo/EvictionOutcome.ts"
+import { isLoading } from "../src/slo/Opening.ts"
 import { book, budgetOf, cameBack, lowestAge, openLedger } from "../src/slo/PromotionLedger.ts"
 import { anObservation, drive, everySecond } from "../src/testing.ts"
 
@@ -114,6 +115,16 @@ describe("what came of what was evicted", () => {
   })
 })
 
+describe("the first look", () => {
+  it("begins anew while a program loads, four times as long at most", () => {
+    const opening = { seenMs: 0, anonBytes: 100 * mib }
+    expect(isLoading(opening, 109 * mib, 60_000, 10_000)).toBe(false)
+    expect(isLoading(opening, 111 * mib, 60_000, 10_000)).toBe(true)
+    expect(isLoading(opening, 900 * mib, 599_000, 10_000)).toBe(true)
+    expect(isLoading(opening, 900 * mib, 600_000, 10_000)).toBe(false)
+  })
+})
+
 describe("backing off", () => {
   it("doubles with each violation, halves in quiet, and a clock that is set back ends it", () => {
     const once = violated(noBackoff, 0)
@@ -175,6 +186,23 @@ describe("slo", () => {
     expect(anon.at(-1)!.bytes).toBeGreaterThan(8 * anon[0]!.bytes)
     expect(taken.some(({ swappiness }) => swappiness === 0)).toBe(true)
     expect(decisions[160]!.reason).toMatch(/anon: .* idle ≥ 20\.0 s.*; file: .*; promotions .* %\/min of 0\.2; PSI .* % of 0\.1/)
+  })
+
+  it("lets a program load its data before it watches", () => {
+    const loaded = (second: number) => {
+      const { pageAge, promotions } = generations(second)
+      const share = Math.min(1, second / 120)
+      return { pageAge: { ...pageAge, bins: pageAge.bins.map((bin) => ({ ...bin, anonBytes: bin.anonBytes * share })) }, promotions }
+    }
+    const first = evictions(
+      drive(
+        slo,
+        everySecond(400, (second) => loaded(second))
+      )
+    )[0]!
+    // The last tenth takes 12 s.
+    expect(first.second).toBeGreaterThanOrEqual(110 + 150)
+    expect(first.second).toBeLessThanOrEqual(120 + 150)
   })
 
   it("leaves one kind alone and takes the other where only that one comes back", () => {
