@@ -1,6 +1,7 @@
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { type GuestJob, shellQuote, stageOne, stageTwo } from "../src/vm/GuestInit.ts"
+import { guarded } from "../src/vm/QemuProcess.ts"
 import { qemuArguments } from "../src/vm/VmBoot.ts"
 import { defaultVmOptions } from "../src/vm/VmOptions.ts"
 import { guestEnvironment } from "../src/vm/VmRun.ts"
@@ -92,5 +93,21 @@ describe("the command's environment", () => {
       WMO_OUT: "/out",
       X: "1"
     })
+  })
+})
+
+describe("a process that must not outlive its parent", () => {
+  const said = (parent: number): string => {
+    const [file, ...words] = guarded(["/bin/echo", "a b"], parent)
+    return spawnSync(file!, words, { encoding: "utf8" }).stdout
+  }
+
+  it("is started as it is", () => {
+    assert.strictEqual(said(process.pid), "a b\n")
+  })
+
+  it("is not started where the parent is gone already", ({ skip }) => {
+    if (guarded(["true"], 1).length === 1) skip("there is no setpriv (util-linux) here")
+    assert.strictEqual(said(process.pid + 1), "")
   })
 })

@@ -39,12 +39,22 @@ const guardProgram = (): string | undefined => {
   return path !== undefined && basename(realpathSync(path)) === "setpriv" ? path : undefined
 }
 
+/**
+ * The same command, killed by the kernel when the process `parent` ends, which must start it. Where that has ended before the kernel was told, nobody would tell of
+ * it: then the command is not started. As it is where there is no setpriv.
+ */
+export const guarded = (command: ReadonlyArray<string>, parent: number): ReadonlyArray<string> => {
+  const guard = guardProgram()
+  return guard === undefined
+    ? command
+    : [guard, "--pdeathsig", "KILL", "/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', String(parent), ...command]
+}
+
 /** Starts QEMU in a session of its own: a Ctrl+C at the terminal reaches us, and we end it. */
 export const startQemu = (program: string, args: ReadonlyArray<string>): Effect.Effect<ChildProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const guard = guardProgram()
-      const [file, ...words] = guard === undefined ? [program, ...args] : [guard, "--pdeathsig", "KILL", program, ...args]
+      const [file, ...words] = guarded([program, ...args], process.pid)
       const child = spawn(file!, words, { detached: true, stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe"] })
       const kill = () => void child.kill("SIGKILL")
       child.on("error", () => {})
