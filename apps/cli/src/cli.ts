@@ -6,6 +6,7 @@ import { PolicyCannotRun } from "@wmo/control"
 import { KernFs, KernFsError } from "@wmo/core"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { CliError, Command } from "effect/cli"
+import { setTimeout as sleep } from "node:timers/promises"
 import { agent } from "./commands/agent.ts"
 import { arena } from "./commands/arena.ts"
 import { capture } from "./commands/capture.ts"
@@ -87,6 +88,9 @@ export const endOf = (exit: Exit.Exit<void, unknown>): { readonly code: number; 
 export const runCli = (args: ReadonlyArray<string>) =>
   Effect.andThen(recoverFromCrash, Command.runWith(wmo, { version })(args)).pipe(Effect.provide([NodeServices.layer, presenter]))
 
+/** After a signal: for a reader to take what is still to be said. */
+const lastWordsMs = 1000
+
 /** Runs the command line on this machine's kernel and ends the process. */
 export const main = async (args: ReadonlyArray<string>): Promise<void> => {
   standWhereTheUserStands()
@@ -98,6 +102,7 @@ export const main = async (args: ReadonlyArray<string>): Promise<void> => {
   const { code, line } = endOf(await Effect.runPromise(Fiber.await(fiber)))
   isOver = true
   if (line !== undefined) console.error(`wmo: ${line}`)
-  await taken()
+  // Who wants it to end does not wait for a reader that has stopped reading.
+  await (lastSignal() === undefined ? taken() : Promise.race([taken(), sleep(lastWordsMs)]))
   process.exit(code === 0 ? process.exitCode : code)
 }

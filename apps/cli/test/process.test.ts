@@ -63,6 +63,19 @@ describe("the process", () => {
     assert.isTrue(readFileSync(join(scratch, "read.csv"), "utf8") === whole)
   })
 
+  it("Ctrl+C ends it, also where nobody reads what it prints", async () => {
+    const child = spawn(process.execPath, [main, "recording", "export", "long.wmo"], {
+      env,
+      cwd: scratch,
+      stdio: ["ignore", "pipe", "ignore"]
+    })
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve))
+    // The pipe is full soon after it has begun to print.
+    await new Promise((resolve) => child.stdout.once("readable", resolve))
+    child.kill("SIGINT")
+    assert.strictEqual(await ended, 130)
+  })
+
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s ends it with 130, and leaves nothing behind", async (signal) => {
     const temporary = mkdtempSync(join(scratch, "tmp-"))
     const child = spawn(process.execPath, [main, "demo", "--duration", "100h", "--record", `${signal}.wmo`], {
