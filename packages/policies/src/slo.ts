@@ -13,8 +13,8 @@ import { isOpen } from "./slo/AgeSearch.ts"
 import { takeableOf } from "./slo/coldByKind.ts"
 import { describeHealth, examine, firstHealth, type Health, type Limits, whyWait, workingSetMs } from "./slo/Health.ts"
 import { type BothKinds, type Kind, kinds, learn, openKind } from "./slo/KindState.ts"
-import { isLoading, type Opening } from "./slo/Opening.ts"
 import { type Lead, leaderOf, searchBoth } from "./slo/Lead.ts"
+import { isLoading, type Opening } from "./slo/Opening.ts"
 import { leastBytes, reclaimedOf, takeByKind } from "./slo/takeByKind.ts"
 import { inPages, stepRoomBytes } from "./takeable.ts"
 
@@ -75,15 +75,17 @@ const lookOn = (
   const { atMs, pageAge, promotions } = observation
   if (pageAge === undefined || promotions === undefined) return { known: before, hasMore: false }
   const { allowedPages, refaults } = health
-  const open = (early: Known | undefined): Known => ({
-    anon: openKind(promotions, ages, atMs),
-    file: openKind(promotions, ages, atMs),
-    lead: { kind: "anon", sinceMs: atMs },
-    opening: { seenMs: early?.opening.seenMs ?? atMs, anonBytes: held.anonBytes }
-  })
   const held = coldBytes(pageAge, 0)
   const isFirst = before?.anon.search.phase === "first" && before.file.search.phase === "first"
-  const opened = before === undefined || (isFirst && isLoading(before.opening, held.anonBytes, atMs, ages[0]!)) ? open(before) : before
+  const isAnew = before === undefined || (isFirst && isLoading(before.opening, held.anonBytes, atMs, ages[0]!))
+  const opened: Known = isAnew
+    ? {
+        anon: openKind(promotions, ages, atMs),
+        file: openKind(promotions, ages, atMs),
+        lead: { kind: "anon", sinceMs: atMs },
+        opening: { seenMs: before?.opening.seenMs ?? atMs, anonBytes: held.anonBytes }
+      }
+    : before
   const allowedOf = (kind: Kind) => allowedPages * refaults.budgetShare[kind]
   const learned = (kind: Kind) =>
     learn(opened[kind], {
