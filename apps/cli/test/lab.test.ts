@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -87,6 +87,20 @@ describe("wmo lab league", () => {
 })
 
 describe("workloads that need a program", () => {
+  // A plain directory with the file that the kernel would have.
+  it.effect("start a server in the group that was given, and say what is wrong with it", () =>
+    Effect.gen(function* () {
+      const group = join(scratch, "group")
+      mkdirSync(group)
+      const redis = (server: string) => wmo(["workload", "redis", "--server", server, "--server-group", group, "--duration", "1s"])
+      assert.match((yield* redis("true")).stderr, /^wmo: redis: --server-group: \S+ is no cgroup: make it first/)
+      writeFileSync(join(group, "cgroup.procs"), "")
+      assert.match((yield* redis("true")).stderr, /redis-server ended at once, with exit code 0/)
+      assert.match(readFileSync(join(group, "cgroup.procs"), "utf8"), /^\d+\n$/)
+      assert.match((yield* redis("no-such-server")).stderr, /there is no no-such-server: install it/)
+    })
+  )
+
   it.effect("say which one is missing, and how to get it", () =>
     Effect.gen(function* () {
       const { code, stderr } = yield* wmo(["workload", "redis", "--server", "no-such-server", "--duration", "1s"])

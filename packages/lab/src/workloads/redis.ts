@@ -6,7 +6,7 @@
  */
 import type { Milliseconds } from "@wmo/core"
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs"
 import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -53,12 +53,19 @@ const connected = (path: string): Promise<Socket> =>
     socket.once("error", reject)
   })
 
-const connectSoon = async (path: string, server: ChildProcess): Promise<Socket> => {
+/** What a shell ends with where there is no such program. */
+const notFoundCode = 127
+
+const notFound = (program: string): Error =>
+  new Error(`there is no ${program}: install it (Debian: apt-get install --no-install-recommends redis-server)`)
+
+const connectSoon = async (path: string, server: ChildProcess, program: string): Promise<Socket> => {
   const giveUp = performance.now() + startupMs
   for (;;) {
     try {
       return await connected(path)
     } catch (error) {
+      if (server.exitCode === notFoundCode) throw notFound(program)
       if (server.exitCode !== null) throw new Error(`redis-server ended at once, with exit code ${server.exitCode}`, { cause: error })
       if (performance.now() > giveUp) throw error
       await new Promise((resolve) => setTimeout(resolve, 50))
@@ -69,21 +76,26 @@ const connectSoon = async (path: string, server: ChildProcess): Promise<Socket> 
 /** Enters the cgroup before the program is there, so that all of its memory is charged to that. */
 const enterAndRun = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
 
+/** Fails with one line where no process can be put into it. */
+const requireGroup = (directory: string): void => {
+  try {
+    accessSync(join(directory, "cgroup.procs"), constants.W_OK)
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code !== "ENOENT"
+    const what = isThere ? "cannot be written to: run this as root" : "is no cgroup: make it first, with mkdir below /sys/fs/cgroup"
+    throw new Error(`--server-group: ${directory} ${what}`, { cause: error })
+  }
+}
+
 const started = ({ server: program, serverGroup }: RedisOptions, socket: string, directory: string): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
     const args = ["--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", directory, "--loglevel", "warning"]
     const server =
       serverGroup === undefined
         ? spawn(program, args, { stdio: "ignore" })
-        : spawn("/bin/sh", ["-c", enterAndRun, serverGroup, program, ...args], { stdio: ["ignore", "ignore", "inherit"] })
+        : spawn("/bin/sh", ["-c", enterAndRun, serverGroup, program, ...args], { stdio: "ignore" })
     server.once("spawn", () => resolve(server))
-    server.once("error", (error) =>
-      reject(
-        (error as NodeJS.ErrnoException).code === "ENOENT"
-          ? new Error(`there is no ${program}: install it (Debian: apt-get install --no-install-recommends redis-server)`)
-          : error
-      )
-    )
+    server.once("error", (error) => reject((error as NodeJS.ErrnoException).code === "ENOENT" ? notFound(program) : error))
   })
 
 const batchOfAll = 64
@@ -123,12 +135,13 @@ export const runRedis = async (
   onLoaded: () => void,
   onMeasured: (result: RedisResult) => void
 ): Promise<RedisResult> => {
+  if (options.serverGroup !== undefined) requireGroup(options.serverGroup)
   const directory = mkdtempSync(join(tmpdir(), "wmo-redis-"))
   const path = join(directory, "socket")
   let server: ChildProcess | undefined
   try {
     server = await started(options, path, directory)
-    const connection = redisConnection(await connectSoon(path, server))
+    const connection = redisConnection(await connectSoon(path, server, options.server))
     const corpus = readCorpus(options.corpus)
     await load(connection, options, corpus)
     onLoaded()
