@@ -143,4 +143,15 @@ describe("a league", () => {
       assert.isAbove(readdirSync(directory).length, 3)
     })
   )
+
+  it.effect("in which only the run without a policy was played, and failed, is not one of which nothing was played", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      const { id } = scheduleOf(plan)[0]!.slots.find(({ entry }) => entry.label === "none")!
+      writeFileSync(resultFile(directory, id), JSON.stringify({ id, exit_code: 1, trouble: "a test", samples: [] }))
+      const text = reportText(yield* readReport(directory, plan))
+      assert.match(text, /senpai .*failed 1×: the run without a policy beside it failed: a test/)
+      assert.match(text, /11 of 12 slots were not played/)
+    })
+  )
 })

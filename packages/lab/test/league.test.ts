@@ -285,17 +285,21 @@ describe("pairs", () => {
     assert.strictEqual(medians["policy_cpu_ms"], 80)
   })
 
-  it("are none where the neighbour failed or was not played", () => {
+  it("are none where the neighbour failed, and each entry of the set says so", () => {
     const without = sets[0]!.slots.find(({ entry }) => entry.label === "none")!.id
-    const ofFirst = (found: (id: string) => SlotOutcome | undefined) => pairUp([sets[0]!], found).pairs
-    assert.deepStrictEqual(
-      ofFirst((id) => (id === without ? { failed: "died" } : outcomes.get(id))),
-      []
-    )
-    assert.deepStrictEqual(
-      ofFirst((id) => (id === without ? undefined : outcomes.get(id))),
-      []
-    )
+    const { failed, pairs } = pairUp([sets[0]!], (id) => (id === without ? { failed: "died" } : outcomes.get(id)))
+    assert.deepStrictEqual(pairs, [])
+    assert.deepStrictEqual(failed, [
+      { workload: "hotcold", label: "senpai", why: "it said no" },
+      { workload: "hotcold", label: "periodic", why: "the run without a policy beside it failed: died" }
+    ])
+    const rows = leagueRows(["hotcold"], entries, pairs, failed)
+    assert.match(leagueTable(rows), /periodic\s+0\s.*failed 1×: the run without a policy beside it failed: died/)
+  })
+
+  it("are none where the neighbour was not played", () => {
+    const without = sets[0]!.slots.find(({ entry }) => entry.label === "none")!.id
+    assert.deepStrictEqual(pairUp([sets[0]!], (id) => (id === without ? undefined : outcomes.get(id))).pairs, [])
   })
 
   it("that failed have a row that says why, in tables of both kinds", () => {

@@ -47,7 +47,7 @@ const setting = ({ cpus, durationMs, icount, memory, settleMs }: LeaguePlan): st
 const missing = ({ played, slots }: LeagueReport): string => (played < slots ? `${slots - played} of ${slots} slots were not played.` : "")
 
 export const reportText = (report: LeagueReport): string =>
-  report.rows.length === 0
+  report.played === 0
     ? "nothing was played yet"
     : [
         leagueTable(report.rows),

@@ -67,7 +67,7 @@ export interface LeagueRow {
   readonly measures: Readonly<Partial<Record<MeasureName, MedianInterval>>>
 }
 
-/** Pairs of all sets whose baseline was measured; and what failed. A slot whose neighbour failed has no pair. */
+/** Pairs of all sets whose baseline was measured; and what failed. Where the baseline failed, so has every entry of its set: there is no pair. */
 export const pairUp = (
   sets: ReadonlyArray<PairedSet>,
   outcomeOf: (slotId: string) => SlotOutcome | undefined
@@ -75,16 +75,17 @@ export const pairUp = (
   const pairs: Array<Pair> = []
   const failed: Array<Failed> = []
   for (const { id, repeat, slots, workload } of sets) {
-    const outcomes = slots.map((slot) => ({ slot, outcome: outcomeOf(slot.id) }))
-    for (const { outcome, slot } of outcomes) {
-      if (outcome !== undefined && "failed" in outcome)
-        failed.push({ workload: workload.name, label: slot.entry.label, why: outcome.failed })
-    }
-    const without = outcomes.find(({ slot }) => slot.entry.label === baseline.label)?.outcome
-    if (without === undefined || "failed" in without) continue
-    for (const { outcome, slot } of outcomes) {
-      if (slot.entry.label === baseline.label || outcome === undefined || "failed" in outcome) continue
-      pairs.push({ set: id, workload: workload.name, repeat, entry: slot.entry, with: outcome.measured, without: without.measured })
+    const baseSlot = slots.find(({ entry }) => entry.label === baseline.label)
+    const without = baseSlot === undefined ? undefined : outcomeOf(baseSlot.id)
+    const whyNone = without !== undefined && "failed" in without ? without.failed : undefined
+    for (const { entry, id: slotId } of slots.filter((slot) => slot !== baseSlot)) {
+      const outcome = outcomeOf(slotId)
+      if (outcome !== undefined && "failed" in outcome) failed.push({ workload: workload.name, label: entry.label, why: outcome.failed })
+      else if (whyNone !== undefined) {
+        failed.push({ workload: workload.name, label: entry.label, why: `the run without a policy beside it failed: ${whyNone}` })
+      } else if (outcome !== undefined && without !== undefined && "measured" in without) {
+        pairs.push({ set: id, workload: workload.name, repeat, entry, with: outcome.measured, without: without.measured })
+      }
     }
   }
   return { pairs, failed }
