@@ -11,6 +11,7 @@ import { missingPrograms } from "../src/league/programs.ts"
 import { makeBoots, makeSchedule } from "../src/league/schedule.ts"
 import { median, medianInterval } from "../src/league/statistics.ts"
 import { verdictOf } from "../src/league/verdict.ts"
+import { memoryWorkloadNames } from "../src/workloads/memory/plans.ts"
 import { knownWorkloads, parseWorkload, workloadWords } from "../src/league/workloads.ts"
 
 const mib = 2 ** 20
@@ -64,11 +65,25 @@ describe("workloads", () => {
   const bad: ReadonlyArray<readonly [string, RegExp]> = [
     ["hotclod", /there is no workload "hotclod"; there are hotcold/],
     ["a b=hotcold", /there is no workload/],
-    ["x=hotcold --duration 5s", /leave out --duration/]
+    ["x=hotcold --duration 5s", /leave out --duration/],
+    ["x=hotcold --duration=5s", /leave out --duration, the league sets it/],
+    ["x=mmap_churn --warmup 5s", /workload "x": leave out --warmup, what is not measured is the league's --settle/],
+    ["x=redis --server-group /sys/fs/cgroup/a", /leave out --server-group/],
+    ["x=pattern --bytes 1G", /workload "x": pattern does not say when it starts.*nothing to measure/]
   ]
   it.each(bad)("%s is refused in one line", (text, message) => {
     const parsed = parseWorkload(text)
     assert.isTrue(Result.isFailure(parsed) && message.test(parsed.failure))
+  })
+})
+
+describe("memory workloads", () => {
+  it("begin to count at once: their warm-up would move the window that is measured", () => {
+    for (const name of memoryWorkloadNames) {
+      const words = workloadWords(Result.getOrThrow(parseWorkload(`w=${name} --region 8M`)), 5000)
+      assert.deepStrictEqual(words, [name, "--region", "8M", "--warmup", "0s", "--duration", "5s"])
+    }
+    for (const workload of knownWorkloads) assert.notInclude(workloadWords(workload, 5000), "--warmup")
   })
 })
 

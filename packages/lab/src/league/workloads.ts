@@ -4,10 +4,11 @@
  */
 import { formatDuration, type Milliseconds } from "@wmo/core"
 import { Result } from "effect"
+import { memoryWorkloadNames } from "../workloads/memory/plans.ts"
 
 export interface LeagueWorkload {
   readonly name: string
-  /** After `wmo workload`; without `--duration` and `--json`. */
+  /** After `wmo workload`; without what the league sets: `--duration`, `--json` and those of `setByLeague`. */
   readonly args: ReadonlyArray<string>
 }
 
@@ -22,6 +23,23 @@ export const knownWorkloads: ReadonlyArray<LeagueWorkload> = [
   { name: "compile", args: ["compile"] }
 ]
 
+const hasWarmup = ([kind]: ReadonlyArray<string>): boolean => memoryWorkloadNames.some((name) => name === kind)
+
+/** Flags that are not the user's to give, and why. */
+const setByLeague = (args: ReadonlyArray<string>): Readonly<Record<string, string>> => ({
+  "--duration": "the league sets it",
+  "--json": "the league sets it",
+  ...(hasWarmup(args) ? { "--warmup": "what is not measured is the league's --settle" } : {}),
+  ...(hasClient(args) ? { "--server-group": "the league sets it" } : {})
+})
+
+/** Why the league cannot play these words after `wmo workload`. */
+const refusal = (args: ReadonlyArray<string>): string | undefined => {
+  if (args[0] === "pattern") return "pattern does not say when it starts nor how fast it is, so there is nothing to measure"
+  const reserved = Object.entries(setByLeague(args)).find(([flag]) => args.some((word) => word === flag || word.startsWith(`${flag}=`)))
+  return reserved === undefined ? undefined : `leave out ${reserved[0]}, ${reserved[1]}`
+}
+
 /** `redis` (a known name), or `NAME=ARGS…` with words between blanks, as after `wmo workload`. Fails with one line. */
 export const parseWorkload = (text: string): Result.Result<LeagueWorkload, string> => {
   const known = knownWorkloads.find(({ name }) => name === text)
@@ -32,18 +50,17 @@ export const parseWorkload = (text: string): Result.Result<LeagueWorkload, strin
     return Result.fail(`there is no workload "${text}"; there are ${names}; or give NAME=ARGS, for example big=hotcold --cold 1G`)
   }
   const args = match[2]!.trim().split(/\s+/)
-  const reserved = args.find((word) => /^--(?:duration|json)(?:=|$)/.test(word))
-  return reserved === undefined
-    ? Result.succeed({ name: match[1]!, args })
-    : Result.fail(`workload "${match[1]}": leave out ${reserved}, the league sets it`)
+  const why = refusal(args)
+  return why === undefined ? Result.succeed({ name: match[1]!, args }) : Result.fail(`workload "${match[1]}": ${why}`)
 }
 
 /** Whether these words after `wmo workload` are a client that starts its server with `--server-group`. */
 export const hasClient = ([kind]: ReadonlyArray<string>): boolean => kind === "redis"
 
-/** The words after `wmo workload`. */
+/** The words after `wmo workload`. What is measured begins when they are loaded, as with the workloads that have no warm-up: it belongs to settling. */
 export const workloadWords = (workload: LeagueWorkload, durationMs: Milliseconds): ReadonlyArray<string> => [
   ...workload.args,
+  ...(hasWarmup(workload.args) ? ["--warmup", "0s"] : []),
   "--duration",
   formatDurationWord(durationMs)
 ]
