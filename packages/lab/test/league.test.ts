@@ -329,7 +329,7 @@ describe("pairs", () => {
 })
 
 describe("the verdict", () => {
-  const row = (entry: string, saved: number, loss: number, psi: number) => ({
+  const row = (entry: string, saved: number | ReadonlyArray<number>, loss: number, psi: number) => ({
     workload: "redis",
     entry,
     policy: entryOf(entry).policy,
@@ -337,8 +337,8 @@ describe("the verdict", () => {
     repeats: 1,
     failures: [],
     measures: {
-      saved_mib: medianInterval([saved])!,
-      saved_pct: medianInterval([saved / 4])!,
+      saved_mib: medianInterval([saved].flat())!,
+      saved_pct: medianInterval([saved].flat().map((mib) => mib / 4))!,
       throughput_loss_pct: medianInterval([loss])!,
       psi_some_pct: medianInterval([psi])!
     }
@@ -367,6 +367,41 @@ describe("the verdict", () => {
     assert.isNull(verdict.slo_to_best_damon)
     assert.isFalse(verdict.slo_within_limits)
     assert.match(verdict.sentence, /no entry saved anything.*OUTSIDE.*no ratio.*no entry by DAMON is within/)
+  })
+
+  it("judges the best slo within the limits, by its label, in whatever order they are", () => {
+    const rows = [
+      row("slo:least_age=1s", 200, 3, 0),
+      row("slo", 100, 0.5, 0),
+      row("slo:least_age=2s", 150, 0.9, 0),
+      row("senpai:interval=3s", 50, 0, 0),
+      row("senpai-oomd", 70, 0, 0)
+    ]
+    for (const order of [rows, rows.toReversed()]) {
+      const verdict = verdictOf("redis", order)
+      assert.deepStrictEqual([verdict.slo, verdict.slo_saved_mib, verdict.slo_within_limits], ["slo:least_age=2s", 150, true])
+      assert.deepStrictEqual([verdict.senpai, verdict.slo_to_senpai], ["senpai:interval=3s", 3])
+      assert.match(
+        verdict.sentence,
+        /; slo:least_age=2s saved 150 MiB: 3\.00× senpai:interval=3s \(50 MiB\); best of DAMON: not in the table\.$/
+      )
+    }
+    const outside = verdictOf("redis", [row("slo", 100, 5, 0), row("slo:least_age=1s", 200, 3, 0)])
+    assert.deepStrictEqual([outside.slo, outside.slo_within_limits], ["slo:least_age=1s", false])
+  })
+
+  it("names a lead within the intervals as such, over whom ever it is", () => {
+    const verdict = verdictOf("redis", [
+      row("slo", [120, 150, 180], 0.9, 0),
+      row("senpai", [40, 50, 60], 0, 0),
+      row("darc-5s", [90, 140, 150], 1, 0)
+    ])
+    assert.isTrue(verdict.best_within_intervals)
+    assert.match(verdict.sentence, /: 150 MiB \(38 %\), darc-5s 140 MiB \(within the intervals\); slo saved/)
+    assert.match(verdict.sentence, /3\.00× senpai \(50 MiB\); 1\.07× darc-5s \(140 MiB\) \(within the intervals\)\.$/)
+    const clear = verdictOf("redis", [row("slo", [120, 150, 180], 0.9, 0), row("senpai", [40, 50, 60], 0, 0)])
+    assert.isFalse(clear.best_within_intervals)
+    assert.notInclude(clear.sentence, "within the intervals")
   })
 
   it("does without slo", () => {
