@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { parseEntry } from "../src/league/entries.ts"
+import { lockFile, processStart } from "../src/league/leagueLock.ts"
 import { readReport, reportMarkdown, reportText } from "../src/league/leagueReport.ts"
 import { openSets } from "../src/league/outcomes.ts"
 import { type BootOrder, type LeaguePlan, recordingFile, resultFile } from "../src/league/plan.ts"
@@ -29,13 +30,14 @@ const plan: LeaguePlan = {
   kernelSeries: null
 }
 
-/** A guest that plays slots (they all fail) until it has played `lives` of them. */
+/** A guest that plays slots (they all fail) until it has played `lives` of them, and dies in the next one. */
 const mortal = (directory: string, lives: () => number) => {
   const played: Array<string> = []
-  const guest = (order: BootOrder) =>
+  const guest = (order: BootOrder, _file: string, onSlot: (id: string) => void) =>
     Effect.sync(() => {
       let left = lives()
       for (const { id } of order.slots) {
+        onSlot(id)
         if (left-- <= 0) return "it fell over"
         played.push(id)
         writeFileSync(resultFile(directory, id), JSON.stringify({ id, exit_code: 1, trouble: "a test", samples: [] }))
@@ -109,6 +111,81 @@ describe("a league", () => {
     })
   )
 
+  it.effect("has the slots of a set from one guest: what an earlier one played of it is played again", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      const [first] = scheduleOf(plan)
+      // Two slots of the first set; the second guest dies in its first one.
+      const lives = [2, 0]
+      const { guest, played } = mortal(directory, () => lives.shift() ?? Infinity)
+      yield* runLeague({ plan, directory, wmo: [], guest, progress: quiet })
+      assert.strictEqual(played.length, 2 + 9)
+      assert.deepStrictEqual(
+        first!.slots.map(({ id }) => existsSync(resultFile(directory, id))),
+        [false, false, false]
+      )
+    })
+  )
+
+  it.effect("gives up after two guests in a row that played nothing, not after one", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      let boots = 0
+      const silent = () => Effect.sync(() => (boots++, "it did not come up"))
+      const error = yield* Effect.flip(runLeague({ plan, directory, wmo: [], guest: silent, progress: quiet }))
+      assert.strictEqual(boots, 2)
+      assert.match(
+        error.message,
+        /^2 guests in a row did not get as far as a slot \(it did not come up\): when that is mended, go on with --resume \S+$/
+      )
+      const { guest } = mortal(directory, () => Infinity)
+      const once: typeof guest = (...args) => (boots++ % 2 === 0 ? Effect.succeed("it did not come up") : guest(...args))
+      yield* runLeague({ plan, directory, wmo: [], guest: once, progress: quiet })
+      assert.deepStrictEqual(openSets(directory, scheduleOf(plan)), [])
+    })
+  )
+
+  it.effect("is played by one process at a time; what one that was killed left is no hindrance", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      const { guest, played } = mortal(directory, () => Infinity)
+      const run = { plan, directory, wmo: [], guest, progress: quiet }
+      // This process's parent lives; another had its pid before, and one is gone.
+      const other = lockFile(directory, process.ppid, processStart(process.ppid)!)
+      writeFileSync(other, "")
+      const refused = yield* Effect.flip(runLeague(run))
+      assert.match(refused.message, new RegExp(`^a league is being played in \\S+ \\(pid ${process.ppid}\\): wait for it`))
+      assert.deepStrictEqual(played, [])
+      assert.deepStrictEqual(
+        readdirSync(directory).filter((name) => name.endsWith(".lock")),
+        [basename(other)]
+      )
+      rmSync(other)
+      for (const [pid, start] of [
+        [process.ppid, "1"],
+        [2 ** 22 + 1, "1"]
+      ] as const)
+        writeFileSync(lockFile(directory, pid, start), "")
+      let refusedInside: string | undefined
+      const nested: typeof guest = (...args) =>
+        Effect.flip(runLeague(run)).pipe(
+          Effect.tap(({ message }) => Effect.sync(() => void (refusedInside = message))),
+          Effect.andThen(guest(...args)),
+          Effect.orDie
+        )
+      yield* runLeague({ ...run, guest: nested })
+      assert.match(refusedInside!, new RegExp(`\\(pid ${process.pid}\\)`))
+      assert.strictEqual(played.length, 12)
+      assert.deepStrictEqual(
+        readdirSync(directory).filter((name) => name.endsWith(".lock")),
+        []
+      )
+      // Nothing is left to play: nobody has to wait for that.
+      writeFileSync(other, "")
+      yield* runLeague(run)
+    })
+  )
+
   it.effect("is not started over another one, nor resumed where there is none", () =>
     Effect.gen(function* () {
       const directory = yield* started()
@@ -116,6 +193,8 @@ describe("a league", () => {
       const other = fresh()
       mkdirSync(other)
       writeFileSync(join(other, "a"), "")
+      assert.match((yield* Effect.flip(startLeague(join(other, "a"), plan))).message, /^--out \S+: .*EEXIST/)
+      assert.match((yield* Effect.flip(startLeague(join(other, "a", "b"), plan))).message, /^--out \S+: .*ENOTDIR/)
       assert.match((yield* Effect.flip(startLeague(other, plan))).message, /is not empty: give an empty/)
       assert.match((yield* Effect.flip(resumeLeague(other))).message, /there is no league/)
       writeFileSync(join(other, "league.json"), "{")

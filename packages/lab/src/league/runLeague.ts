@@ -1,10 +1,11 @@
 /**
  * Plays a league: boots guest after guest, each with its share of the sets, and leaves what came of it in a directory. A guest that dies loses
- * only the set it was in: it is tried once more, and `runLeague` on the same directory goes on where it stopped. Reads no results.
+ * only the set it was in: it is tried once more, and `runLeague` on the same directory goes on where it stopped. Where two guests in a row do not get
+ * as far as a slot, no other will. Reads no results.
  */
 import type { Milliseconds } from "@wmo/core"
-import { Effect } from "effect"
-import { existsSync, mkdirSync, readdirSync } from "node:fs"
+import { Effect, type Scope } from "effect"
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Writable } from "node:stream"
 import { writeWhole } from "../vm/VmCache.ts"
@@ -12,8 +13,9 @@ import { type VmError, vmError } from "../vm/VmError.ts"
 import { defaultVmOptions } from "../vm/VmOptions.ts"
 import { vmRun } from "../vm/VmRun.ts"
 import { bootTimeoutMs, estimateMs, slotTimeoutMs } from "./estimate.ts"
+import { lockLeague } from "./leagueLock.ts"
 import { openSets } from "./outcomes.ts"
-import { type BootOrder, type LeaguePlan, planFile, readPlan } from "./plan.ts"
+import { type BootOrder, type LeaguePlan, planFile, readPlan, resultFile } from "./plan.ts"
 import { makeBoots, makeSchedule, type PairedSet } from "./schedule.ts"
 import { workloadWords } from "./workloads.ts"
 
@@ -33,22 +35,36 @@ export interface LeagueRun {
   /** No guest is booted once this much time has passed; undefined: until all is played. */
   readonly stopAfterMs?: Milliseconds | undefined
   readonly progress: LeagueProgress
-  /** Plays the order that is in a file in one guest; succeeds with why it died, or undefined. Default: a VM. Tests bring their own. */
-  readonly guest?: ((order: BootOrder, file: string) => Effect.Effect<string | undefined, VmError>) | undefined
+  /** Plays the order that is in a file in one guest and tells of its slots; succeeds with why it died, or undefined. Default: a VM. Tests bring their own. */
+  readonly guest?:
+    | ((order: BootOrder, file: string, onSlot: (id: string) => void) => Effect.Effect<string | undefined, VmError>)
+    | undefined
 }
 
 export const scheduleOf = (plan: LeaguePlan): ReadonlyArray<PairedSet> => makeSchedule(plan.workloads, plan.entries, plan.repeats)
 
+/** Whether there is anything left to play. */
+export const isOpen = (directory: string, plan: LeaguePlan): boolean => openSets(directory, scheduleOf(plan)).length > 0
+
+const onOut = <A>(directory: string, what: () => A): Effect.Effect<A, VmError> =>
+  Effect.try({
+    try: what,
+    catch: (cause) => vmError("Usage", `--out ${directory}: ${cause instanceof Error ? cause.message : String(cause)}`)
+  })
+
 /** Makes the directory of a new league. Fails where there is something in it already. */
 export const startLeague = (directory: string, plan: LeaguePlan): Effect.Effect<void, VmError> =>
-  Effect.suspend(() => {
-    if (existsSync(directory) && readdirSync(directory).length > 0) {
+  Effect.gen(function* () {
+    const names = yield* onOut(directory, () => {
+      mkdirSync(directory, { recursive: true })
+      return readdirSync(directory)
+    })
+    if (names.length > 0) {
       const hint = existsSync(planFile(directory)) ? `go on with it by --resume ${directory}` : "give an empty or a new one"
-      return Effect.fail(vmError("Usage", `--out ${directory} is not empty: ${hint}`))
+      return yield* vmError("Usage", `--out ${directory} is not empty: ${hint}`)
     }
-    mkdirSync(directory, { recursive: true })
-    writeWhole(planFile(directory), JSON.stringify(plan, null, 2))
-    return Effect.void
+    // Not over that of another who found it empty, too.
+    yield* onOut(directory, () => writeFileSync(planFile(directory), JSON.stringify(plan, null, 2), { flag: "wx" }))
   })
 
 /** The plan of a league that was started. */
@@ -99,9 +115,9 @@ const listen = (onSlot: (id: string) => void) => {
 const nowhere = (): Writable => new Writable({ write: (_piece, _encoding, done) => done() })
 
 /** A VM. Fails only where no guest could ever run. */
-const playInVm = Effect.fnUntraced(function* (run: LeagueRun, order: BootOrder, file: string) {
-  const { directory, plan, progress, wmo } = run
-  const heard = listen(progress.onSlot)
+const playInVm = Effect.fnUntraced(function* (run: LeagueRun, order: BootOrder, file: string, onSlot: (id: string) => void) {
+  const { directory, plan, wmo } = run
+  const heard = listen(onSlot)
   const options = {
     ...defaultVmOptions,
     memory: plan.memory,
@@ -120,30 +136,52 @@ const playInVm = Effect.fnUntraced(function* (run: LeagueRun, order: BootOrder, 
   )
 })
 
-const playBoot = Effect.fnUntraced(function* (run: LeagueRun, number: number, sets: ReadonlyArray<PairedSet>) {
+/** What earlier guests had of these sets is removed first: the slots of a set are of one guest. */
+const playBoot = Effect.fnUntraced(function* (
+  run: LeagueRun,
+  number: number,
+  sets: ReadonlyArray<PairedSet>,
+  onSlot: (id: string) => void
+) {
   const order = orderOf(sets, run.plan)
   const file = join(run.directory, `boot-${number}.json`)
-  yield* Effect.sync(() => writeWhole(file, JSON.stringify(order)))
-  return yield* run.guest === undefined ? playInVm(run, order, file) : run.guest(order, file)
+  yield* Effect.sync(() => {
+    for (const { id } of order.slots) rmSync(resultFile(run.directory, id), { force: true })
+    writeWhole(file, JSON.stringify(order))
+  })
+  return yield* (run.guest ?? ((...args) => playInVm(run, ...args)))(order, file, onSlot)
 })
 
+const mostSilent = 2
+
 /** Plays what has not been played yet. Succeeds also where sets are missing in the end: the table says so. */
-export const runLeague = Effect.fn("League.run")(function* (run: LeagueRun): Effect.fn.Return<void, VmError> {
+export const runLeague = Effect.fn("League.run")(function* (run: LeagueRun): Effect.fn.Return<void, VmError, Scope.Scope> {
   const { directory, plan, progress } = run
   const began = performance.now()
   const sets = scheduleOf(plan)
+  if (isOpen(directory, plan)) yield* lockLeague(directory)
   const open = openSets(directory, sets)
   const count = (of: ReadonlyArray<PairedSet>) => of.reduce((sum, { slots }) => sum + slots.length, 0)
   progress.onStart(count(sets), count(sets) - count(open), estimateMs(makeBoots(open, plan.slotsPerBoot), plan))
   let queue = makeBoots(open, plan.slotsPerBoot)
   const tried = new Set<string>()
+  /** Guests in a row that played nothing. */
+  let silent = 0
   for (let number = readdirSync(directory).filter((name) => /^boot-\d+\.json$/.test(name)).length + 1; queue.length > 0; number++) {
     if (run.stopAfterMs !== undefined && performance.now() - began > run.stopAfterMs) return
     const [boot, ...others] = queue
-    const why = yield* playBoot(run, number, boot!)
+    silent++
+    const why = yield* playBoot(run, number, boot!, (id) => {
+      silent = 0
+      progress.onSlot(id)
+    })
     const left = openSets(directory, boot!)
     queue = others
     if (left.length === 0) continue
+    if (silent === mostSilent) {
+      const hint = `when that is mended, go on with --resume ${directory}`
+      return yield* vmError("Boot", `${mostSilent} guests in a row did not get as far as a slot (${why ?? "without a word"}): ${hint}`)
+    }
     // The first of them is the one the guest died in.
     const isSecond = tried.has(left[0]!.id)
     tried.add(left[0]!.id)
@@ -151,4 +189,4 @@ export const runLeague = Effect.fn("League.run")(function* (run: LeagueRun): Eff
     progress.onDeath(why ?? "it left slots unplayed", !isSecond)
     if (again.length > 0) queue = [again, ...others]
   }
-})
+}, Effect.scoped)
