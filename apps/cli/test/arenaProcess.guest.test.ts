@@ -2,6 +2,7 @@
  * `wmo arena watch` and `advise` on a real kernel, as root in the VM's guest: what they print, and that an `advise` which is killed leaves the
  * target unharmed and its kdamond to the next start. Uses the bundle.
  */
+import "../../../tooling/inGuest.ts"
 import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync } from "node:fs"
 import { tmpdir } from "node:os"

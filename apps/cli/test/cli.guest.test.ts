@@ -2,6 +2,7 @@
  * The command line on a real kernel, as root in the VM's guest: what only a kernel can answer. Uses the bundle, since a start is seconds
  * under emulation. `node tooling/test-kernel.ts apps/cli` boots the VM and runs it.
  */
+import "../../../tooling/inGuest.ts"
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -2,6 +2,7 @@
  * `wmo heatmap` on a real kernel, as root in the VM's guest: a process whose pattern is known, told apart by what was recorded; its live view
  * in tmux; DAMON as it was afterwards. On kernels without DAMON (Debian's 6.1): ages in its place.
  */
+import "../../../tooling/inGuest.ts"
 import { openRecording } from "@wmo/recording"
 import { Effect, Stream } from "effect"
 import { type ChildProcess, execFile, spawn } from "node:child_process"

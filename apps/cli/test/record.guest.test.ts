@@ -2,6 +2,7 @@
  * `wmo record` on a real kernel, as root in the VM's guest: DAMON is set up and given back, on an interrupt and after kill -9, and the recording opens.
  * Uses the bundle.
  */
+import "../../../tooling/inGuest.ts"
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

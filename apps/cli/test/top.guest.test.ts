@@ -1,4 +1,5 @@
 /** `wmo top` on a real kernel, as root in the VM's guest: what it says of a busy group is what the kernel's files say. */
+import "../../../tooling/inGuest.ts"
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

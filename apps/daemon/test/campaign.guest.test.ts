@@ -2,6 +2,7 @@
  * Faults on a real kernel in short, as root in the VM's guest; `npx -y pnpm@12 campaign --vm` is the long form. The bundles are used, since a start is
  * seconds under emulation.
  */
+import "../../../tooling/inGuest.ts"
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

@@ -2,6 +2,7 @@
  * Two hundred groups on a real kernel, as root in the VM's guest, by the bundles: all are looked at, turns are counted, and what was changed is put back.
  * Asserts no time: `bench/groups.ts` measures.
  */
+import "../../../tooling/inGuest.ts"
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -2,6 +2,7 @@
  * The soak in short, as root in the VM's guest: groups that live at random, no error in the log, nothing left. Too short for slopes: `npx -y pnpm@12 soak`
  * is the ten minutes.
  */
+import "../../../tooling/inGuest.ts"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"

@@ -2,6 +2,7 @@
  * wmod on a real kernel, as root in the VM's guest: groups that come, go and are killed, reloads, SIGTERM and kill -9; after each the kernel's settings are
  * as before, and the recording opens. Uses the bundles, since a start is seconds under emulation.
  */
+import "../../../tooling/inGuest.ts"
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -2,6 +2,7 @@
  * The process arena on the kernel that runs, in the VM as root: a real process is paged out and read in, is verified to the last byte, and stays
  * unharmed. Counts faults, not time; `bench/process.ts` is about time. That an arena which is killed does no harm: `apps/cli/test`.
  */
+import "../../../tooling/inGuest.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { existsSync, readFileSync } from "node:fs"

@@ -2,6 +2,7 @@
  * DAMON actions on the kernel that runs: schemes and the module take memory from the group and are gone afterwards; what somebody else has set
  * up stays. As root in a VM guest.
  */
+import "../../../tooling/inGuest.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Cgroups, Damon, DamonModules, Journal, KernFs, Machine, Mglru, WorkingSet } from "@wmo/core"
 import { type AnyPolicy, damonReclaim, darc, decodeSettings, ethp, prcl } from "@wmo/policies"

@@ -2,6 +2,7 @@
  * A group that fills page cache up to its `memory.high`, on the kernel that runs: throttled by itself, and never while `watermark` looks after it.
  * Prints how often, and what the policy's process cost. As root in a VM guest.
  */
+import "../../../tooling/inGuest.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Cgroups, Journal, KernFs, Machine, Mglru, WorkingSet } from "@wmo/core"
 import { type AnyPolicy, decodeSettings, none, watermark } from "@wmo/policies"

@@ -1,4 +1,5 @@
 /** A process that is killed while its kdamonds run, on the kernel that runs: the next start gives DAMON back. As root in a VM guest. */
+import "../../../tooling/inGuest.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { spawn } from "node:child_process"

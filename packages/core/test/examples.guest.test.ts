@@ -2,6 +2,7 @@
  * The examples on the real kernel. Each is a program; here it is imported, with its arguments in place: Node crashes now and then (see
  * CONTRIBUTING) while it strips the types of many files by itself, which vitest does for it here.
  */
+import "../../../tooling/inGuest.ts"
 import { assert, describe, it } from "vitest"
 import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs"

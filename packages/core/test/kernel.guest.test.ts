@@ -2,6 +2,7 @@
  * The conformance suites on the kernel that runs: as root in a VM guest (`wmo vm run -- …`), never in the unit run.
  * Expects cgroup v2 at /sys/fs/cgroup with memory in the root's subtree_control, zswap on with swap behind it, debugfs; runs on Debian's 6.12 and 6.1.
  */
+import "../../../tooling/inGuest.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { existsSync } from "node:fs"

@@ -2,6 +2,7 @@
  * Ages that are known, on the kernel that runs: a workload whose blocks are used every 1 s, 5 s, 20 s and never, and a burst of what was cold.
  * A second one, the same with blocks of next to nothing, says what its runtime has: that is taken off. As root in a VM guest.
  */
+import "../../../tooling/inGuest.ts"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Cgroups,

@@ -22,7 +22,8 @@ export interface BootPlan {
 export const descriptors = { console: 3, control: 4, stdin: 5, stdout: 6, stderr: 7 } as const
 
 /** What the kernel is told. Spectre mitigations cost a lot under emulation and guard nothing here. */
-const kernelArguments = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off", "psi=1", "cgroup_no_v1=all"]
+/** `wmo.guest` means nothing to the kernel: tests that change theirs look for it. */
+const kernelArguments = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off", "psi=1", "cgroup_no_v1=all", "wmo.guest"]
 
 /**
  * Where instructions are counted, a string instruction counts once for each element: with ERMS the kernel and the C library copy byte by byte, and a page
