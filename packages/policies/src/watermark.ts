@@ -1,9 +1,10 @@
 /**
- * Keeps a group below a share of its limit (`memory.high`, else `memory.max`), so that it is never throttled: bounded batches from a high mark
- * down to a low one, and earlier where growth would reach the limit soon. Source: what Kubernetes (KEP #6398) and Koordinator (#3186) ask for.
- * Simplifies: limits of groups above are not seen; what a batch costs is the time that its write took (a guess before the first one).
+ * Keeps a group below a share of its limit (the lower of `memory.high` and `memory.max`), so that it is never throttled: bounded batches from a high
+ * mark down to a low one, and earlier where growth would reach the limit soon. Source: what Kubernetes (KEP #6398) and Koordinator (#3186) ask for.
+ * Simplifies: limits of groups above are not seen; what a byte costs is half of what was known before and half of what the last requests took (a
+ * guess before the first ones). Where a disk becomes slow, one step overdraws its budget: 5 s of it are paid back at once, another minute by and by.
  */
-import { type Bytes, formatBytes, formatDuration, type Limit } from "@wmo/core"
+import { type Bytes, formatBytes, formatDuration, limitBytes, pageSize } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
 import type { Action } from "./Action.ts"
 import { definePolicy, type PastAction } from "./Policy.ts"
@@ -11,15 +12,21 @@ import { bytes as size, duration, percent } from "./Setting.ts"
 import { readStall, showPercent, stalledPercent, type StallReading } from "./stall.ts"
 import { inPages, stepRoomBytes } from "./takeable.ts"
 
-interface State {
+/** Kernel time. */
+interface Account {
+  /** What may still be spent; negative: a debt, nothing is asked for before it is paid back. */
+  readonly creditMs: number
+  /** What was overdrawn beyond a debt, as far as it is not forgiven. */
+  readonly overdrawnMs: number
+}
+
+interface State extends Account {
   /** From the high mark until the low one is reached. */
   readonly isActive: boolean
   readonly last: StallReading & { readonly currentBytes: Bytes }
   /** Bytes a second that the group would have grown by, smoothed over a few seconds. */
   readonly growth: number
-  /** Kernel time that may still be spent; negative: a debt. */
-  readonly creditMs: number
-  /** Milliseconds that a byte costs, as far as seen. */
+  /** Milliseconds that a byte which is asked for costs, as far as seen. */
   readonly msPerByte: number
   readonly pauseMs: number
   readonly pausedUntilMs: number
@@ -31,15 +38,21 @@ const mib = 2 ** 20
 const smoothMs = 3000
 /** A guess until a batch has been timed: 2 µs a page. */
 const firstMsPerByte = 0.002 / 4096
-/** Credit is saved up for so long. */
+/** Credit is saved up for so long, and a debt paid back for no longer. */
 const creditForMs = 5000
+/** So many times as much is remembered as overdrawn: what a minute earns. More is forgiven. */
+const overdrawnTimes = 12
+/** The kernel takes no less at a time: nothing is known to cost so much that all of the credit would not pay for this. */
+const leastBytes = 32 * pageSize
+/** A request that seems to have taken longer (the clock was set) took so long; none took less than nothing. */
+const longestRequestMs = 60_000
 const longestPauseMs = 60_000
 /** Steps that are further apart are not looked ahead for. */
 const longestStepMs = 10_000
 
-const limitOf = ({ usage }: Observation): { readonly name: string; readonly bytes: Bytes } | undefined => {
-  const finite = (name: string, limit: Limit) => (limit === "max" ? undefined : { name, bytes: limit })
-  return finite("memory.high", usage.high) ?? finite("memory.max", usage.max)
+const limitOf = ({ usage: { high, max } }: Observation): { readonly name: string; readonly bytes: Bytes } | undefined => {
+  const bytes = Math.min(limitBytes(high), limitBytes(max))
+  return bytes === Infinity ? undefined : { name: limitBytes(high) <= bytes ? "memory.high" : "memory.max", bytes }
 }
 
 /** What the step before reclaimed: as measured, else nothing is known of it. */
@@ -47,17 +60,42 @@ const reclaimedIn = (before: ReadonlyArray<PastAction>): { readonly asked: Bytes
   before.reduce(
     (sum, { action, reclaimedBytes, tookMs }) =>
       action._tag === "Reclaim"
-        ? { asked: sum.asked + action.bytes, got: sum.got + Math.max(0, reclaimedBytes ?? 0), tookMs: sum.tookMs + tookMs }
+        ? {
+            asked: sum.asked + action.bytes,
+            got: sum.got + Math.max(0, reclaimedBytes ?? 0),
+            tookMs: sum.tookMs + Math.min(Math.max(tookMs, 0), longestRequestMs)
+          }
         : sum,
     { asked: 0, got: 0, tookMs: 0 }
   )
+
+/**
+ * What a byte costs, now that so much was asked for. What was known before counts as much as what was asked: so after one surprise requests take less
+ * than twice what is expected of them, and where all is quick again the cost halves with each step, however little was asked.
+ */
+const costAfter = (msPerByte: number, { asked, got, tookMs }: ReturnType<typeof reclaimedIn>, mostMsPerByte: number): number =>
+  asked > 0 ? Math.min((tookMs + msPerByte * asked) / (Math.min(got, asked) + asked), mostMsPerByte) : msPerByte
+
+/**
+ * Neither credit nor debt is more than `mostMs`, so that one slow request does not leave the group alone for long. What it overdrew beyond that is
+ * paid back with half of what is earned, and with what no credit is made of: else a disk that is slow now and then would overdraw each time.
+ */
+const booked = ({ creditMs, overdrawnMs }: Account, earnedMs: number, spentMs: number, mostMs: number): Account => {
+  const backMs = Math.min(overdrawnMs, earnedMs / 2)
+  const balanceMs = creditMs + earnedMs - backMs - spentMs
+  const leftMs = Math.max(0, overdrawnMs - backMs - Math.max(0, balanceMs - mostMs))
+  return {
+    creditMs: Math.max(-mostMs, Math.min(balanceMs, mostMs)),
+    overdrawnMs: Math.min(leftMs + Math.max(0, -mostMs - balanceMs), overdrawnTimes * mostMs)
+  }
+}
 
 export const watermark = definePolicy({
   name: "watermark",
   summary: "Keeps a group below a share of its limit by bounded batches, before it is throttled.",
   source: "Kubernetes KEP #6398, Koordinator #3186 (requests of users)",
   settings: {
-    high_mark: percent({ default: "90%", doc: "share of memory.high (of memory.max where there is none) at which reclaim begins" }),
+    high_mark: percent({ default: "90%", doc: "share of memory.high, or of memory.max where that is lower, at which reclaim begins" }),
     low_mark: percent({ default: "85%", doc: "share of the limit at which reclaim ends" }),
     horizon: duration({ default: "3s", doc: "reclaim below the high mark, too, when the group would reach its limit within this time" }),
     batch: size({ default: "32M", doc: "largest single request; a step may make several" }),
@@ -84,10 +122,11 @@ export const watermark = definePolicy({
     const grown = isStart ? 0 : ((usage.currentBytes - state.last.currentBytes + done.got) * 1000) / elapsedMs
     // Growth is believed at once, and forgotten slowly.
     const growth = isStart ? 0 : Math.max(grown, grown + (state.growth - grown) * Math.exp(-elapsedMs / smoothMs), 0)
-    const msPerByte = done.got > mib ? done.tookMs / done.got : (state?.msPerByte ?? firstMsPerByte)
+    const mostCreditMs = (creditForMs * settings.cpu_budget) / 100
+    const msPerByte = costAfter(state?.msPerByte ?? firstMsPerByte, done, mostCreditMs / leastBytes)
     const spentMs = done.asked > 0 ? done.tookMs : (state?.askedBytes ?? 0) * msPerByte
     const earnedMs = (isStart ? 1000 : elapsedMs) * (settings.cpu_budget / 100)
-    const creditMs = Math.min((state?.creditMs ?? 0) + earnedMs - spentMs, (creditForMs * settings.cpu_budget) / 100)
+    const { creditMs, overdrawnMs } = booked(state ?? { creditMs: 0, overdrawnMs: 0 }, earnedMs, spentMs, mostCreditMs)
     // Little came of it: the next attempts wait, twice as long each time.
     const isPoor = done.asked >= mib && done.got < done.asked / 4
     const pauseMs = isPoor
@@ -108,7 +147,7 @@ export const watermark = definePolicy({
     // The next step must not come too late.
     const isSoon = leftMs < Math.max(settings.horizon, 2 * Math.min(elapsedMs, longestStepMs))
     const isActive = usage.currentBytes > lowMark && (usage.currentBytes >= highMark || isSoon || (state?.isActive ?? false))
-    const next: State = { isActive, last: now, growth, creditMs, msPerByte, pauseMs, pausedUntilMs, askedBytes: 0 }
+    const next: State = { isActive, last: now, growth, creditMs, overdrawnMs, msPerByte, pauseMs, pausedUntilMs, askedBytes: 0 }
     const marks = `${formatBytes(usage.currentBytes)} of ${limit.name} ${formatBytes(limit.bytes)} (marks ${formatBytes(highMark)} and ${formatBytes(lowMark)}), growing ${formatBytes(Math.round(growth))}/s`
     const until = isSoon ? `, ${leftMs > 0 ? `${formatDuration(Math.round(leftMs))} to the limit` : "at the limit"}` : ""
     const nothing = (reason: string) => ({ actions: [], reason: `${marks}${until}: ${reason}`, state: next })

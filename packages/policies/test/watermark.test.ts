@@ -44,6 +44,21 @@ describe("watermark", () => {
     expect(seen[0]!.reason).toContain("of memory.max 420 MiB")
   })
 
+  it("goes by the lower of the two where both are set, and names it", () => {
+    const of = (changes: Partial<typeof usage>) =>
+      drive(
+        watermark,
+        everySecond(1, () => at(400, changes)),
+        { given: plenty }
+      )
+    const byMax = of({ high: 4096 * mib, max: 420 * mib })
+    expect(sizes(byMax)).toEqual([[32, 11]])
+    expect(byMax[0]!.reason).toContain("of memory.max 420 MiB")
+    const byHigh = of({ high: 420 * mib, max: 420 * mib })
+    expect(sizes(byHigh)).toEqual([[32, 11]])
+    expect(byHigh[0]!.reason).toContain("of memory.high 420 MiB")
+  })
+
   it("has two marks: between them it goes on, or stays quiet, as it was before", () => {
     const seen = sizes(
       drive(
@@ -125,4 +140,70 @@ describe("watermark", () => {
     )
     expect(floored[0]).toMatchObject({ actions: [], reason: expect.stringContaining("the floor of 420 MiB is no lower") })
   })
+
+  describe("beside a group that grows by 20 MiB a second, below a limit of 1 GiB", () => {
+    it("is never late on a steady quick disk", () => {
+      for (const msPerMib of [0, 0.1, 0.5]) expect(lived(600, () => msPerMib).atLimit).toEqual([])
+    })
+
+    it.each([2, 20, 120, 400])("takes what it may, and no more, on a steady disk at %i ms a MiB", (msPerMib) => {
+      // The first request, as large as a quick disk allows, comes within the first minute.
+      const { shareOf } = lived(3600, () => msPerMib)
+      expect(shareOf(60)).toBeLessThanOrEqual(2.01)
+      expect(shareOf(60)).toBeGreaterThan(1.9)
+    })
+
+    it("takes no more where the disk is slow now and then", () => {
+      let seed = 12_345
+      const random = () => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31
+      expect(lived(3600, () => (random() < 0.5 ? 1 : 30)).shareOf(60)).toBeLessThan(2.1)
+      expect(lived(3600, (second) => (second % 60 < 10 ? 20 : 0.5)).shareOf(60)).toBeLessThan(2.1)
+    })
+
+    it.each([20, 120, 2000])(
+      "regression: is back a quarter of a minute after the disk was slow for ten seconds, at %i ms a MiB",
+      (msPerMib) => {
+        const { atLimit } = lived(3600, (second) => (second < 10 ? msPerMib : 0.5))
+        expect(Math.max(0, ...atLimit)).toBeLessThan(30)
+      }
+    )
+
+    it.each([-3_600_000, 3_600_000])("regression: a clock that is set by %i ms while a request runs does not matter", (jumpMs) => {
+      const { asked, atLimit } = lived(600, () => 0.5, { atSecond: 100, jumpMs })
+      expect(asked[100]).toBeGreaterThan(0)
+      expect(atLimit).toEqual([])
+    })
+  })
 })
+
+/** What comes of it where requests take so long for a MiB and get all that they ask for; the clock is set once, while a request runs. */
+const lived = (seconds: number, msPerMib: (second: number) => number, clock = { atSecond: Infinity, jumpMs: 0 }) => {
+  const settings = Result.getOrThrow(decodeSettings("watermark", watermark.settings, {}))
+  const limit = 1024 * mib
+  let currentBytes = 800 * mib
+  let state: any
+  let before: ReadonlyArray<PastAction> | undefined
+  const asked: Array<number> = []
+  const tookMs: Array<number> = []
+  const atLimit: Array<number> = []
+  for (let second = 0; second < seconds; second++) {
+    const atMs = 1e9 + second * 1000 + (second > clock.atSecond ? clock.jumpMs : 0)
+    const observation = anObservation({ atMs, usage: { ...usage, currentBytes, high: limit } })
+    const decision = watermark.decide({ observation, settings, floorBytes: 16 * mib, budgetBytes: Infinity, before }, state)
+    state = decision.state
+    const requests = decision.actions.flatMap((action) => (action._tag === "Reclaim" ? [action] : []))
+    const times = requests.map(({ bytes }) => (bytes / mib) * msPerMib(second))
+    before = requests.map((action, i) => ({
+      action,
+      reclaimedBytes: action.bytes,
+      tookMs: times[i]! + (i === 0 && second === clock.atSecond ? clock.jumpMs : 0)
+    }))
+    asked.push(requests.reduce((sum, { bytes }) => sum + bytes, 0))
+    tookMs.push(times.reduce((sum, time) => sum + time, 0))
+    currentBytes = Math.min(limit, currentBytes - asked.at(-1)! + 20 * mib)
+    if (currentBytes === limit) atLimit.push(second)
+  }
+  /** Percent of a core from a second on. */
+  const shareOf = (from: number) => tookMs.slice(from).reduce((sum, time) => sum + time, 0) / (seconds - from) / 10
+  return { asked, atLimit, shareOf }
+}
