@@ -10,6 +10,7 @@ import type { Action } from "./Action.ts"
 import { definePolicy, type PastAction } from "./Policy.ts"
 import { duration, percent } from "./Setting.ts"
 import { isOpen } from "./slo/AgeSearch.ts"
+import { takeBlindly } from "./slo/Blind.ts"
 import { takeableOf } from "./slo/coldByKind.ts"
 import { describeHealth, examine, firstHealth, type Health, type Limits, whyWait, workingSetMs } from "./slo/Health.ts"
 import { type BothKinds, type Kind, kinds, learn, openKind } from "./slo/KindState.ts"
@@ -31,6 +32,8 @@ interface State {
   readonly nextAgeMs: Milliseconds
   /** The most that one second may take; doubles while all goes well. */
   readonly paceBytes: Bytes
+  /** Where there are no page ages: granted, and not asked for yet. */
+  readonly owedBytes: Bytes
 }
 
 /** The least that a second may take, and the share of the group that it may take at first. */
@@ -39,8 +42,6 @@ const gentlestShare = 0.002
 /** Pace doubles in this time, a minute counts at most. */
 const paceDoublesMs = 10_000
 const longestStepMs = 60_000
-/** TMO's law, where there are no ages: this share of the group each 6 s. */
-const blindShare = 0.0005 / 6000
 
 /** Ages from which it chooses. */
 const agesMs: ReadonlyArray<Milliseconds> = [
@@ -52,7 +53,8 @@ const start = (observation: Observation): State => ({
   health: firstHealth(observation),
   known: undefined,
   nextAgeMs: observation.atMs,
-  paceBytes: gentlestBytes
+  paceBytes: gentlestBytes,
+  owedBytes: 0
 })
 
 /** Takes what has been seen, and goes on looking for the ages; `hasMore`: something of the ages in force is still there. */
@@ -164,23 +166,22 @@ export const slo = definePolicy({
     const decided = (reason: string, take: ReadonlyArray<Action> = [], after = known) => ({
       actions: age ? [...take, { _tag: "Age" as const }] : take,
       reason: age ? `${reason}; a generation is due` : reason,
-      state: { atMs, health, known: after, nextAgeMs, paceBytes },
+      state: { atMs, health, known: after, nextAgeMs, paceBytes, owedBytes: 0 },
       dueMs: isGenerations ? nextAgeMs : Infinity
     })
     if (waiting !== undefined) return decided(waiting)
-    const stepBytes = Math.min(stepRoomBytes(input), paceBytes * Math.max(1, elapsedMs / 1000))
     const fares = describeHealth(health, limits)
 
     if (pageAge === undefined) {
-      // Blind: as TMO, less the nearer pressure and refaults are to what is allowed.
-      const { allowedPages, pressure, refaultRate } = health
-      const headroom = Math.max(0, 1 - pressure / limits.pressure) * Math.max(0, 1 - refaultRate / Math.max(allowedPages, 1))
-      const bytes = inPages(Math.min(stepBytes, usage.currentBytes * blindShare * Math.max(1, elapsedMs) * headroom))
-      return bytes === 0
-        ? decided(`no page ages; ${fares}: nothing is taken`)
-        : decided(`no page ages; ${fares} → reclaim ${formatBytes(bytes)}`, [{ _tag: "Reclaim", bytes }])
+      const { bytes, owedBytes } = takeBlindly(before.owedBytes, input, elapsedMs, health, limits)
+      const decision =
+        bytes === 0
+          ? decided(`no page ages; ${fares}: ${formatBytes(inPages(owedBytes))} saved up, nothing is taken`)
+          : decided(`no page ages; ${fares} → reclaim ${formatBytes(bytes)}`, [{ _tag: "Reclaim", bytes }])
+      return { ...decision, state: { ...decision.state, owedBytes } }
     }
     if (known === undefined) return decided(`nothing is known of what comes back; ${fares}: nothing is taken`)
+    const stepBytes = Math.min(stepRoomBytes(input), paceBytes * Math.max(1, elapsedMs / 1000))
     const { actions, reason, states } = takeByKind(known, { observation, pageAge }, health, stepBytes)
     return decided(`${reason}; ${fares}`, actions, { ...known, ...states })
   }

@@ -8,6 +8,7 @@ import { evictable, follow, noOutcome, returningShare } from "../src/slo/Evictio
 import { isLoading } from "../src/slo/Opening.ts"
 import { book, budgetOf, cameBack, lowestAge, openLedger } from "../src/slo/PromotionLedger.ts"
 import { anObservation, drive, everySecond } from "../src/testing.ts"
+import { asked } from "./actions.ts"
 
 const mib = 2 ** 20
 const seconds = (values: ReadonlyArray<number>) => values.map((value) => value * 1000)
@@ -270,21 +271,51 @@ describe("slo", () => {
     }
   })
 
-  it("works without page ages: a little at a time, less with pressure, nothing beyond what may be", () => {
-    const blind = (stalledUs: number) =>
-      drive(
-        slo,
-        everySecond(600, (second) => ({
-          pageAge: undefined,
-          promotions: undefined,
-          pressure: { some: { avg10: 0, avg60: 0, avg300: 0, totalUs: BigInt(second * stalledUs) } }
-        }))
-      )
-        .flatMap(({ actions }) => actions)
-        .reduce((sum, action) => (action._tag === "Reclaim" ? sum + action.bytes : sum), 0)
-    expect(blind(0)).toBeGreaterThan(4 * mib)
-    expect(blind(0)).toBeLessThan(40 * mib)
-    expect(blind(500)).toBeLessThan(blind(0))
-    expect(blind(5000)).toBeLessThan(mib)
+  describe("without page ages", () => {
+    const blind = (
+      seconds: number,
+      at: (second: number) => Partial<Observation>,
+      { everyMs = 1000, ...options }: { everyMs?: number; budgetBytes?: number } = {}
+    ) =>
+      asked(
+        drive(
+          slo,
+          Array.from({ length: seconds }, (_, i) =>
+            anObservation({ atMs: 1e9 + i * everyMs, pageAge: undefined, promotions: undefined, ...at(i) })
+          ),
+          options
+        ),
+        "Reclaim"
+      ).map(([second, { bytes }]) => [second, bytes / mib] as const)
+    const total = (requests: ReturnType<typeof blind>) => requests.reduce((sum, [, mebibytes]) => sum + mebibytes, 0)
+    const stalled = (totalUs: number) => ({ pressure: { some: { avg10: 0, avg60: 0, avg300: 0, totalUs: BigInt(Math.round(totalUs)) } } })
+
+    it("takes a little at a time, less with pressure, nothing beyond what may be", () => {
+      const quiet = total(blind(600, () => ({})))
+      expect(quiet).toBeGreaterThan(4)
+      expect(quiet).toBeLessThan(40)
+      expect(total(blind(600, (second) => stalled(second * 500)))).toBeLessThan(quiet)
+      expect(total(blind(600, (second) => stalled(second * 5000)))).toBeLessThan(1)
+    })
+
+    it("regression: asks for no crumbs, for which the kernel would take batches of warm pages", () => {
+      // 34,953 bytes a second make 4 MiB in 120 s.
+      const sizes = blind(600, () => ({})).map(([, mebibytes]) => mebibytes)
+      expect(sizes).toHaveLength(4)
+      expect(Math.min(...sizes)).toBeGreaterThanOrEqual(4)
+      // A budget of less is worth a request, too.
+      expect(blind(65, () => ({}), { budgetBytes: mib }).map(([, mebibytes]) => mebibytes)).toEqual([1, 1])
+    })
+
+    it("saves as much up where looks are a minute apart, and no more over a time in which nobody looked", () => {
+      expect(blind(9, () => ({}), { everyMs: 60_000 }).map(([minute]) => minute)).toEqual([2, 4, 6, 8])
+      expect(blind(9, () => ({}), { everyMs: 3_600_000 }).map(([hour]) => hour)).toEqual([2, 4, 6, 8])
+    })
+
+    it("forfeits what is saved up when tasks are stalled", () => {
+      // Nine tenths are there when 200 ms of stall come; that counts for 72 s, then it waits for 30 s, and then 120 s go by.
+      const first = blind(600, (second) => stalled(second < 108 ? 0 : 200_000))[0]![0]
+      expect(first).toBeGreaterThan(108 + 72 + 30 + 120)
+    })
   })
 })
