@@ -1,8 +1,11 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { scratch, wmo } from "./harness.ts"
+
+// No kernel is found there, so that nothing here ever boots.
+process.env["XDG_CACHE_HOME"] = join(scratch, "no-cache")
 
 const plan = {
   version: 1,
@@ -38,7 +41,11 @@ const wrong: ReadonlyArray<readonly [string, RegExp]> = [
   ["lab league --resume /nonexistent-league", /there is no league \(no league\.json\)/],
   ["lab league --resume a --out b", /either --out or --resume/],
   ["lab league --report-only", /--report-only needs --resume/],
-  ["lab league --resume a -e slo", /leave them out/],
+  ["lab league --resume a -e slo", /as it was started: leave out --entry$/],
+  [
+    "lab league --resume a --duration 5s --settle 1s --quick --slots-per-boot 6 --clock host -m 1G --kernel-series 6.1 -w redis --repeats 3",
+    /leave out --workload, --repeats, --duration, --settle, --quick, --slots-per-boot, --clock, --memory, --kernel-series$/
+  ],
   ["workload redis --sigma 3", /--sigma 3 is not a share/],
   ["workload redis --value 8", /--value must be 64 bytes to 1M/],
   ["workload redis --keys 0", /at least 1/],
@@ -48,6 +55,59 @@ const wrong: ReadonlyArray<readonly [string, RegExp]> = [
   ["workload min-age-2 --period 1ms", /--period must be at least 10ms/],
   ["workload compile --jobs 0", /at least 1/]
 ]
+
+/** A new league with these flags, in a directory that is not there yet. */
+const newLeague = Effect.fnUntraced(function* (flags: ReadonlyArray<string>) {
+  const directory = join(scratch, "new")
+  const ended = yield* wmo(["lab", "league", "--repeats", "1", "-e", "senpai", "--out", directory, ...flags])
+  assert.strictEqual(ended.complaints.length, 1, ended.stderr)
+  assert.isFalse(existsSync(directory), "nothing is written before all is checked")
+  return { ...ended, line: ended.complaints[0]! }
+})
+
+const impossible: ReadonlyArray<readonly [flags: ReadonlyArray<string>, line: RegExp]> = [
+  [["--memory", "1K"], /--memory: 1K is too small, give at least 256M$/],
+  [["--memory", "0"], /--memory: 0 is too small/],
+  [["--kernel-series", "new"], /--kernel-series: "new" is not a series/],
+  [["-w", "b=hotclod --cold 1G"], /Unknown subcommand "hotclod" for "wmo workload"; did you mean hotcold\? \(see `wmo workload --help`\)$/],
+  [["-w", "c=hotcold --hot lots"], /"lots" is not a size/],
+  [["-w", "r=redis --keys"], /--keys/],
+  [["-w", "g=hotcold --dura 3s"], /Unrecognized flag: --dura in command wmo workload hotcold \(see `wmo workload hotcold --help`\)$/],
+  [["-w", "h=hotcold --help"], /Unrecognized flag: --help/],
+  [["-w", "h=--cold 1G hotcold"], /"--cold" is not a workload/],
+  [["-w", "p=pattern"], /pattern does not say when it starts/],
+  [["-w", "m=mmap_churn --warmup 1s"], /leave out --warmup/]
+]
+
+describe("wmo lab league finds before it starts", () => {
+  it.effect.each(impossible)("%s", ([flags, expected]) =>
+    Effect.gen(function* () {
+      const { code, line } = yield* newLeague(flags)
+      assert.match(line, expected)
+      assert.strictEqual(code, 2)
+    })
+  )
+
+  it.effect.each([
+    ["--kernel-series", "9.9"],
+    ["--duration", "5s"],
+    ["-w", "m=mmap_churn --region 8M"]
+  ])("that there is no kernel for a guest, with %s %s, and advises what it takes", (flags) =>
+    Effect.gen(function* () {
+      const { code, line } = yield* newLeague(flags)
+      assert.strictEqual(code, 3)
+      assert.match(line, /run `wmo vm setup --install`$|the VM is not supported here/)
+    })
+  )
+
+  it.effect("the same where it goes on", () =>
+    Effect.gen(function* () {
+      const { code, complaints } = yield* wmo(["lab", "league", "--resume", unfinished()])
+      assert.strictEqual(code, 3)
+      assert.match(complaints.join("\n"), /^wmo: .*(?:run `wmo vm setup --install`|the VM is not supported here.*)$/)
+    })
+  )
+})
 
 describe("wmo lab league", () => {
   it.effect.each(wrong)("wmo %s is a usage error", ([command, message]) =>

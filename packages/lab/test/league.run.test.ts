@@ -33,7 +33,7 @@ const plan: LeaguePlan = {
 /** A guest that plays slots (they all fail) until it has played `lives` of them, and dies in the next one. */
 const mortal = (directory: string, lives: () => number) => {
   const played: Array<string> = []
-  const guest = (order: BootOrder, _file: string, onSlot: (id: string) => void) =>
+  const guest = (order: BootOrder, _file: string, onSlot: (id: string) => void): Effect.Effect<string | undefined> =>
     Effect.sync(() => {
       let left = lives()
       for (const { id } of order.slots) {

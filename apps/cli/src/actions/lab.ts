@@ -2,29 +2,34 @@
 import { formatDuration } from "@wmo/core"
 import {
   type BootOrder,
+  isOpen,
   knownEntries,
   knownWorkloads,
   type LeaguePlan,
   type LeagueProgress,
   parseEntry,
+  parseVmOptions,
   parseWorkload,
   readReport,
   renderVmError,
   reportMarkdown,
   reportText,
+  requireGuest,
   requirePrograms,
   resumeLeague,
   runLeague,
   runSlots,
   startLeague,
   type VmError,
-  vmExitCode
+  vmExitCode,
+  workloadWords
 } from "@wmo/lab"
 import { Console, Effect, Option, Result } from "effect"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import type { LeagueFlags, SlotsFlags } from "../commands/lab.ts"
 import { ExitCode, ExitWith, Failure, unsupported, usageError } from "../Exit.ts"
+import { checkWords } from "./leagueWords.ts"
 
 /** How this program was started, to start it anew elsewhere. */
 const ownCommand = (): ReadonlyArray<string> => [process.execPath, ...process.execArgv, resolve(process.argv[1]!)]
@@ -43,9 +48,25 @@ const parsedAll = <A>(texts: ReadonlyArray<string>, parse: (text: string) => Res
 
 const quickEntries = ["senpai", "periodic", "slo"]
 const countedShift = 2
+const leastMeasuredMs = 3000
+
+/** Flags that say what is played: a league that was started has them already. */
+const planFlags = (flags: LeagueFlags): ReadonlyArray<string> =>
+  [
+    { name: "--entry", isGiven: flags.entry.length > 0 },
+    { name: "--workload", isGiven: flags.workload.length > 0 },
+    { name: "--repeats", isGiven: Option.isSome(flags.repeats) },
+    { name: "--duration", isGiven: Option.isSome(flags.duration) },
+    { name: "--settle", isGiven: Option.isSome(flags.settle) },
+    { name: "--quick", isGiven: flags.quick },
+    { name: "--slots-per-boot", isGiven: Option.isSome(flags.slotsPerBoot) },
+    { name: "--clock", isGiven: Option.isSome(flags.clock) },
+    { name: "--memory", isGiven: Option.isSome(flags.memory) },
+    { name: "--kernel-series", isGiven: Option.isSome(flags.kernelSeries) }
+  ].flatMap(({ isGiven, name }) => (isGiven ? [name] : []))
 
 /** The plan that the flags ask for. */
-export const planOf = Effect.fnUntraced(function* (flags: LeagueFlags) {
+const planOf = Effect.fnUntraced(function* (flags: LeagueFlags) {
   const entries = yield* parsedAll(
     flags.entry.length > 0 ? flags.entry : flags.quick ? quickEntries : knownEntries.map(({ label }) => label),
     parseEntry,
@@ -58,11 +79,20 @@ export const planOf = Effect.fnUntraced(function* (flags: LeagueFlags) {
   )
   const repeats = Option.getOrElse(flags.repeats, () => (flags.quick ? 1 : 3))
   const durationMs = Option.getOrElse(flags.duration, () => (flags.quick ? 45_000 : 180_000))
-  const settleMs = Option.getOrElse(flags.settle, () => Math.floor((durationMs * 2) / 3 / 1000) * 1000)
+  const settleMs = Option.getOrElse(flags.settle, () =>
+    Math.min(Math.floor((durationMs * 2) / 3 / 1000) * 1000, durationMs - leastMeasuredMs)
+  )
+  const slotsPerBoot = Option.getOrElse(flags.slotsPerBoot, () => 6)
+  const isCounted = Option.getOrElse(flags.clock, () => "counted") === "counted"
   if (repeats < 1 || repeats > 1000) return yield* usageError("--repeats must be 1 to 1000")
   if (durationMs < 5000) return yield* usageError("--duration must be at least 5s")
-  if (durationMs - settleMs < 3000) return yield* usageError(`--settle must leave at least 3s of --duration ${formatDuration(durationMs)}`)
-  if (flags.slotsPerBoot < 3) return yield* usageError("--slots-per-boot must be at least 3")
+  if (durationMs - settleMs < leastMeasuredMs)
+    return yield* usageError(`--settle must leave at least 3s of --duration ${formatDuration(durationMs)}`)
+  if (slotsPerBoot < 3) return yield* usageError("--slots-per-boot must be at least 3")
+  const { memory } = yield* Effect.fromResult(
+    parseVmOptions({ memory: Option.getOrUndefined(flags.memory), kernelSeries: Option.getOrUndefined(flags.kernelSeries) })
+  )
+  yield* Effect.forEach(workloads, (workload) => checkWords(workloadWords(workload, durationMs)), { discard: true })
   return {
     version: 1,
     entries,
@@ -70,10 +100,10 @@ export const planOf = Effect.fnUntraced(function* (flags: LeagueFlags) {
     repeats,
     durationMs,
     settleMs,
-    slotsPerBoot: flags.slotsPerBoot,
-    memory: flags.memory,
-    cpus: flags.clock === "counted" ? 1 : 2,
-    icount: flags.clock === "counted" ? countedShift : null,
+    slotsPerBoot,
+    memory,
+    cpus: isCounted ? 1 : 2,
+    icount: isCounted ? countedShift : null,
     kernelSeries: Option.getOrNull(flags.kernelSeries)
   } satisfies LeaguePlan
 })
@@ -113,8 +143,9 @@ export const league = Effect.fn("wmo lab league")(
   function* (flags: LeagueFlags) {
     if (Option.isSome(flags.resume) && Option.isSome(flags.out)) return yield* usageError("give either --out or --resume")
     if (flags.reportOnly && Option.isNone(flags.resume)) return yield* usageError("--report-only needs --resume DIR")
-    if (Option.isSome(flags.resume) && (flags.entry.length > 0 || flags.workload.length > 0 || Option.isSome(flags.repeats))) {
-      return yield* usageError("--resume goes on with the entries, workloads and repeats of that league: leave them out")
+    const given = planFlags(flags)
+    if (Option.isSome(flags.resume) && given.length > 0) {
+      return yield* usageError(`--resume goes on with the league as it was started: leave out ${given.join(", ")}`)
     }
     const directory = resolve(
       Option.getOrElse(
@@ -122,13 +153,12 @@ export const league = Effect.fn("wmo lab league")(
         () => `league-${today()}`
       )
     )
-    let plan: LeaguePlan
-    if (Option.isSome(flags.resume)) plan = yield* resumeLeague(directory)
-    else {
-      plan = yield* planOf(flags)
+    const plan: LeaguePlan = yield* Option.isSome(flags.resume) ? resumeLeague(directory) : planOf(flags)
+    if (!flags.reportOnly && (Option.isNone(flags.resume) || isOpen(directory, plan))) {
+      yield* requireGuest(plan)
       yield* requirePrograms(plan.workloads, flags.install, (packages) => console.error(`wmo: installing ${packages} (apt-get install)`))
-      yield* startLeague(directory, plan)
     }
+    if (Option.isNone(flags.resume)) yield* startLeague(directory, plan)
     if (!flags.reportOnly) {
       const progress = progressOn(() => performance.now())
       yield* runLeague({ plan, directory, wmo: ownCommand(), stopAfterMs: Option.getOrUndefined(flags.stopAfter), progress })

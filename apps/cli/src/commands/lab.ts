@@ -1,6 +1,6 @@
 /** `wmo lab`: experiments on the real kernel in VMs. The league: policies against each other on the same workloads. */
 import { Argument, Command, Flag } from "effect/cli"
-import { json, size, time } from "../flags.ts"
+import { json, time } from "../flags.ts"
 import { lazily } from "../lazily.ts"
 
 const leagueFlags = {
@@ -24,7 +24,9 @@ const leagueFlags = {
   duration: time("duration").pipe(Flag.optional, Flag.withDescription("length of a slot, after loading (default 3m)")),
   settle: time("settle").pipe(
     Flag.optional,
-    Flag.withDescription("the part of it that is not measured: policies learn, and what is cold goes once (default two thirds)")
+    Flag.withDescription(
+      "the part of it that is not measured: policies learn, and what is cold goes once (default two thirds, 3s are left)"
+    )
   ),
   quick: Flag.Boolean("quick").pipe(
     Flag.withDefault(false),
@@ -50,14 +52,19 @@ const leagueFlags = {
     Flag.withDefault(false),
     Flag.withDescription("fetch redis-server, gcc, make where a workload needs them (Debian, root)")
   ),
-  slotsPerBoot: Flag.Int("slots-per-boot").pipe(Flag.withDefault(6), Flag.withDescription("runs in one guest, about (default 6)")),
+  slotsPerBoot: Flag.Int("slots-per-boot").pipe(Flag.optional, Flag.withDescription("runs in one guest, about (default 6)")),
   clock: Flag.Literals("clock", ["counted", "host"]).pipe(
-    Flag.withDefault("counted"),
+    Flag.optional,
     Flag.withDescription(
-      "counted: 4 ns an instruction, so that throughput repeats to a percent; host: as fast as it goes, KVM where it works"
+      "counted: 4 ns an instruction, so that throughput repeats to a percent (default); host: as fast as it goes, KVM where it works"
     )
   ),
-  memory: size("memory").pipe(Flag.withAlias("m"), Flag.withDefault(2 ** 31), Flag.withDescription("memory of a guest (default 2G)")),
+  memory: Flag.String("memory").pipe(
+    Flag.withAlias("m"),
+    Flag.optional,
+    Flag.withMetavar("SIZE"),
+    Flag.withDescription("memory of a guest (default 2G)")
+  ),
   kernelSeries: Flag.String("kernel-series").pipe(
     Flag.optional,
     Flag.withMetavar("SERIES"),
