@@ -111,6 +111,18 @@ describe("a league", () => {
     })
   )
 
+  it.effect("takes a slot whose file says nothing for one that was not played", () =>
+    Effect.gen(function* () {
+      const directory = yield* started()
+      const [first] = scheduleOf(plan)
+      const texts = ["null", "{}", JSON.stringify({ id: "x", exit_code: 0, trouble: null, samples: [null] })]
+      first!.slots.forEach(({ id }, i) => writeFileSync(resultFile(directory, id), texts[i]!))
+      const report = yield* readReport(directory, plan)
+      assert.deepStrictEqual([report.played, report.rows], [0, []])
+      assert.strictEqual(openSets(directory, scheduleOf(plan)).length, 4)
+    })
+  )
+
   it.effect("has the slots of a set from one guest: what an earlier one played of it is played again", () =>
     Effect.gen(function* () {
       const directory = yield* started()
@@ -199,8 +211,10 @@ describe("a league", () => {
       assert.match((yield* Effect.flip(resumeLeague(other))).message, /there is no league/)
       writeFileSync(join(other, "league.json"), "{")
       assert.match((yield* Effect.flip(resumeLeague(other))).message, /cannot be read/)
-      writeFileSync(join(other, "league.json"), '{"version":9}')
-      assert.match((yield* Effect.flip(resumeLeague(other))).message, /not a league of this wmo/)
+      for (const json of ['{"version":9}', '{"version":1}', "null", "[]", JSON.stringify({ ...plan, repeats: 1e9 })]) {
+        writeFileSync(join(other, "league.json"), json)
+        assert.match((yield* Effect.flip(resumeLeague(other))).message, /league\.json is not a league of this wmo/)
+      }
     })
   )
 

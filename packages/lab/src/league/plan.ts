@@ -3,9 +3,11 @@
  * guest runs), `SLOT.json` and `SLOT.wmo` (what came of a slot). Written whole or not at all, so that a guest that dies loses only itself.
  */
 import type { Bytes, Milliseconds } from "@wmo/core"
+import { Option } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { LeagueEntry } from "./entries.ts"
+import { decodePlan, decodeSlotResult } from "./shapes.ts"
 import type { LeagueWorkload } from "./workloads.ts"
 
 /** All that decides what is played: the same plan gives the same schedule. */
@@ -63,25 +65,25 @@ export const planFile = (directory: string): string => join(directory, "league.j
 export const resultFile = (directory: string, id: string): string => join(directory, `${id}.json`)
 export const recordingFile = (directory: string, id: string): string => join(directory, `${id}.wmo`)
 
-const readJson = <A>(file: string): A | undefined => (existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as A) : undefined)
+const readJson = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"))
 
 /** Undefined where the directory has no league. Throws with one line where the file is not one. */
 export const readPlan = (directory: string): LeaguePlan | undefined => {
   const file = planFile(directory)
-  let plan: LeaguePlan | undefined
+  if (!existsSync(file)) return undefined
+  let json: unknown
   try {
-    plan = readJson<LeaguePlan>(file)
+    json = readJson(file)
   } catch (error) {
     throw new Error(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
-  if (plan !== undefined && plan.version !== 1) throw new Error(`${file} is not a league of this wmo: start one in another directory`)
-  return plan
+  return Option.getOrThrowWith(decodePlan(json), () => new Error(`${file} is not a league of this wmo: start one in another directory`))
 }
 
-/** Undefined where the slot has not been played, or what is there is not whole. */
+/** Undefined where the slot has not been played, or what is there is no result, or not whole. */
 export const readSlotResult = (directory: string, id: string): SlotResult | undefined => {
   try {
-    return readJson<SlotResult>(resultFile(directory, id))
+    return Option.getOrUndefined(decodeSlotResult(readJson(resultFile(directory, id))))
   } catch {
     return undefined
   }
