@@ -11,38 +11,21 @@ import {
   type JournalFailure,
   type KernelError,
   type KernFs,
-  type LruGenMemcg,
   Memcg,
   Mglru,
-  type Milliseconds,
   pageSize
 } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
 import type { Action } from "@wmo/policies"
 import type { Outcome } from "@wmo/recording"
-import { Clock, Effect, type Scope } from "effect"
+import { Clock, Effect, Result, type Scope } from "effect"
 import { type DamonActs, type DamonFailure, type DamonResult, type DamonServices, makeDamonActs } from "./DamonActs.ts"
-import { effectiveFloor, type GuardRails, judge, nothingSpent, remainingBudget, spend, type Spent } from "./GuardRails.ts"
-
-/** Size of one write to `memory.reclaim`. */
-const chunkBytes: Bytes = 32 * 2 ** 20
-
-/** By memory cgroup: the youngest generation of which everything is at least so old, and the pages of it and of older ones. */
-const oldGenerations = (memcgs: ReadonlyArray<LruGenMemcg>, olderThanMs: Milliseconds) =>
-  memcgs.flatMap(({ nodes, path }) =>
-    nodes.flatMap(({ generations }) => {
-      // The two youngest are never evicted; a generation ends where the next one begins.
-      const old = generations.slice(0, -2).filter((_, i) => generations[i + 1]!.ageMs >= olderThanMs)
-      const youngest = old.at(-1)
-      if (youngest === undefined) return []
-      const pages = old.reduce((sum, { anonPages, filePages }) => sum + anonPages + filePages, 0)
-      return [{ memcg: path.slice(1), seq: youngest.seq, pages }]
-    })
-  )
+import { effectiveFloor, type GuardRails, judge, nothingSpent, remainingBudget, spend, spendOutside, type Spent } from "./GuardRails.ts"
+import { chunkBytes, evictOld } from "./evictOld.ts"
 
 /** What is known of an action that was carried out. */
 interface CarriedOut extends Pick<Outcome, "status" | "reclaimedBytes" | "detail"> {
-  /** What DAMON took by itself since it was looked at last. */
+  /** What counts against the budget, where that is another amount: of an eviction, and of DAMON since it was looked at last. */
   readonly takenBytes?: Bytes
 }
 
@@ -53,57 +36,46 @@ const ofDamon = ({ detail, takenBytes }: DamonResult): CarriedOut => ({
   detail: [detail, takenBytes > 0 ? `${formatBytes(takenBytes)} taken since` : ""].filter(Boolean).join(", ")
 })
 
-/** Reclaims in chunks; tells how much `memory.current` fell, which is what counts, and whether the kernel gave up early. */
+/** Reclaims in chunks; `reclaimedBytes` is how much `memory.current` fell, which is what counts. */
 const reclaim = Effect.fnUntraced(function* (
   cgroups: Cgroups["Service"],
   group: string,
   { bytes, swappiness }: Extract<Action, { _tag: "Reclaim" }>
-) {
+): Effect.fn.Return<CarriedOut, KernelError> {
   const before = yield* cgroups.read(group, Memcg.memoryCurrent)
   let left = bytes
-  let gaveUp = false
-  while (left >= pageSize && !gaveUp) {
+  let trouble: string | undefined
+  while (left >= pageSize && trouble === undefined) {
     const chunk = Math.min(left, chunkBytes)
-    gaveUp = (yield* cgroups.reclaim(group, { bytes: chunk, swappiness })) === "partial"
+    const result = yield* Effect.result(cgroups.reclaim(group, { bytes: chunk, swappiness }))
+    if (Result.isFailure(result)) {
+      const { failure } = result
+      if (failure.reason._tag === "Invalid" && swappiness !== undefined)
+        return { status: "failed", reclaimedBytes: undefined, detail: takesNoSwappiness }
+      if (left === bytes) return yield* failure
+      trouble = failure.message
+    } else if (result.success === "partial") trouble = "the kernel found less to reclaim than was asked"
     left -= chunk
   }
-  const after = yield* cgroups.read(group, Memcg.memoryCurrent)
-  return { reclaimedBytes: before - after, gaveUp }
+  const reclaimedBytes = before - (yield* cgroups.read(group, Memcg.memoryCurrent))
+  return { status: trouble === undefined ? "done" : "partial", reclaimedBytes, detail: trouble }
 })
 
-/** Evicts in chunks, from the group and those below it; tells how much `memory.current` fell. */
-const evict = Effect.fnUntraced(function* (
-  cgroups: Cgroups["Service"],
-  mglru: Mglru["Service"],
-  group: string,
-  { bytes, olderThanMs, swappiness }: Extract<Action, { _tag: "Evict" }>
-) {
-  const current = cgroups.read(group, Memcg.memoryCurrent)
-  /** Memory cgroups whose old pages do not go: in use after all, locked, or without room in swap. */
-  const stuck = new Set<string>()
-  let reclaimedBytes = 0
-  let before = yield* current
-  for (let left = bytes; left >= pageSize;) {
-    const old = oldGenerations(yield* mglru.groups(group), olderThanMs)
-    const next = old.find(({ memcg, pages }) => pages > 0 && !stuck.has(memcg))
-    if (next === undefined) break
-    const pages = Math.min(left, chunkBytes) / pageSize
-    yield* mglru.evict(next.memcg, { seq: next.seq, pages, ...(swappiness === undefined ? {} : { swappiness }) })
-    const now = yield* current
-    if (now >= before) stuck.add(next.memcg)
-    else {
-      reclaimedBytes += before - now
-      left -= Math.min(next.pages, pages) * pageSize
-    }
-    before = now
-  }
-  return { reclaimedBytes }
-})
+const takesNoSwappiness =
+  "this kernel's memory.reclaim takes no swappiness (Linux 6.11 does), so that neither file nor anon can be asked for alone"
 
+/** A new generation for the group and for those below it that have pages; one that goes away meanwhile is left out. */
 const age = Effect.fnUntraced(function* (mglru: Mglru["Service"], group: string) {
   for (const { path, nodes } of yield* mglru.groups(group)) {
     const isEmpty = nodes.every(({ generations }) => generations.every(({ anonPages, filePages }) => anonPages + filePages === 0))
-    if (!isEmpty) yield* mglru.age(path.slice(1))
+    if (isEmpty) continue
+    const name = path.slice(1)
+    yield* mglru.age(name).pipe(
+      Effect.catchIf(
+        (error) => error._tag === "KernFsError" && error.isGone && name !== group,
+        () => Effect.void
+      )
+    )
   }
 })
 
@@ -137,6 +109,7 @@ export const makeActuator: (options: {
   const mglru = yield* Mglru
   const journal = yield* Journal
   const context = yield* Effect.context<Cgroups | DamonServices | Journal | KernFs | Scope.Scope>()
+  const services = yield* Effect.context<Cgroups | Mglru>()
   /** Most policies never ask for it. */
   let damon: DamonActs | undefined
   const withDamon = <A, E>(use: (acts: DamonActs) => Effect.Effect<A, E>) =>
@@ -150,20 +123,20 @@ export const makeActuator: (options: {
   const carryOut = (action: Action, group: string): Effect.Effect<CarriedOut, KernelError | JournalFailure | DamonFailure> => {
     switch (action._tag) {
       case "Reclaim":
-        return Effect.map(reclaim(cgroups, group, action), ({ gaveUp, reclaimedBytes }) =>
-          gaveUp
-            ? { status: "partial", reclaimedBytes, detail: "the kernel found less to reclaim than was asked" }
-            : { status: "done", reclaimedBytes }
-        )
+        return reclaim(cgroups, group, action)
       case "SetHigh":
         return Effect.as(journal.set(cgroups.path(group, Memcg.memoryHigh.file), Memcg.memoryHigh.encode(action.limit).trim()), {
           status: "done",
           reclaimedBytes: undefined
         })
       case "Age":
-        return Effect.as(age(mglru, group), { status: "done", reclaimedBytes: undefined })
+        return Effect.as(age(mglru, cgroups.normalize(group)), { status: "done", reclaimedBytes: undefined })
       case "Evict":
-        return Effect.map(evict(cgroups, mglru, group, action), ({ reclaimedBytes }) => ({ status: "done", reclaimedBytes }))
+        return Effect.map(Effect.provideContext(evictOld(group, action), services), ({ trouble, ...evicted }) => ({
+          ...evicted,
+          status: trouble === undefined ? "done" : "partial",
+          detail: trouble
+        }))
       case "SetSchemes":
         return Effect.map(
           withDamon((acts) => acts.setSchemes(group, action)),
@@ -185,8 +158,7 @@ export const makeActuator: (options: {
       swappedBefore = swapped
       if (damon === undefined || !damon.isTaking()) return nothingDone
       // Of processes DAMON counts address space: what went to swap is what it took.
-      if (damon.isTaking("processes") && grown > 0)
-        spent = spend(spent, { _tag: "Evict", olderThanMs: 0, bytes: grown }, observation.atMs, grown)
+      if (damon.isTaking("processes") && grown > 0) spent = spendOutside(spent, observation.atMs, grown)
       const floor = effectiveFloor(rails, observation)
       const isAtFloor = observation.usage.currentBytes <= floor
       if (!isAtFloor && remainingBudget(rails, spent, observation.atMs) > 0) return nothingDone
@@ -202,7 +174,7 @@ export const makeActuator: (options: {
       const { takenBytes, ...result }: CarriedOut = yield* carryOut(allowed, observation.group).pipe(
         Effect.catch((error) => Effect.succeed<CarriedOut>({ status: "failed", reclaimedBytes: undefined, detail: error.message }))
       )
-      spent = spend(spent, allowed, observation.atMs, takenBytes ?? result.reclaimedBytes)
+      if (result.status !== "failed") spent = spend(spent, allowed, observation.atMs, takenBytes ?? result.reclaimedBytes)
       const detail = [note, result.detail].filter(Boolean).join("; ") || undefined
       return { ...base, ...result, detail, tookMs: (yield* Clock.currentTimeMillis) - start } satisfies Outcome
     })

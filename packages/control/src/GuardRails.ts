@@ -22,17 +22,28 @@ export const defaultGuardRails: GuardRails = { floorBytes: 16 * 2 ** 20, stepByt
 /** What has been reclaimed lately, and what was set by us. */
 export interface Spent {
   readonly reclaims: ReadonlyArray<{ readonly atMs: number; readonly bytes: Bytes }>
+  /** What the actions of the tick of `atMs` took so far: its observation does not show that yet. */
+  readonly tick: { readonly atMs: number; readonly bytes: Bytes }
   /** The `memory.high` that we set last; undefined while it is not ours. */
   readonly ourHigh: number | undefined
 }
 
-export const nothingSpent: Spent = { reclaims: [], ourHigh: undefined }
+export const nothingSpent: Spent = { reclaims: [], tick: { atMs: -Infinity, bytes: 0 }, ourHigh: undefined }
 
 export type Verdict =
   | { readonly allowed: Action; readonly note?: string | undefined }
   | { readonly allowed: undefined; readonly refusal: string }
 
 const minuteMs = 60_000
+
+/** What lies in the future was before the clock was set back. */
+const isOfLastMinute = (atMs: number, nowMs: number): boolean => atMs <= nowMs && nowMs - atMs < minuteMs
+
+const takenInTick = ({ tick }: Spent, nowMs: number): Bytes => (tick.atMs === nowMs ? tick.bytes : 0)
+
+/** What has been spent after this much went that no action of this tick took. */
+export const spendOutside = (spent: Spent, atMs: number, bytes: Bytes): Spent =>
+  bytes > 0 ? { ...spent, reclaims: [...spent.reclaims.filter((past) => isOfLastMinute(past.atMs, atMs)), { atMs, bytes }] } : spent
 
 /**
  * What has been spent after this action was carried out. Of a reclaim the request counts, not the result: pages that came straight back were
@@ -43,15 +54,13 @@ export const spend = (spent: Spent, action: Action, atMs: number, reclaimedBytes
     case "Evict":
     case "Reclaim": {
       const bytes = action._tag === "Evict" ? reclaimedBytes : Math.max(action.bytes, reclaimedBytes)
-      return { ...spent, reclaims: [...spent.reclaims.filter((past) => atMs - past.atMs < minuteMs), { atMs, bytes }] }
+      return { ...spendOutside(spent, atMs, bytes), tick: { atMs, bytes: takenInTick(spent, atMs) + bytes } }
     }
     case "SetHigh":
       return { ...spent, ourHigh: action.limit === "max" ? undefined : Math.floor(action.limit / pageSize) * pageSize }
     case "SetSchemes":
     case "SetDamonModule":
-      return reclaimedBytes > 0
-        ? { ...spent, reclaims: [...spent.reclaims.filter((past) => atMs - past.atMs < minuteMs), { atMs, bytes: reclaimedBytes }] }
-        : spent
+      return spendOutside(spent, atMs, reclaimedBytes)
     case "Age":
       return spent
   }
@@ -66,8 +75,8 @@ const finite = (bytes: Bytes): Bytes => (bytes === Infinity ? Number.MAX_SAFE_IN
 
 /** What may still be reclaimed in this tick. */
 export const remainingBudget = (rails: GuardRails, spent: Spent, nowMs: number): Bytes => {
-  const lastMinute = spent.reclaims.reduce((sum, { atMs, bytes }) => (nowMs - atMs < minuteMs ? sum + bytes : sum), 0)
-  return Math.max(0, Math.min(rails.stepBytes, rails.perMinuteBytes - lastMinute))
+  const lastMinute = spent.reclaims.reduce((sum, { atMs, bytes }) => (isOfLastMinute(atMs, nowMs) ? sum + bytes : sum), 0)
+  return Math.max(0, Math.min(rails.stepBytes - takenInTick(spent, nowMs), rails.perMinuteBytes - lastMinute))
 }
 
 /** What a scheme may take in its reset interval: the budget of a minute, spread evenly. */
@@ -138,7 +147,7 @@ export const judge = (action: Action, observation: Observation, rails: GuardRail
     case "Evict":
     case "Reclaim": {
       const budget = remainingBudget(rails, spent, observation.atMs)
-      const aboveFloor = currentBytes - floor
+      const aboveFloor = currentBytes - floor - takenInTick(spent, observation.atMs)
       const bytes = Math.floor(Math.min(action.bytes, budget, aboveFloor) / pageSize) * pageSize
       if (!(bytes > 0)) {
         if (!(action.bytes >= pageSize)) return { allowed: undefined, refusal: "less than a page was asked for" }

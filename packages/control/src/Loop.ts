@@ -35,6 +35,7 @@ import { effectiveFloor, type GuardRails, remainingBudget } from "./GuardRails.t
 import type { Pace } from "./Pace.ts"
 import { PolicyCannotRun } from "./PolicyCannotRun.ts"
 import type { Turns } from "./Turns.ts"
+import { makeWarmup } from "./Warmup.ts"
 import { missingNeeds } from "./missingNeeds.ts"
 import { prepareWorkingSet } from "./prepareWorkingSet.ts"
 
@@ -117,11 +118,12 @@ export const makeLoop: (
   /** When the policy must be asked again though nothing moves; undefined: it did not say, and is asked every tick. */
   let dueMs: number | undefined
   const start = yield* Clock.currentTimeMillis
+  const warmupLeft = makeWarmup(start, warmupMs)
   const gridMs = shared === undefined ? start : onGrid(start, everyMs, shared.phaseMs)
 
   const tick = Effect.gen(function* () {
     const observation: Observation = yield* sampler.sample
-    const warmupLeftMs = start + warmupMs - observation.atMs
+    const warmupLeftMs = warmupLeft(observation.atMs)
     const outcomes: Array<Outcome> = [...(yield* actuator.tend(observation))]
     dueMs = undefined
     if (warmupLeftMs > 0) return { observation, reason: `warming up for another ${formatDuration(warmupLeftMs)}`, outcomes } satisfies Tick

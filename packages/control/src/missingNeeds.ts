@@ -10,6 +10,7 @@ const explanation: Readonly<Record<Need, string>> = {
   pressure: "the group has no memory.pressure (PSI is off)",
   "memory.high": "the group has no memory.high",
   "memory.reclaim": "the group has no memory.reclaim (it needs Linux 5.19)",
+  swappiness: "the kernel's memory.reclaim cannot be asked for file pages alone (its swappiness= needs Linux 6.11)",
   lru_gen: "generations cannot be evicted (that takes MGLRU, Linux 6.1, and debugfs)",
   damon: "this kernel has no DAMON in sysfs (CONFIG_DAMON_SYSFS, Linux 5.18)",
   damon_reclaim: "this kernel has no module damon_reclaim (CONFIG_DAMON_RECLAIM, Linux 5.16)"
@@ -35,6 +36,7 @@ export const missingNeeds: (
       pressure: has("memory.pressure"),
       "memory.high": has("memory.high"),
       "memory.reclaim": has("memory.reclaim"),
+      swappiness: cgroups.reclaimTakesSwappiness(group),
       lru_gen: unlessUnknown(Effect.flatMap(mglru.enabled, (enabled) => (enabled ? mglru.isListing : Effect.succeed(false)))),
       damon: damon.isPresent,
       damon_reclaim: unlessUnknown(Effect.map(modules.read("damon_reclaim"), (parameters) => parameters !== undefined))

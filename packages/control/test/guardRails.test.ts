@@ -2,6 +2,7 @@ import type { Action } from "@wmo/policies"
 import { anObservation } from "@wmo/policies/testing"
 import { describe, expect, it } from "vitest"
 import { type GuardRails, judge, nothingSpent, remainingBudget } from "../src/index.ts"
+import { spend, type Spent } from "../src/GuardRails.ts"
 
 const mib = 2 ** 20
 const rails: GuardRails = { floorBytes: 100 * mib, stepBytes: 64 * mib, perMinuteBytes: 160 * mib }
@@ -45,6 +46,29 @@ describe("guard rails", () => {
       refusal: expect.stringContaining("minute")
     })
     expect(remainingBudget(rails, spent, 1_000_000 + 31_000)).toBe(64 * mib)
+  })
+
+  it("holds floor and step for all actions of a tick together (regression: each was judged by itself)", () => {
+    const observation = anObservation({ usage: { ...usage, currentBytes: 220 * mib } })
+    const wide = { ...rails, stepBytes: 128 * mib, perMinuteBytes: 1024 * mib }
+    const ask = (spent: Spent, bytes: number, within: GuardRails) => {
+      const { allowed } = judge(reclaim(bytes), observation, within, spent)
+      return { allowed, spent: allowed === undefined ? spent : spend(spent, allowed, observation.atMs, 0) }
+    }
+    const first = ask(nothingSpent, 100 * mib, wide)
+    const second = ask(first.spent, 100 * mib, wide)
+    expect([first.allowed, second.allowed]).toEqual([reclaim(100 * mib), reclaim(20 * mib)])
+    expect(ask(second.spent, 100 * mib, wide).allowed).toBeUndefined()
+    const small = { ...wide, floorBytes: 0 }
+    const third = ask(ask(nothingSpent, 100 * mib, small).spent, 100 * mib, small)
+    expect(third.allowed).toEqual(reclaim(28 * mib))
+    expect(remainingBudget(small, third.spent, observation.atMs + 1000)).toBe(128 * mib)
+  })
+
+  it("forgets what was spent in a future that a clock set back has undone", () => {
+    const spent = spend(nothingSpent, reclaim(160 * mib), 2_000_000, 0)
+    expect(remainingBudget(rails, spent, 2_000_001)).toBe(0)
+    expect(remainingBudget(rails, spent, 1_000_000)).toBe(64 * mib)
   })
 
   it("refuses amounts that are not amounts", () => {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Journal } from "@wmo/core"
 import { FakeKernel, makeSimpleMemcg, type SimpleMemcg } from "@wmo/core/testing"
 import { GroupGone } from "@wmo/monitors"
-import { type AnyPolicy, decodeSettings, definePolicy, none, periodic, senpai } from "@wmo/policies"
+import { type AnyPolicy, cacheCap, decodeSettings, definePolicy, none, periodic, senpai } from "@wmo/policies"
 import { openRecording, Recorder, summarize } from "@wmo/recording"
 import { Clock, Deferred, Duration, Effect, Fiber, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
@@ -209,6 +209,13 @@ describe("the loop on the fake kernel", () => {
       assert.instanceOf(error, PolicyCannotRun)
       assert.include(error.message, "page ages")
     }).pipe(Effect.provide(environment(kernelWith(makeSimpleMemcg(), { mglru: false }))))
+  )
+
+  it.effect("cache-cap does not start where memory.reclaim cannot be asked for file pages alone (Linux before 6.11)", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(makeLoop(optionsFor(cacheCap))))
+      assert.include(error.message, "swappiness= needs Linux 6.11")
+    }).pipe(Effect.provide(environment(kernelWith(makeSimpleMemcg(), { reclaimSwappiness: "none" }))))
   )
 
   it.effect("a group that does not exist is one clear line", () =>

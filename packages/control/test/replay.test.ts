@@ -89,6 +89,15 @@ describe("replay", () => {
     assert.deepStrictEqual(asked, [false, false, false, true, true])
   })
 
+  it("warms up once: a clock that is set back does not begin it anew (regression: an hour back was an hour without the policy)", () => {
+    const asked = (secondsSeen: ReadonlyArray<number>) => {
+      const next = replayOf(senpai, { warmupMs: 3000 })
+      return secondsSeen.map((second) => next(observation(second)).reason !== undefined)
+    }
+    assert.deepStrictEqual(asked([5000, 5001, 5002, 5003, 1000, 1001]), [false, false, false, true, true, true])
+    assert.deepStrictEqual(asked([5000, 5001, 1000, 1001, 1002, 1003]), [false, false, false, false, false, true])
+  })
+
   it("takes swap that is not known for enough, not for none", () => {
     const unknown = { memTotalBytes: 0, memAvailableBytes: 0, swapTotalBytes: 0, swapFreeBytes: 0 }
     const next = replayOf(periodic)

@@ -61,6 +61,8 @@ export class Cgroups extends Context.Service<
      * (6.17 kernels without NUMA said so having done nothing).
      */
     readonly reclaim: (group: string, request: ReclaimRequest) => Effect.Effect<ReclaimResult, KernFsError>
+    /** Whether `memory.reclaim` takes `swappiness` (since 6.11): asks for nothing to find out. True where it cannot be asked. */
+    readonly reclaimTakesSwappiness: (group: string) => Effect.Effect<boolean>
     /** Controllers that may be enabled for children of the group. */
     readonly controllers: (group: string) => Effect.Effect<ReadonlyArray<string>, KernelError>
     /** Controllers that are enabled for children of the group. */
@@ -167,6 +169,11 @@ export class Cgroups extends Context.Service<
               (error) => error.reason._tag === "Again",
               () => Effect.succeed("partial" as const)
             )
+          ),
+        reclaimTakesSwappiness: (group) =>
+          fs.writeBlocking(path(group, reclaimRequest.file), reclaimRequest.encode({ bytes: 0, swappiness: 60 })).pipe(
+            Effect.as(true),
+            Effect.catch(({ reason }) => Effect.succeed(reason._tag !== "Invalid"))
           ),
         controllers: (group) => read(group, controllers),
         enabledControllers: (group) => read(group, subtreeControl),

@@ -47,12 +47,13 @@ export class Mglru extends Context.Service<
      */
     readonly age: (group: string, options?: { readonly forceScan?: boolean }) => Effect.Effect<void, KernelError>
     /**
-     * Evicts up to `pages` (on all nodes together, in batches) from the generations up to and including `seq`. The two youngest generations stay whatever `seq`
-     * says. Blocks a pool thread as long as that takes.
+     * Evicts up to `pages` (on all nodes together, in batches) from the generations up to and including `seq`: of one `node`, since each numbers its
+     * own, or of all. The two youngest generations stay whatever `seq` says. Takes no heed of `memory.min` and `memory.low`, unlike
+     * `memory.reclaim`. Blocks a pool thread as long as that takes.
      */
     readonly evict: (
       group: string,
-      options: { readonly seq: number; readonly pages?: Pages; readonly swappiness?: number | "max" }
+      options: { readonly seq: number; readonly node?: number; readonly pages?: Pages; readonly swappiness?: number | "max" }
     ) => Effect.Effect<void, KernelError>
   }
 >()("@wmo/core/Mglru") {
@@ -191,12 +192,12 @@ const make = Effect.fnUntraced(function* (sharedForMs: (groups: number) => Milli
         )
       }
     }),
-    evict: Effect.fn("Mglru.evict")(function* (name, { pages, seq, swappiness }) {
+    evict: Effect.fn("Mglru.evict")(function* (name, { node: only, pages, seq, swappiness }) {
       const memcg = yield* mustFind(name)
       let left = pages
       for (const { generations, node } of memcg.nodes) {
         const youngest = generations.at(-1)
-        if (youngest === undefined || left === 0) continue
+        if (youngest === undefined || left === 0 || (only !== undefined && node !== only)) continue
         const target = Math.min(seq, youngest.seq - generationsNeeded)
         if (target < generations[0]!.seq) continue
         const old = generations.filter((g) => g.seq <= target).reduce((sum, g) => sum + g.anonPages + g.filePages, 0)

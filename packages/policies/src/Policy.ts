@@ -8,7 +8,16 @@ import type { Action } from "./Action.ts"
 import type { Settings, SettingValues } from "./Setting.ts"
 
 /** What a policy cannot work without. Checked before it starts. */
-export type Need = "page-age" | "promotions" | "pressure" | "memory.high" | "memory.reclaim" | "lru_gen" | "damon" | "damon_reclaim"
+export type Need =
+  | "page-age"
+  | "promotions"
+  | "pressure"
+  | "memory.high"
+  | "memory.reclaim"
+  | "swappiness"
+  | "lru_gen"
+  | "damon"
+  | "damon_reclaim"
 
 /** What came of an action of the step before. */
 export interface PastAction {

@@ -39,7 +39,7 @@ export const cacheCap = definePolicy({
       doc: "drop nothing while some task was stalled on memory or IO for more than this share of time"
     })
   },
-  needs: ["memory.reclaim"],
+  needs: ["memory.reclaim", "swappiness"],
   ages: ({ max_age }) => [max_age],
   initialState: { nextMs: 0, nextAgeMs: 0, last: undefined } as State,
   decide: (input, state) => {

@@ -93,7 +93,7 @@ export class Simulation {
       swaps: () => (swapBytes === 0 ? [] : [{ ...area, usedBytes: machine.usedSwapPages * pageSize }]),
       zram: zram !== undefined,
       zswap: hasZswap,
-      takesMaxSwappiness: true,
+      reclaimSwappiness: "max",
       damon: { engine: this.damon, isProcess: (pid) => processOf(pid) !== undefined || isForeign(pid) },
       workingSet: options.workingSet ?? true
     })

@@ -7,6 +7,7 @@ import { type Limit, pageSize } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
 import type { Action, AnyPolicy, SettingValues, Settings } from "@wmo/policies"
 import { effectiveFloor, type GuardRails, judge, nothingSpent, remainingBudget, spend, type Spent, type Verdict } from "../GuardRails.ts"
+import { makeWarmup } from "../Warmup.ts"
 import { decideSafely } from "../decideSafely.ts"
 
 export interface ReplayOptions {
@@ -49,13 +50,13 @@ export const makeReplay = ({
 }: ReplayOptions): ((recorded: Observation) => ReplayStep) => {
   let state: unknown = policy.initialState
   let spent: Spent = nothingSpent
-  let start: { readonly atMs: number; readonly high: Limit } | undefined
+  let start: { readonly warmupLeft: (nowMs: number) => number; readonly high: Limit } | undefined
   let ours: Limit | undefined
   return (recorded) => {
-    start ??= { atMs: recorded.atMs, high: recorded.usage.high }
+    start ??= { warmupLeft: makeWarmup(recorded.atMs, warmupMs), high: recorded.usage.high }
     const high = ours ?? (highWasMoved ? start.high : recorded.usage.high)
     const observation = withMachine({ ...recorded, usage: { ...recorded.usage, high } })
-    if (observation.atMs < start.atMs + warmupMs) return { observation, reason: undefined, verdicts: [] }
+    if (start.warmupLeft(observation.atMs) > 0) return { observation, reason: undefined, verdicts: [] }
     const decision = decideSafely(
       policy,
       {

@@ -1,6 +1,6 @@
 /** cgroup v2 groups: controllers, limits, statistics, reclaim, processes. */
 import { assert, layer as withLayer } from "@effect/vitest"
-import { Duration, Effect, type Layer } from "effect"
+import { Duration, Effect, Result, type Layer } from "effect"
 import { Cgroups } from "../Cgroups.ts"
 import { KernFs } from "../KernFs.ts"
 import type { KernFsError } from "../KernFsError.ts"
@@ -112,6 +112,19 @@ export const testCgroups = <E>(name: string, layer: Layer.Layer<KernFs | Cgroups
           }
         }),
       120_000
+    )
+
+    it.effect("asking whether a reclaim takes swappiness takes nothing, and tells what a request finds", () =>
+      Effect.gen(function* () {
+        const cgroups = yield* Cgroups
+        yield* makeGroup(scratch)
+        yield* charge(scratch, 16 * mib)
+        const before = yield* cgroups.read(scratch, memoryCurrent)
+        const isTaken = yield* cgroups.reclaimTakesSwappiness(scratch)
+        assert.isAtLeast(yield* cgroups.read(scratch, memoryCurrent), before - mib)
+        const asked = yield* Effect.result(cgroups.reclaim(scratch, { bytes: mib, swappiness: 200 }))
+        assert.strictEqual(Result.isSuccess(asked), isTaken)
+      })
     )
 
     it.effect("processes are listed, and kill empties the group", () =>

@@ -6,7 +6,7 @@
 import type { PressureStall } from "../PressureStall.ts"
 import { FakePressure } from "./FakePressure.ts"
 import { Errno, type FakeFile, type FakeFs } from "./FakeFs.ts"
-import { addMemoryFiles, fakeSwitch } from "./FakeMemoryFiles.ts"
+import { addMemoryFiles, fakeSwitch, type ReclaimSwappiness } from "./FakeMemoryFiles.ts"
 import { type MemcgLimits, type MemcgModel, noLimits } from "./MemcgModel.ts"
 
 export interface FakeGroup {
@@ -22,8 +22,8 @@ export interface FakeGroup {
 export interface FakeCgroupsOptions {
   /** Milliseconds, for the windows of pressure triggers; without a clock each window is over at the next look. */
   readonly now?: (() => number) | undefined
-  /** Whether `memory.reclaim` takes `swappiness=max`, as since 6.17. */
-  readonly takesMaxSwappiness?: boolean | undefined
+  /** By default a number, as on 6.12. */
+  readonly reclaimSwappiness?: ReclaimSwappiness | undefined
 }
 
 type Resource = "memory" | "cpu" | "io"
@@ -94,7 +94,7 @@ export class FakeCgroups {
   private readonly fs: FakeFs
   private readonly makeModel: (name: string, limits: MemcgLimits) => MemcgModel
   private readonly now: (() => number) | undefined
-  private readonly takesMax: boolean
+  private readonly reclaimSwappiness: ReclaimSwappiness
   private nextId = 1
 
   constructor(fs: FakeFs, root: string, makeModel: (name: string, limits: MemcgLimits) => MemcgModel, options: FakeCgroupsOptions = {}) {
@@ -102,7 +102,7 @@ export class FakeCgroups {
     this.root = root
     this.makeModel = makeModel
     this.now = options.now
-    this.takesMax = options.takesMaxSwappiness ?? false
+    this.reclaimSwappiness = options.reclaimSwappiness ?? "number"
     fs.directory(root)
     fs.file(`${root}/cgroup.controllers`, availableControllers.join(" ") + "\n", 0o444)
     this.addGroup("")
@@ -382,7 +382,15 @@ export class FakeCgroups {
     if (controller !== "memory") return
     const { limits, model, name } = node
     const path = (file: string) => this.path(name, file)
-    addMemoryFiles({ fs: this.fs, path, isRoot: name === "", limits, model, takesMax: this.takesMax, changed: () => this.refresh(name) })
+    addMemoryFiles({
+      fs: this.fs,
+      path,
+      isRoot: name === "",
+      limits,
+      model,
+      reclaimSwappiness: this.reclaimSwappiness,
+      changed: () => this.refresh(name)
+    })
     this.refresh(name)
   }
 

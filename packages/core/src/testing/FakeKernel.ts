@@ -29,7 +29,7 @@ import { ProcessMemory } from "../processes/ProcessMemory.ts"
 import { FakeCgroups } from "./FakeCgroups.ts"
 import { FakeDamon, type FakeDamonOptions } from "./FakeDamon.ts"
 import { Errno, FakeFs } from "./FakeFs.ts"
-import { fakeReclaim } from "./FakeMemoryFiles.ts"
+import { fakeReclaim, type ReclaimSwappiness } from "./FakeMemoryFiles.ts"
 import { FakePages } from "./FakePages.ts"
 import { FakeProcesses } from "./FakeProcesses.ts"
 import { FakeZram } from "./FakeZram.ts"
@@ -48,8 +48,8 @@ export interface FakeKernelOptions {
   readonly zswap?: boolean
   /** The zram module, with one device that is swapped to; by default it is not loaded. */
   readonly zram?: boolean
-  /** Whether `memory.reclaim` takes `swappiness=max`, as since 6.17; by default as on 6.12. */
-  readonly takesMaxSwappiness?: boolean
+  /** What `memory.reclaim` takes as `swappiness=`: nothing, as before 6.11; a number, as on 6.12 (the default); `max` too, as since 6.17. */
+  readonly reclaimSwappiness?: ReclaimSwappiness
   /** `reclaim` in node0's directory, as on 6.18. */
   readonly nodeReclaim?: boolean
   /** Milliseconds, for the windows of pressure triggers. */
@@ -87,7 +87,7 @@ export class FakeKernel {
   constructor(options: FakeKernelOptions = {}) {
     this.cgroups = new FakeCgroups(this.fs, "/sys/fs/cgroup", options.memcg ?? ((_, limits) => makeSimpleMemcg({}, limits)), {
       now: options.now,
-      takesMaxSwappiness: options.takesMaxSwappiness
+      reclaimSwappiness: options.reclaimSwappiness
     })
     this.pages = new FakePages(this.fs, { memTotalBytes: options.memTotalBytes ?? 4 * gib, idleTracking: options.idlePages ?? false })
     this.processes = this.makeProcesses(options)
@@ -176,7 +176,7 @@ export class FakeKernel {
     this.fs.file("/sys/devices/system/node/node0/vmstat", "nr_free_pages 0\n", 0o444)
     if (options.nodeReclaim === true) {
       const { model } = this.cgroups.group("")
-      this.fs.file("/sys/devices/system/node/node0/reclaim", { write: (text) => fakeReclaim(model, text, true) }, 0o200)
+      this.fs.file("/sys/devices/system/node/node0/reclaim", { write: (text) => fakeReclaim(model, text, "max") }, 0o200)
     }
     this.fs.file(
       "/proc/self/mountinfo",

@@ -62,28 +62,32 @@ const peakFile = (current: () => Bytes, peak: () => Bytes): FakeFile => ({
   }
 })
 
+/** What a kernel takes as `swappiness=` of a reclaim: nothing before 6.11, `max` beside numbers since 6.17. */
+export type ReclaimSwappiness = "none" | "number" | "max"
+
 export interface FakeMemoryFilesOptions {
   readonly fs: FakeFs
   readonly path: (file: string) => string
   readonly isRoot: boolean
   readonly limits: MemcgLimits
   readonly model: MemcgModel
-  /** Whether `memory.reclaim` takes `swappiness=max`. */
-  readonly takesMax: boolean
+  readonly reclaimSwappiness: ReclaimSwappiness
   /** Called after a write may have changed what the files of the group and of those above say. */
   readonly changed: () => void
 }
 
-/** What a reclaim file does with a request: EAGAIN where less was reclaimed. `swappiness=max` is of 6.17, `source=` of later kernels. */
-export const fakeReclaim = (model: MemcgModel, text: string, takesMax: boolean): void => {
+/** What a reclaim file does with a request: EAGAIN where less was reclaimed. `source=` is of kernels later than 6.17. */
+export const fakeReclaim = (model: MemcgModel, text: string, takes: ReclaimSwappiness): void => {
   const request = reclaimRequest.decode(encoder.encode(text))
   if (Result.isFailure(request)) throw new Errno("EINVAL")
-  if ((request.success.swappiness === "max" && !takesMax) || request.success.source !== undefined) throw new Errno("EINVAL")
+  const { source, swappiness } = request.success
+  const isTaken = swappiness === undefined || takes === "max" || (takes === "number" && swappiness !== "max")
+  if (!isTaken || source !== undefined) throw new Errno("EINVAL")
   const wanted = Math.floor(request.success.bytes / pageSize) * pageSize
   if (model.reclaim({ ...request.success, bytes: wanted }) < wanted) throw new Errno("EAGAIN")
 }
 
-export const addMemoryFiles = ({ changed, fs, isRoot, limits, model, path, takesMax }: FakeMemoryFilesOptions): void => {
+export const addMemoryFiles = ({ changed, fs, isRoot, limits, model, path, reclaimSwappiness }: FakeMemoryFilesOptions): void => {
   const reading = (file: string, read: () => string) => fs.file(path(file), { read }, 0o444)
   const bytes = (file: string, read: () => Bytes) => reading(file, () => `${read()}\n`)
   const limit = (file: string, key: keyof MemcgLimits) =>
@@ -103,7 +107,7 @@ export const addMemoryFiles = ({ changed, fs, isRoot, limits, model, path, takes
     {
       write: (text) => {
         try {
-          fakeReclaim(model, text, takesMax)
+          fakeReclaim(model, text, reclaimSwappiness)
         } finally {
           changed()
         }
