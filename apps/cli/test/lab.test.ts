@@ -128,6 +128,27 @@ describe("wmo lab league", () => {
     })
   )
 
+  it.effect("prints before it writes Markdown, into a directory that is there", () =>
+    Effect.gen(function* () {
+      const directory = unfinished()
+      const report = (file: string) => wmo(["lab", "league", "--resume", directory, "--report-only", "--markdown", file])
+      for (const [file, line] of [
+        [directory, /--markdown \S+: that is a directory, give a file$/],
+        [join(scratch, "none/"), /that is a directory/],
+        [join(scratch, "none", "league.md"), /--markdown \S+: there is no directory \S+none$/],
+        [join(directory, "league.json", "league.md"), /there is no directory/]
+      ] as const) {
+        const { code, complaints, stdout } = yield* report(file)
+        assert.deepStrictEqual([code, stdout], [2, ""])
+        assert.match(complaints.join("\n"), line)
+      }
+      assert.match((yield* report("/dev/full")).stdout, /nothing was played yet/)
+      const file = join(scratch, "league.md")
+      yield* report(file)
+      assert.match(readFileSync(file, "utf8"), /^- `hotcold`: `wmo workload hotcold/m)
+    })
+  )
+
   it.effect("says the same as JSON", () =>
     Effect.gen(function* () {
       const { stdout } = yield* wmo(["lab", "league", "--resume", unfinished(), "--report-only", "--json"])

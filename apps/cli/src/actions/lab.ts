@@ -25,7 +25,7 @@ import {
   workloadWords
 } from "@wmo/lab"
 import { Console, Effect, Option, Result } from "effect"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import type { LeagueFlags, SlotsFlags } from "../commands/lab.ts"
 import { ExitCode, ExitWith, Failure, unsupported, usageError } from "../Exit.ts"
@@ -137,6 +137,17 @@ const progressOn = (now: () => number): LeagueProgress => {
   }
 }
 
+const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
+/** Looked at before anything is played: a report takes hours. */
+const markdownFile = (given: Option.Option<string>): Effect.Effect<Option.Option<string>, Failure> => {
+  if (Option.isNone(given)) return Effect.succeedNone
+  const file = resolve(given.value)
+  if (isDirectory(file) || given.value.endsWith("/")) return usageError(`--markdown ${given.value}: that is a directory, give a file`)
+  if (!isDirectory(dirname(file))) return usageError(`--markdown ${given.value}: there is no directory ${dirname(file)}`)
+  return Effect.succeedSome(file)
+}
+
 const today = (): string => new Date().toISOString().slice(0, 16).replaceAll(/[-:T]/g, "")
 
 export const league = Effect.fn("wmo lab league")(
@@ -147,6 +158,7 @@ export const league = Effect.fn("wmo lab league")(
     if (Option.isSome(flags.resume) && given.length > 0) {
       return yield* usageError(`--resume goes on with the league as it was started: leave out ${given.join(", ")}`)
     }
+    const markdown = yield* markdownFile(flags.markdown)
     const directory = resolve(
       Option.getOrElse(
         Option.orElse(flags.resume, () => flags.out),
@@ -164,18 +176,15 @@ export const league = Effect.fn("wmo lab league")(
       yield* runLeague({ plan, directory, wmo: ownCommand(), stopAfterMs: Option.getOrUndefined(flags.stopAfter), progress })
     }
     const report = yield* readReport(directory, plan)
-    if (Option.isSome(flags.markdown)) {
-      const file = resolve(flags.markdown.value)
+    yield* Console.log(flags.json ? JSON.stringify(report, null, 2) : reportText(report))
+    yield* Console.error(`wmo: kept in ${directory}`)
+    if (Option.isSome(markdown)) {
+      const file = markdown.value
       yield* Effect.try({
-        try: () => {
-          mkdirSync(dirname(file), { recursive: true })
-          writeFileSync(file, reportMarkdown(report))
-        },
+        try: () => writeFileSync(file, reportMarkdown(report)),
         catch: (cause) => new Failure({ message: `--markdown: ${String(cause)}`, exitCode: ExitCode.failed })
       })
     }
-    yield* Console.log(flags.json ? JSON.stringify(report, null, 2) : reportText(report))
-    yield* Console.error(`wmo: kept in ${directory}`)
     if (!report.rows.some(({ repeats }) => repeats > 0)) return yield* new ExitWith({ code: ExitCode.failed })
   },
   Effect.catchTag("VmError", ending)
