@@ -128,6 +128,21 @@ describe("wmo sim trace", () => {
     })
   )
 
+  it.live("ticks that are no whole milliseconds", () =>
+    Effect.gen(function* () {
+      const file = freshFile()
+      for (const tick of ["0s", "500us", "1.5ms"]) {
+        yield* fails(
+          ["sim", "trace", "record", "server", "--duration", "1s", "--tick", tick, "-o", file],
+          2,
+          /--tick must be whole milliseconds, at least 1ms$/
+        )
+      }
+      yield* fails(["sim", "trace", "convert", "x.wmo", "--tick", "0s", "-o", file], 2, /--tick must be whole milliseconds, at least 1ms$/)
+      assert.isFalse(existsSync(file))
+    })
+  )
+
   it.live("files that are no traces, and recordings without heat", () =>
     Effect.gen(function* () {
       const file = freshFile()

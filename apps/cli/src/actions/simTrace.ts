@@ -1,5 +1,5 @@
 /** What `wmo sim trace record|info|replay|convert` do: page traces made from simulated workloads and from heatmaps, run, and what is in them. */
-import { formatBytes, pageSize } from "@wmo/core"
+import { formatBytes, type Milliseconds, pageSize } from "@wmo/core"
 import { readTrace, scenarioOf, simulatedGroup, simulatedGroupName, sloPromotionsPct } from "@wmo/lab"
 import { table } from "@wmo/report"
 import { type AddressRange, boundOf, encodeTrace, type HeatOfMoment, heatToTrace, type PageTrace, recordTrace, traceGaps } from "@wmo/sim"
@@ -34,7 +34,13 @@ const saved = (trace: PageTrace, file: string, bytes: number): string =>
   `${file}: ${trace.ticks} ticks of ${trace.tickMs / 1000} s, ${formatBytes(trace.anonPages * pageSize)} anonymous and ` +
   `${formatBytes(trace.filePages * pageSize)} of files, ${formatBytes(bytes)} on disk`
 
+/** A trace counts time in whole milliseconds. */
+const tickFault = (tick: Milliseconds): string | undefined =>
+  Number.isInteger(tick) && tick >= 1 ? undefined : "--tick must be whole milliseconds, at least 1ms"
+
 export const simTraceRecord = Effect.fn("wmo sim trace record")(function* (flags: SimTraceRecordFlags) {
+  const fault = tickFault(flags.tick)
+  if (fault !== undefined) return yield* usageError(fault)
   const scenario = yield* Effect.mapError(scenarioOf(flags.workload), ({ message }) => usageError(message))
   const ticks = Math.floor(flags.duration / flags.tick)
   if (ticks < 1) return yield* usageError("--duration must be at least one --tick")
@@ -55,6 +61,8 @@ const isFileMapping = ({ anonBytes, name }: { readonly anonBytes: number; readon
   name.startsWith("/") && anonBytes === 0
 
 export const simTraceConvert = Effect.fn("wmo sim trace convert")(function* (flags: SimTraceConvertFlags) {
+  const fault = tickFault(flags.tick)
+  if (fault !== undefined) return yield* usageError(fault)
   const { items } = yield* recordedFeed(flags.recording, { from: flags.from, to: flags.to, speed: 1 }, true)
   const frames = new Map<string, Array<HeatOfMoment>>()
   const files = new Map<string, Map<string, AddressRange>>()
