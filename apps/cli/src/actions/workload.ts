@@ -5,46 +5,47 @@ import { Console, Effect, Option } from "effect"
 import { writeSync } from "node:fs"
 import type { BurstsFlags, CompileFlags, HotColdFlags, MinAgeFlags, PatternFlags, RedisFlags } from "../commands/workload.ts"
 import { ExitCode, Failure, usageError } from "../Exit.ts"
+import { defaultSignals } from "../Signals.ts"
 import { conclude, publish } from "./workloadResult.ts"
 
 const failure = (name: string) => (cause: unknown) =>
   new Failure({ message: `${name}: ${cause instanceof Error ? cause.message : String(cause)}`, exitCode: ExitCode.failed })
 
+/** A workload that blocks the thread until it is over. */
+const blocking = <A>(name: string, run: () => A): Effect.Effect<A, Failure> =>
+  Effect.andThen(defaultSignals, Effect.try({ try: run, catch: failure(name) }))
+
 export const hotcold = Effect.fn("wmo workload hotcold")(function* (flags: HotColdFlags) {
   if (flags.hot < 4096) return yield* usageError("--hot must be at least one page (4K)")
-  const result = yield* Effect.try({
-    try: () =>
-      runHotCold(
-        {
-          hotBytes: flags.hot,
-          warmBytes: flags.warm,
-          coldBytes: flags.cold,
-          warmEveryMs: flags.warmEvery,
-          durationMs: flags.duration,
-          corpus: flags.corpus,
-          seed: flags.seed,
-          forgetEveryMs: flags.forgetEvery
-        },
-        () => console.error(`hotcold: ${formatBytes(flags.hot + flags.warm + flags.cold)} loaded`),
-        publish
-      ),
-    catch: failure("hotcold")
-  })
+  const result = yield* blocking("hotcold", () =>
+    runHotCold(
+      {
+        hotBytes: flags.hot,
+        warmBytes: flags.warm,
+        coldBytes: flags.cold,
+        warmEveryMs: flags.warmEvery,
+        durationMs: flags.duration,
+        corpus: flags.corpus,
+        seed: flags.seed,
+        forgetEveryMs: flags.forgetEvery
+      },
+      () => console.error(`hotcold: ${formatBytes(flags.hot + flags.warm + flags.cold)} loaded`),
+      publish
+    )
+  )
   yield* conclude("hotcold", flags.json, result, `${result.warm_scans} warm scans`)
 })
 
 export const pattern = Effect.fn("wmo workload pattern")(function* (flags: PatternFlags) {
   if (flags.bytes < 3 * 4096) return yield* usageError("--bytes must be at least a page a third (12K)")
   if (flags.stride < 1) return yield* usageError("--stride must be at least 1")
-  const result = yield* Effect.try({
-    try: () =>
-      runPattern(
-        { bytes: flags.bytes, strideIn: flags.stride, everyMs: flags.every, durationMs: flags.duration },
-        // At once, since nothing else gets a turn until the end.
-        (places) => writeSync(1, `${JSON.stringify(places)}\n`)
-      ),
-    catch: failure("pattern")
-  })
+  const result = yield* blocking("pattern", () =>
+    runPattern(
+      { bytes: flags.bytes, strideIn: flags.stride, everyMs: flags.every, durationMs: flags.duration },
+      // At once, since nothing else gets a turn until the end.
+      (places) => writeSync(1, `${JSON.stringify(places)}\n`)
+    )
+  )
   publish(result)
   if (flags.json) yield* Console.log(JSON.stringify(result))
   else yield* Console.error(`pattern: ${result.passes} passes in ${result.seconds.toFixed(1)} s`)
@@ -53,16 +54,14 @@ export const pattern = Effect.fn("wmo workload pattern")(function* (flags: Patte
 type PhasedFlags = Pick<MinAgeFlags, "corpus" | "duration" | "forgetEvery" | "json" | "seed">
 
 const phased = Effect.fnUntraced(function* (name: string, plan: PhasedPlan, flags: PhasedFlags) {
-  const result = yield* Effect.try({
-    try: () =>
-      runPhased(
-        plan,
-        { durationMs: flags.duration, corpus: flags.corpus, seed: flags.seed, forgetEveryMs: flags.forgetEvery },
-        () => console.error(`${name}: ${formatBytes(plan.pages * 4096)} loaded`),
-        publish
-      ),
-    catch: failure(name)
-  })
+  const result = yield* blocking(name, () =>
+    runPhased(
+      plan,
+      { durationMs: flags.duration, corpus: flags.corpus, seed: flags.seed, forgetEveryMs: flags.forgetEvery },
+      () => console.error(`${name}: ${formatBytes(plan.pages * 4096)} loaded`),
+      publish
+    )
+  )
   yield* conclude(name, flags.json, result, `${result.scans} scans, the longest ${result.scan_max_ms.toFixed(1)} ms`)
 })
 
