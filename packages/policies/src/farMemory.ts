@@ -4,7 +4,9 @@
  * Kept: all of it; far memory holds anon (its backend was zswap), file pages only where asked for. What there is beside: floor, budget, swap room,
  * a pressure limit, and generations, which tell less: whether a page was older than the time between two walks, at the walk that finds it used.
  * So with MGLRU ages double and halve, an age is looked at for three walks before it is used, and what goes is twice as old: memory used in turns
- * of one to two times the time between walks is found used by chance only. File pages that are read through descriptors show only once they have been evicted and come back.
+ * of one to two times the time between walks is found used by chance only. Where walks are more than 120 s apart, the working set is only known to lie
+ * within bounds: the last size known, within them, or the lower one. File pages that are read through descriptors show only once they have been evicted
+ * and come back.
  */
 import { formatBytes, formatDuration, type Milliseconds, pageSize } from "@wmo/core"
 import { coldBytes, type PageAge, type Promotions } from "@wmo/monitors"
@@ -17,10 +19,16 @@ import { inPages, stepRoomBytes, takeableBytes } from "./takeable.ts"
 
 type Bins = Promotions["bins"]
 
+/** Between which bounds the bytes in use within 120 s lie. */
+interface Used {
+  readonly least: number
+  readonly most: number
+}
+
 interface State {
   readonly startMs: Milliseconds
   /** The minute that is going on: since when, the counters then, and the most that was found in use. */
-  readonly minute: { readonly sinceMs: Milliseconds; readonly bins: Bins; readonly usedBytes: number } | undefined
+  readonly minute: { readonly sinceMs: Milliseconds; readonly bins: Bins; readonly used: Used } | undefined
   /** The best age of each past minute; Infinity: none would have done. */
   readonly best: ReadonlyArray<Milliseconds>
   /** In force; Infinity: nothing is evicted. */
@@ -28,8 +36,8 @@ interface State {
   readonly nextAgeMs: Milliseconds
   /** Whether the last window showed that the age in force keeps the SLO; generations must try a higher one before that is known. */
   readonly holds: boolean
-  /** Bytes in use within 120 s, as known last. */
-  readonly workingSet: number
+  /** Bytes in use within 120 s, as known last; undefined: not yet. */
+  readonly workingSet: number | undefined
   /** What the last minute said. */
   readonly why: string
   readonly last: StallReading | undefined
@@ -37,6 +45,8 @@ interface State {
 
 const minuteMs = 60_000
 const workingSetMs = 120_000
+/** The first three walks tell only who was used between them, not what was old by then: it takes two more to judge by. */
+const learningWalks = 5
 
 /** Pages that came back since, of at least that age, and of the bin that it lies in. A counter that went back begins anew. */
 const promotedSince = (now: Bins, before: Bins, ageMs: Milliseconds, hasFile: boolean): number => {
@@ -51,6 +61,18 @@ const usedWithin = ({ bins }: PageAge, withinMs: Milliseconds): number =>
     const share = upperMs <= withinMs ? 1 : upperMs === Infinity ? (lowerMs === 0 ? 1 : 0) : (withinMs - lowerMs) / (upperMs - lowerMs)
     return sum + (anonBytes + fileBytes) * Math.max(0, Math.min(1, share))
   }, 0)
+
+/**
+ * What generations tell of the working set where walks are `everyMs` apart. Up to 120 s: how large it is. Else what was found used since the walk
+ * before is the most; and of it that share the least, in the mean over stretches of 120 s, since those between two walks make up all of it together.
+ */
+const usedBetweenWalks = (age: PageAge, everyMs: Milliseconds): Used => {
+  const least = usedWithin(age, workingSetMs)
+  if (everyMs <= workingSetMs) return { least, most: least }
+  return { least, most: age.bins.reduce((sum, bin) => (bin.lowerMs < workingSetMs ? sum + bin.anonBytes + bin.fileBytes : sum), 0) }
+}
+
+const larger = (a: Used, b: Used): Used => ({ least: Math.max(a.least, b.least), most: Math.max(a.most, b.most) })
 
 /**
  * As far as generations tell: what came back that was older than the age in force, and, where what is older was evicted, than half of it. A
@@ -76,7 +98,10 @@ export const farMemory = definePolicy({
   settings: {
     promotions: percent({ default: "0.2%", doc: "share of the working set that may come back a minute (the SLO, P)" }),
     percentile: percent({ default: "98%", doc: "share of past minutes that the age must have held in (K)" }),
-    silent: duration({ default: "10m", doc: "evict nothing for this long after the start, while learning (S)" }),
+    silent: duration({
+      default: "10m",
+      doc: "evict nothing for this long after the start, while learning (S); with MGLRU for five times least_age at least"
+    }),
     least_age: duration({ default: "120s", doc: "never evict what is younger than this" }),
     history: duration({ default: "24h", doc: "how many past minutes count" }),
     file: flag({ default: "off", doc: "evict file pages, too, and count those that came back" }),
@@ -100,14 +125,15 @@ export const farMemory = definePolicy({
       ageMs: Infinity,
       nextAgeMs: 0,
       holds: false,
-      workingSet: 0,
+      workingSet: undefined,
       why: "no minute is over yet",
       last: undefined
     }
     const before = isNew ? first : given
     const hasFile = settings.file === 1
     const isGenerations = pageAge?.source === "mglru"
-    const silentMs = settings.silent - (atMs - before.startMs)
+    const learnMs = isGenerations ? Math.max(settings.silent, learningWalks * settings.least_age) : settings.silent
+    const silentMs = learnMs - (atMs - before.startMs)
     const inForceMs = before.ageMs === Infinity ? settings.least_age : before.ageMs
     // While nothing is evicted, what comes back is told by walks as far apart as the age itself; then generations must reach to twice the age.
     const evicts = silentMs <= 0 && before.holds
@@ -127,14 +153,17 @@ export const farMemory = definePolicy({
     if (promotions === undefined) return decided("the kernel tells nothing of what came back: no age can be chosen")
     if (pageAge === undefined) return decided("the kernel reports no page ages yet")
 
-    // Generations tell most right after a walk; where walks are further apart than that, nothing.
-    const used = isGenerations && ageEveryMs > workingSetMs ? undefined : usedWithin(pageAge, workingSetMs)
-    const begin = { sinceMs: atMs, bins: promotions.bins, usedBytes: used ?? 0 }
+    // Generations tell most right after a walk.
+    const within = usedWithin(pageAge, workingSetMs)
+    const used = isGenerations ? usedBetweenWalks(pageAge, ageEveryMs) : { least: within, most: within }
+    const begin = { sinceMs: atMs, bins: promotions.bins, used }
     const elapsedMs = atMs - (state.minute?.sinceMs ?? atMs)
     if (state.minute === undefined || elapsedMs < 0 || elapsedMs > 10 * windowMs) {
       state = { ...state, minute: begin }
     } else if (elapsedMs >= windowMs) {
-      const workingSet = used === undefined ? state.workingSet : isGenerations ? state.minute.usedBytes : used
+      const { least, most } = isGenerations ? state.minute.used : used
+      // What was known while walks were nearer, as far as it can still be so.
+      const workingSet = Math.max(least, Math.min(state.workingSet ?? 0, most))
       const allowed = (settings.promotions / 100) * (workingSet / pageSize) * ((elapsedMs - settlingMs) / minuteMs)
       const promoted = (ageMs: Milliseconds) => promotedSince(promotions.bins, state.minute!.bins, ageMs, hasFile)
       const lowest = isGenerations
@@ -155,7 +184,7 @@ export const farMemory = definePolicy({
         workingSet,
         minute: begin
       }
-    } else if (used !== undefined && used > state.minute.usedBytes) state = { ...state, minute: { ...state.minute, usedBytes: used } }
+    } else state = { ...state, minute: { ...state.minute, used: larger(state.minute.used, used) } }
 
     if (silentMs > 0) return decided(`${state.why}; silent for another ${formatDuration(silentMs)}`)
     if (!state.holds && isGenerations) return decided(`${state.why}; ${showAge(state.ageMs)} is not known to hold yet: nothing is evicted`)

@@ -1,6 +1,7 @@
 import type { Observation } from "@wmo/monitors"
+import { Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { farMemory } from "../src/index.ts"
+import { decodeSettings, farMemory } from "../src/index.ts"
 import { percentile } from "../src/farMemory.ts"
 import { anObservation, drive } from "../src/testing.ts"
 import { asked, secondsOf } from "./actions.ts"
@@ -135,6 +136,103 @@ describe("far-memory", () => {
     expect(asked(decisions, "Evict")[0]).toEqual([1560, { _tag: "Evict", olderThanMs: 480_000, bytes: 50 * mib, swappiness: 200 }])
     expect(asked(decisions.slice(1720), "Evict")[0]![1].olderThanMs).toBe(240_000)
     expect(secondsOf(decisions, "Age").slice(0, 6)).toEqual([0, 120, 240, 360, 480, 720])
+  })
+
+  describe("on generations that it makes itself", () => {
+    const gib = 2 ** 30
+    type Known = { readonly ageMs: number; readonly holds: boolean; readonly workingSet: number | undefined }
+
+    /**
+     * Of 8 GiB so much is always in use (`hotGib`), and so many pages have come back that are older than all ages looked at. Pages in use lie in the
+     * generation before the youngest: the walk put them there.
+     */
+    const lived = (
+      seconds: number,
+      given: Record<string, string>,
+      cameBack: (second: number) => number,
+      hotGib: (second: number) => number = () => 4
+    ) => {
+      const settings = Result.getOrThrow(decodeSettings("far-memory", farMemory.settings, { silent: "1m", ...given }))
+      const births = [-3600, -1800, -900]
+      let evictedBytes = 0
+      let state = farMemory.initialState
+      const known: Array<Known> = []
+      for (let second = 0; second < seconds; second++) {
+        const generations = births.slice(-4)
+        const hotBytes = hotGib(second) * gib
+        const bytesOf = [Math.max(0, 8 * gib - hotBytes - evictedBytes), ...generations.slice(1).map(() => 0)]
+        bytesOf[generations.length - 2]! += hotBytes
+        const bins = generations
+          .map((birth, i) => ({
+            lowerMs: i + 1 < generations.length ? (second - generations[i + 1]!) * 1000 : 0,
+            upperMs: i === 0 ? Infinity : (second - birth) * 1000,
+            anonBytes: bytesOf[i]!,
+            fileBytes: 0
+          }))
+          .toReversed()
+        const pages = Math.floor(cameBack(second))
+        const observation = anObservation({
+          atMs: 1e9 + second * 1000,
+          usage: { ...anObservation().usage, currentBytes: 8 * gib - evictedBytes },
+          machine: { ...anObservation().machine, swapTotalBytes: 16 * gib, swapFreeBytes: 16 * gib },
+          pageAge: { source: "mglru", bins },
+          promotions: {
+            source: "mglru",
+            isEstimate: true,
+            bins: [{ lowerMs: 1e8, upperMs: Infinity, pages, filePages: 0, refaultedPages: 0 }]
+          }
+        })
+        const decision = farMemory.decide({ observation, settings, floorBytes: 0, budgetBytes: gib }, state)
+        state = decision.state
+        known.push(decision.state as Known)
+        for (const action of decision.actions) {
+          if (action._tag === "Age") births.push(second)
+          else if (action._tag === "Evict") evictedBytes += action.bytes
+        }
+      }
+      return { evictedBytes, known, last: known.at(-1)! }
+    }
+
+    const perMinute = (pages: number) => (second: number) => (second * pages) / 60
+
+    // Of 4 GiB 2,097 pages may come back a minute.
+    it.each([120, 121, 300, 1200])("regression: a least age of %i s comes into force where little comes back", (age) => {
+      const { evictedBytes, last } = lived(4 * 3600, { least_age: `${age}s` }, perMinute(20))
+      expect([last.ageMs, last.holds]).toEqual([age * 1000, true])
+      expect(evictedBytes).toBe(4 * gib)
+    })
+
+    it.each([121, 300, 1200])("knows the working set within the bounds that walks tell, with a least age of %i s", (age) => {
+      // They are as far apart while it looks, later two thirds of that.
+      const { known } = lived(4 * 3600, { least_age: `${age}s` }, perMinute(20))
+      const sizes = known.flatMap(({ workingSet }) => (workingSet === undefined ? [] : [workingSet / gib]))
+      expect(sizes.length).toBeGreaterThan(3600)
+      expect(Math.min(...sizes)).toBeGreaterThanOrEqual((4 * 119) / age)
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(4)
+    })
+
+    it("evicts nothing before walks can have told what comes back, however short it is to be silent", () => {
+      // What was loaded at the start can be found to have been 300 s old by the walk at 900 s at the earliest.
+      const { evictedBytes, last } = lived(2400, { least_age: "300s", silent: "1m" }, (second) => Math.max(0, second - 900) * 50)
+      expect([last.ageMs, last.holds, evictedBytes]).toEqual([600_000, false, 0])
+    })
+
+    it("still rises where more comes back than may of what is in use", () => {
+      expect(lived(4 * 3600, { least_age: "300s" }, perMinute(2500)).last.ageMs).toBeGreaterThan(300_000)
+    })
+
+    it("goes on measuring when walks have come to be more than 120 s apart", () => {
+      // Too much comes back for 4 GiB to begin with, and the age in force becomes 240 s for as long as that is remembered.
+      const hot = (gibLater: number) => (second: number) => (second < 3600 ? 4 : gibLater)
+      const least = { percentile: "100%" }
+      const first = lived(400, least, perMinute(2200)).last
+      expect(first.ageMs).toBe(240_000)
+      // A second after a walk.
+      expect(first.workingSet).toBeCloseTo(((4 * 119) / 120) * gib, -3)
+      expect(lived(3600, least, perMinute(2200)).last.workingSet).toBe(first.workingSet)
+      expect(lived(3 * 3600, least, perMinute(2200), hot(1)).last.workingSet).toBe(gib)
+      expect(lived(3 * 3600, least, perMinute(2200), hot(7.9)).last.workingSet).toBeGreaterThan(3.95 * gib)
+    })
   })
 
   it("percentiles are nearest ranks", () => {
