@@ -3,16 +3,22 @@
  * own number in its second word; the first word is a counter that touches may change. It holds no plan of accesses.
  */
 import { fileBytes } from "@wmo/arena"
+import type { Bytes } from "@wmo/core"
 import { statSync } from "node:fs"
 
 export const page = 4096
 const wordsInPage = page / 4
 
-/** Pieces spread over the corpus, so that they differ, up to 16 MiB: enough variety without filling the page cache. */
-export const readCorpus = (file: string): Buffer => {
+/**
+ * Pieces spread over the corpus, so that they differ, up to 16 MiB: enough variety without filling the page cache. A smaller file is repeated, up
+ * to a piece and up to `leastBytes`.
+ */
+export const readCorpus = (file: string, leastBytes: Bytes = 0): Buffer => {
   const piece = 64 * 1024
-  const pieces = Math.max(1, Math.min(256, Math.floor(statSync(file).size / piece)))
-  return Buffer.from(fileBytes(file, pieces * piece).buffer)
+  const { size } = statSync(file)
+  const pieces = Math.max(1, Math.min(256, Math.floor(size / piece)))
+  const bytes = fileBytes(file, size > 0 && size < piece ? size : pieces * piece)
+  return bytes.length >= leastBytes && bytes.length >= piece ? Buffer.from(bytes.buffer) : Buffer.alloc(Math.max(piece, leastBytes), bytes)
 }
 
 const checksum = (words: Uint32Array, index: number): number => {
@@ -22,9 +28,17 @@ const checksum = (words: Uint32Array, index: number): number => {
   return sum
 }
 
-/** A small seeded generator (xorshift32): which page is touched must not depend on the machine. */
+/** Spreads seeds over all 32 bits, no two to the same (the end of splitmix32). */
+const mixed = (seed: number): number => {
+  let bits = (seed + 0x9e37_79b9) | 0
+  bits = Math.imul(bits ^ (bits >>> 16), 0x21f0_aaad)
+  bits = Math.imul(bits ^ (bits >>> 15), 0x735a_2d97)
+  return bits ^ (bits >>> 15)
+}
+
+/** A small seeded generator (xorshift32, which has no way out of 0): which page is touched must not depend on the machine. */
 export const random = (seed: number): (() => number) => {
-  let state = seed | 1
+  let state = mixed(seed) || 1
   return () => {
     state ^= state << 13
     state ^= state >>> 17
