@@ -1,9 +1,10 @@
 /**
  * As much of Redis's protocol (RESP2) as a load generator needs: batches of GET and SET on numbered keys, written into one buffer, and replies whose
- * bytes are known beforehand, so that they are compared and not parsed, without making garbage. A client library would cost more than the server,
- * on one emulated CPU. Format: redis.io, "RESP protocol spec".
+ * bytes are known beforehand, so that right ones are compared and not parsed, without making garbage. A client library would cost more than the
+ * server, on one emulated CPU. Format: redis.io, "RESP protocol spec".
  */
 import type { Socket } from "node:net"
+import { replyReader } from "./redisReplies.ts"
 
 const keyLength = "key:000000000".length
 const keyName = (key: number): string => `key:${String(key).padStart(9, "0")}`
@@ -31,10 +32,13 @@ export interface Batch {
   /** `version`: 0 to 255. */
   readonly set: (key: number, version: number) => void
   readonly request: () => Buffer
+  readonly count: () => number
   /** How many bytes the right replies have. */
   readonly replyBytes: () => number
-  /** Compares the replies with what was asked for. */
-  readonly check: (replies: Buffer) => WrongReply | undefined
+  /** Whether these are the right replies, in a row. */
+  readonly isRight: (replies: Buffer) => boolean
+  /** Says what is wrong with replies that end at these bytes, each of which may be of any length. */
+  readonly compare: (replies: Buffer, ends: ReadonlyArray<number>) => WrongReply | undefined
 }
 
 const isSet = -1
@@ -54,6 +58,22 @@ export const makeBatch = (size: number, source: ValueSource): Batch => {
   let length = 0
   let count = 0
   let expected = 0
+  const rightBytes = (index: number): number => (versions[index] === isSet ? ok.length : reply.length + bytes + 2)
+  const isRightReply = (index: number, replies: Buffer, at: number, end: number): boolean => {
+    if (end - at !== rightBytes(index)) return false
+    const version = versions[index]!
+    if (version === isSet) return replies.compare(ok, 0, ok.length, at, end) === 0
+    head.write(valueHead(keys[index]!, version), 0, "latin1")
+    const value = at + reply.length
+    const piece = pieceOf(source, keys[index]!, version)
+    return (
+      replies.compare(reply, 0, reply.length, at, value) === 0 &&
+      replies.compare(head, 0, headLength, value, value + headLength) === 0 &&
+      replies.compare(corpus, piece + headLength, piece + bytes, value + headLength, value + bytes) === 0 &&
+      replies[end - 2] === 0x0d &&
+      replies[end - 1] === 0x0a
+    )
+  }
   return {
     clear: () => {
       length = count = expected = 0
@@ -81,31 +101,25 @@ export const makeBatch = (size: number, source: ValueSource): Batch => {
       expected += ok.length
     },
     request: () => buffer.subarray(0, length),
+    count: () => count,
     replyBytes: () => expected,
-    check: (replies) => {
-      let at = 0
+    isRight: (replies) => {
+      if (replies.length !== expected) return false
+      for (let i = 0, at = 0; i < count; i++) {
+        const end = at + rightBytes(i)
+        if (!isRightReply(i, replies, at, end)) return false
+        at = end
+      }
+      return true
+    },
+    compare: (replies, ends) => {
       let wrong = 0
       let first: string | undefined
-      for (let i = 0; i < count; i++) {
-        const version = versions[i]!
-        const isReplyToSet = version === isSet
-        const end = at + (isReplyToSet ? ok.length : reply.length + bytes + 2)
-        let isRight: boolean
-        if (end > replies.length) isRight = false
-        else if (isReplyToSet) isRight = replies.compare(ok, 0, ok.length, at, end) === 0
-        else {
-          head.write(valueHead(keys[i]!, version), 0, "latin1")
-          const value = at + reply.length
-          const piece = pieceOf(source, keys[i]!, version)
-          isRight =
-            replies.compare(reply, 0, reply.length, at, value) === 0 &&
-            replies.compare(head, 0, headLength, value, value + headLength) === 0 &&
-            replies.compare(corpus, piece + headLength, piece + bytes, value + headLength, value + bytes) === 0 &&
-            replies[end - 2] === 0x0d
-        }
-        if (!isRight) {
-          wrong += end - at
-          first ??= replies.subarray(at, at + 60).toString("latin1")
+      for (let i = 0, at = 0; i < count; i++) {
+        const end = ends[i]!
+        if (!isRightReply(i, replies, at, end)) {
+          wrong += rightBytes(i)
+          first ??= replies.subarray(at, Math.min(end, at + 60)).toString("latin1")
         }
         at = end
       }
@@ -114,46 +128,71 @@ export const makeBatch = (size: number, source: ValueSource): Batch => {
   }
 }
 
+/** Whoever answered has gone. */
+export class ConnectionLost extends Error {}
+
 export interface RedisConnection {
-  /** Sends a batch, waits for as many bytes as expected, and compares. Rejects when the server goes away or says that it cannot. */
+  /**
+   * Sends a batch, waits for all its replies, and compares. Rejects when the server has gone away, says that it cannot, or answers what was not asked;
+   * after that there is no other exchange.
+   */
   readonly exchange: (batch: Batch) => Promise<WrongReply | undefined>
   readonly close: () => void
 }
 
-/** Over a socket that is connected. One exchange at a time. */
+/** Over a socket that is connected. One exchange at a time. Right replies are told by their bytes; only where they are not are they parsed. */
 export const redisConnection = (socket: Socket): RedisConnection => {
+  interface Asked {
+    readonly batch: Batch
+    readonly resolve: (wrong: WrongReply | undefined) => void
+    readonly reject: (error: unknown) => void
+  }
+  const reader = replyReader()
   let pieces: Array<Buffer> = []
   let length = 0
-  let wanted = 0
-  let waiting: { readonly resolve: (got: Buffer) => void; readonly reject: (error: Error) => void } | undefined
-  socket.on("data", (piece: Buffer) => {
-    pieces.push(piece)
-    length += piece.length
-    // An error is shorter than what was expected: do not wait for the rest.
-    const isError = pieces[0]![0] === 0x2d && piece.at(-1) === 0x0a
-    if (waiting === undefined || (length < wanted && !isError)) return
-    const { resolve } = waiting
-    const got = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length)
-    waiting = undefined
+  let asked: Asked | undefined
+  let failure: unknown
+  const fail = (error: unknown): void => {
+    failure ??= error
+    asked?.reject(failure)
+    asked = undefined
+  }
+  const replies = (): Buffer => (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length))
+  const finish = ({ resolve }: Asked, wrong: WrongReply | undefined): void => {
+    asked = undefined
     pieces = []
     length = 0
-    resolve(got)
-  })
-  const fail = (error: Error) => {
-    waiting?.reject(error)
-    waiting = undefined
+    reader.clear()
+    resolve(wrong)
   }
-  socket.on("error", fail)
-  socket.on("close", () => fail(new Error("redis-server closed the connection")))
+  const take = (piece: Buffer): void => {
+    if (asked === undefined) throw new Error("redis-server says more than it was asked")
+    pieces.push(piece)
+    length += piece.length
+    const { batch } = asked
+    if (length === batch.replyBytes()) {
+      if (batch.isRight(replies())) return finish(asked, undefined)
+    }
+    if (!reader.read(piece, batch.count())) return
+    if (reader.ends.at(-1)! < length) throw new Error("redis-server says more than it was asked")
+    finish(asked, batch.compare(replies(), reader.ends))
+  }
+  socket.on("data", (piece: Buffer) => {
+    if (failure !== undefined) return
+    try {
+      take(piece)
+    } catch (error) {
+      fail(error)
+    }
+  })
+  socket.on("error", ({ message }) => fail(new ConnectionLost(`no connection to redis-server: ${message}`)))
+  socket.on("close", () => fail(new ConnectionLost("redis-server closed the connection")))
   return {
     exchange: (batch) =>
-      new Promise<Buffer>((resolve, reject) => {
-        wanted = batch.replyBytes()
-        waiting = { resolve, reject }
+      new Promise((resolve, reject) => {
+        if (failure !== undefined) return reject(failure)
+        asked = { batch, resolve, reject }
         socket.write(batch.request())
-      }).then((got) => {
-        if (got.length < wanted && got[0] === 0x2d) throw new Error(`redis-server says: ${got.toString("latin1").trim().slice(1)}`)
-        return batch.check(got)
       }),
     close: () => socket.destroy()
   }
