@@ -1,14 +1,11 @@
-import { createServer } from "node:net"
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { connect } from "node:net"
-import { mkdtempSync, rmSync } from "node:fs"
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { generateProject } from "../src/workloads/compile.ts"
+import { generateProject, runCompile } from "../src/workloads/compile.ts"
 import { gaussianKeys } from "../src/workloads/gaussianKeys.ts"
 import { burstsPlan, minAge1Plan, minAge2Plan, runPhased } from "../src/workloads/phased.ts"
 import { pacer } from "../src/workloads/pacer.ts"
-import { makeBatch, redisConnection } from "../src/workloads/redisProtocol.ts"
 import { phaseAt } from "../src/workloads/touchLoop.ts"
 import { fillMemory, random, readCorpus } from "../src/workloads/verifiedMemory.ts"
 
@@ -24,6 +21,38 @@ describe("memory that can be verified", () => {
     memory.words[5 * 1024 + 900]! ^= 1
     memory.words[7 * 1024 + 1]! += 1
     assert.strictEqual(memory.wrongBytes(), 2 * 4096)
+  })
+})
+
+describe("seeds", () => {
+  it("that differ are runs that differ, from the start", () => {
+    const seeds = [...Array.from({ length: 1000 }, (_, index) => index - 500), 2 ** 31 - 1, -(2 ** 31)]
+    assert.strictEqual(new Set(seeds.map((seed) => random(seed)())).size, seeds.length)
+    assert.strictEqual(random(7)(), random(7)())
+  })
+
+  it("none of which stands still", () => {
+    // The one seed that is mixed to 0, where the generator would stay.
+    const next = random(-0x9e37_79b9)
+    assert.strictEqual(new Set([next(), next(), next()]).size, 3)
+  })
+})
+
+describe("the corpus", () => {
+  const file = (bytes: number): string => {
+    const path = join(scratch, `corpus-${bytes}`)
+    writeFileSync(path, Buffer.alloc(bytes, "0123456789"))
+    return path
+  }
+
+  it("of a small file is that file again and again, as long as is needed", () => {
+    assert.isTrue(readCorpus(file(30)).equals(Buffer.alloc(65_536, "0123456789")))
+    assert.isTrue(readCorpus(file(30), 100_000).equals(Buffer.alloc(100_000, "0123456789")))
+    assert.isTrue(readCorpus(file(70_000), 131_072).equals(Buffer.concat([readCorpus(file(70_000)), readCorpus(file(70_000))])))
+  })
+
+  it("of one that is as long as is needed is pieces of it", () => {
+    assert.strictEqual(readCorpus(file(300_000), 131_072).length, 4 * 65_536)
   })
 })
 
@@ -91,109 +120,14 @@ describe("Gaussian keys", () => {
   })
 })
 
-describe("Redis's protocol", () => {
-  const source = { corpus: readCorpus(corpus), bytes: 100 }
-
-  /** What a server would answer: it understands just these two commands. */
-  const answer = (store: Map<string, string>, request: string): string => {
-    let rest = request
-    let replies = ""
-    while (rest !== "") {
-      const count = Number(/^\*(\d)\r\n/.exec(rest)![1])
-      rest = rest.slice(4)
-      const parts: Array<string> = []
-      for (let i = 0; i < count; i++) {
-        const length = /^\$(\d+)\r\n/.exec(rest)!
-        parts.push(rest.slice(length[0].length, length[0].length + Number(length[1])))
-        rest = rest.slice(length[0].length + Number(length[1]) + 2)
-      }
-      const [name, key, value] = parts
-      if (name === "SET") store.set(key!, value!)
-      const stored = store.get(key!)
-      replies += name === "SET" ? "+OK\r\n" : stored === undefined ? "$-1\r\n" : `$${stored.length}\r\n${stored}\r\n`
-    }
-    return replies
-  }
-
-  const exchange = (store: Map<string, string>, fill: (batch: ReturnType<typeof makeBatch>) => void) => {
-    const batch = makeBatch(8, source)
-    batch.clear()
-    fill(batch)
-    const replies = Buffer.from(answer(store, batch.request().toString("latin1")), "latin1")
-    return { batch, replies, wrong: batch.check(replies) }
-  }
-
-  it("gets what was set, at the version that was set last", () => {
-    const store = new Map<string, string>()
-    const first = exchange(store, (batch) => {
-      batch.set(7, 0)
-      batch.set(8, 0)
-      batch.get(7, 0)
-      batch.set(7, 1)
-      batch.get(7, 1)
-    })
-    assert.isUndefined(first.wrong)
-    assert.strictEqual(first.replies.length, first.batch.replyBytes())
-    assert.strictEqual(store.size, 2)
-    assert.notStrictEqual(store.get("key:000000007"), store.get("key:000000008"))
-  })
-
-  it("tells a value of another version, another key, a flipped bit, a missing value", () => {
-    const store = new Map<string, string>()
-    exchange(store, (batch) => batch.set(7, 0))
-    assert.match(exchange(store, (batch) => batch.get(7, 1)).wrong!.got, /^\$100\r\nkey:000000007:000:/)
-    const value = store.get("key:000000007")!
-    store.set("key:000000008", value)
-    assert.isDefined(exchange(store, (batch) => batch.get(8, 0)).wrong)
-    store.set("key:000000007", `${value.slice(0, 60)}${value[60] === "a" ? "b" : "a"}${value.slice(61)}`)
-    const flipped = exchange(store, (batch) => {
-      batch.get(7, 0)
-      batch.get(7, 0)
-    })
-    assert.strictEqual(flipped.wrong!.bytes, flipped.batch.replyBytes())
-    assert.isDefined(exchange(new Map(), (batch) => batch.get(7, 0)).wrong)
-  })
-
-  const serve = async <A>(reply: string, use: (connection: ReturnType<typeof redisConnection>) => Promise<A>): Promise<A> => {
-    const path = join(scratch, `socket-${reply.length}`)
-    const server = createServer((socket) => socket.on("data", () => (reply === "" ? socket.destroy() : socket.write(reply))))
-    await new Promise<void>((resolve) => server.listen(path, resolve))
-    const connection = redisConnection(connect(path))
-    try {
-      return await use(connection)
-    } finally {
-      connection.close()
-      server.close()
-    }
-  }
-  const rejection = (promise: Promise<unknown>): Promise<string> =>
-    promise.then(
-      () => "it did not fail",
-      (error: Error) => error.message
-    )
-  const asking = () => {
-    const batch = makeBatch(8, source)
-    batch.get(1, 0)
-    return batch
-  }
-
-  it("passes on what the server complains of", async () => {
-    const said = await serve("-OOM command not allowed\r\n", (connection) => rejection(connection.exchange(asking())))
-    assert.strictEqual(said, "redis-server says: OOM command not allowed")
-  })
-
-  it("notices that the server went away", async () => {
-    assert.strictEqual(await serve("", (connection) => rejection(connection.exchange(asking()))), "redis-server closed the connection")
-  })
-})
-
 describe("requests at a rate", () => {
   it("are due at their times, also those that are late, and are waited for", async () => {
     const startMs = performance.now() - 100
-    const due = pacer(20, startMs)
-    for (let i = 0; i < 5; i++) assert.closeTo(await due(), startMs + 20 * i, 1e-6)
+    const pace = pacer(20, startMs)
+    for (let i = 0; i < 5; i++) assert.closeTo(await pace.next(), startMs + 20 * i, 1e-6)
     for (const laterMs of [100, 120, 140]) {
-      const dueMs = await due()
+      assert.closeTo(pace.nextMs(), startMs + laterMs, 1e-6)
+      const dueMs = await pace.next()
       assert.isAtMost(dueMs, startMs + laterMs)
       assert.isAbove(dueMs, startMs + laterMs - 5)
       assert.isAtLeast(performance.now(), dueMs)
@@ -201,9 +135,12 @@ describe("requests at a rate", () => {
   })
 
   it("come as fast as they are answered where there is no rate", async () => {
-    const due = pacer(1000 / 0, 0)
+    const pace = pacer(1000 / 0, 0)
     const beforeMs = performance.now()
-    for (let i = 0; i < 3; i++) assert.isAtLeast(await due(), beforeMs)
+    for (let i = 0; i < 3; i++) {
+      assert.isBelow(pace.nextMs(), beforeMs)
+      assert.isAtLeast(await pace.next(), beforeMs)
+    }
   })
 })
 
@@ -224,5 +161,47 @@ describe("the C project of the compile job", () => {
     let value = BigInt(start)
     for (let i = 0; i < rounds; i++) value = ((value * BigInt(factor >>> 0)) & 0xffff_ffffn) ^ (value >> 7n)
     assert.strictEqual(generateProject({ files: 1, functions: 1, seed: 5, compiler: "cc" }).output, `${value}\n`)
+  })
+})
+
+describe("the compile job", () => {
+  const project = { files: 2, functions: 1, seed: 5 }
+
+  /** Takes its time over each file; what it links prints what the project would. */
+  const slowCompiler = (): string => {
+    const path = join(scratch, "slow-compiler")
+    const { output } = generateProject({ ...project, compiler: path })
+    const link = `printf '#!/bin/sh\\necho ${output.trim()}\\n' > program; chmod +x program`
+    writeFileSync(
+      path,
+      `#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nif [ "$2" = program ]; then ${link}; else sleep 0.4; : > "$2"; fi\n`
+    )
+    chmodSync(path, 0o755)
+    return path
+  }
+
+  it("counts builds that were not cut off, finishes the last one for its program, and removes its files", async () => {
+    const temporary = mkdtempSync(join(scratch, "tmp-"))
+    const before = process.env["TMPDIR"]
+    process.env["TMPDIR"] = temporary
+    try {
+      const run = (jobs: number, durationMs: number) =>
+        runCompile(
+          { ...project, compiler: slowCompiler(), jobs, durationMs },
+          () => {},
+          () => {},
+          new AbortController().signal
+        )
+      const cutOff = await run(1, 600)
+      assert.deepStrictEqual([cutOff.builds, cutOff.wrong_bytes], [0, 0])
+      assert.isAtMost(cutOff.operations, 1)
+      const whole = await run(3, 2000)
+      assert.isAtLeast(whole.builds, 1)
+      assert.isAtMost(whole.builds, 4)
+      assert.deepStrictEqual(readdirSync(temporary), [])
+    } finally {
+      if (before === undefined) delete process.env["TMPDIR"]
+      else process.env["TMPDIR"] = before
+    }
   })
 })

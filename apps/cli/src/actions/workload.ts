@@ -15,6 +15,16 @@ const failure = (name: string) => (cause: unknown) =>
 const blocking = <A>(name: string, run: () => A): Effect.Effect<A, Failure> =>
   Effect.andThen(defaultSignals, Effect.try({ try: run, catch: failure(name) }))
 
+/** A workload that starts processes: when it is interrupted it is told to end, and waited for with all that it started. */
+const ended = <A>(name: string, run: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, Failure> =>
+  Effect.callback((resume, signal) => {
+    const running = run(signal).then(
+      (result) => resume(Effect.succeed(result)),
+      (cause) => resume(Effect.fail(failure(name)(cause)))
+    )
+    return Effect.promise(() => running)
+  })
+
 export const hotcold = Effect.fn("wmo workload hotcold")(function* (flags: HotColdFlags) {
   if (flags.hot < 4096) return yield* usageError("--hot must be at least one page (4K)")
   const result = yield* blocking("hotcold", () =>
@@ -84,48 +94,46 @@ export const redis = Effect.fn("wmo workload redis")(function* (flags: RedisFlag
   if (flags.keys < 1 || flags.pipeline < 1) return yield* usageError("--keys and --pipeline must be at least 1")
   if (flags.rate < 0) return yield* usageError("--rate must be 0 or more")
   if (flags.value < 64 || flags.value > 2 ** 20) return yield* usageError("--value must be 64 bytes to 1M")
-  const result = yield* Effect.tryPromise({
-    try: () =>
-      runRedis(
-        {
-          keys: flags.keys,
-          valueBytes: flags.value,
-          sigma: flags.sigma,
-          writes: flags.writes,
-          pipeline: flags.pipeline,
-          rate: flags.rate,
-          durationMs: flags.duration,
-          corpus: flags.corpus,
-          seed: flags.seed,
-          server: flags.server,
-          serverGroup: Option.getOrUndefined(flags.serverGroup)
-        },
-        () => console.error(`redis: ${flags.keys} keys loaded`),
-        publish
-      ),
-    catch: failure("redis")
-  })
+  const result = yield* ended("redis", (signal) =>
+    runRedis(
+      {
+        keys: flags.keys,
+        valueBytes: flags.value,
+        sigma: flags.sigma,
+        writes: flags.writes,
+        pipeline: flags.pipeline,
+        rate: flags.rate,
+        durationMs: flags.duration,
+        corpus: flags.corpus,
+        seed: flags.seed,
+        server: flags.server,
+        serverGroup: Option.getOrUndefined(flags.serverGroup)
+      },
+      () => console.error(`redis: ${flags.keys} keys loaded`),
+      publish,
+      signal
+    )
+  )
   yield* conclude("redis", flags.json, result, `${result.writes} writes`)
 })
 
 export const compile = Effect.fn("wmo workload compile")(function* (flags: CompileFlags) {
   if (flags.files < 1 || flags.functions < 1 || flags.jobs < 1)
     return yield* usageError("--files, --functions and --jobs must be at least 1")
-  const result = yield* Effect.tryPromise({
-    try: () =>
-      runCompile(
-        {
-          files: flags.files,
-          functions: flags.functions,
-          jobs: flags.jobs,
-          durationMs: flags.duration,
-          seed: flags.seed,
-          compiler: flags.compiler
-        },
-        () => console.error(`compile: ${flags.files} files written`),
-        publish
-      ),
-    catch: failure("compile")
-  })
+  const result = yield* ended("compile", (signal) =>
+    runCompile(
+      {
+        files: flags.files,
+        functions: flags.functions,
+        jobs: flags.jobs,
+        durationMs: flags.duration,
+        seed: flags.seed,
+        compiler: flags.compiler
+      },
+      () => console.error(`compile: ${flags.files} files written`),
+      publish,
+      signal
+    )
+  )
   yield* conclude("compile", flags.json, result, `${result.builds} builds`)
 })

@@ -24,6 +24,7 @@ export interface CompileOptions {
 
 /** An operation is a compiled file. */
 export interface CompileResult extends OperationsResult {
+  /** Whole ones. */
   readonly builds: number
   /** Of the program's output. */
   readonly wrong_bytes: number
@@ -78,31 +79,74 @@ export const generateProject = (options: Pick<CompileOptions, "files" | "functio
   return { files, output: `${sum}\n` }
 }
 
-/** One whole build; tells of each file that was started (`> name`) and finished (`< name`). */
-const build = (directory: string, jobs: number, onLine: (line: string) => void, signal: AbortSignal): Promise<void> =>
+/** How make is ended: asked to, so that it removes what is half made, or at once. */
+interface Ending {
+  readonly timeUp: AbortSignal
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs make to its end, or until `timeUp`; false if it was cut off. With all that it started it is a process group of its own: nothing runs any more
+ * when this is done. Rejects where it fails.
+ */
+const make = (
+  directory: string,
+  args: ReadonlyArray<string>,
+  onLine: (line: string) => void,
+  { signal, timeUp }: Ending
+): Promise<boolean> =>
   new Promise((resolve, reject) => {
-    const make = spawn("make", ["-B", "-s", `-j${jobs}`, "all"], { cwd: directory, stdio: ["ignore", "pipe", "pipe"], signal })
+    // What a compiler leaves behind when it is killed goes with the directory.
+    const env = { ...process.env, TMPDIR: directory }
+    const child = spawn("make", args, { cwd: directory, env, stdio: ["ignore", "pipe", "pipe"], detached: true })
+    const end = (how: NodeJS.Signals) => () => {
+      try {
+        process.kill(-child.pid!, how)
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    const [ask, kill] = [end("SIGTERM"), end("SIGKILL")]
+    const forget = (): void => {
+      timeUp.removeEventListener("abort", ask)
+      signal.removeEventListener("abort", kill)
+    }
+    child.once("error", reject)
+    child.once("spawn", () => {
+      timeUp.addEventListener("abort", ask)
+      signal.addEventListener("abort", kill)
+      if (timeUp.aborted) ask()
+      if (signal.aborted) kill()
+    })
     let rest = ""
     let said = ""
-    make.stdout.on("data", (piece: Buffer) => {
+    child.stdout.on("data", (piece: Buffer) => {
       const lines = (rest + piece.toString()).split("\n")
       rest = lines.pop()!
       for (const line of lines) onLine(line)
     })
-    make.stderr.on("data", (piece: Buffer) => {
+    child.stderr.on("data", (piece: Buffer) => {
       said = (said + piece.toString()).slice(-500)
     })
-    make.once("error", (error) => (signal.aborted ? resolve() : reject(error)))
-    make.once("close", (code) =>
-      code === 0 || signal.aborted ? resolve() : reject(new Error(`make failed: ${said.trim().split("\n").at(-1) ?? `exit code ${code}`}`))
-    )
+    // Not before all that holds its output has ended.
+    child.once("close", (code) => {
+      forget()
+      if (signal.aborted) reject(signal.reason)
+      else if (code === 0 || timeUp.aborted) resolve(code === 0)
+      else reject(new Error(`make failed: ${said.trim().split("\n").at(-1) ?? `exit code ${code}`}`))
+    })
   })
 
+const never = new AbortController().signal
+
+/** When `signal` aborts it is over at once, with all that it started. */
 export const runCompile = async (
   options: CompileOptions,
   onLoaded: () => void,
-  onMeasured: (result: CompileResult) => void
+  onMeasured: (result: CompileResult) => void,
+  signal: AbortSignal
 ): Promise<CompileResult> => {
+  signal.throwIfAborted()
   const directory = mkdtempSync(join(tmpdir(), "wmo-compile-"))
   try {
     const project = generateProject(options)
@@ -124,7 +168,10 @@ export const runCompile = async (
     }
     const timeUp = AbortSignal.timeout(options.durationMs)
     let builds = 0
-    for (; !timeUp.aborted; builds++) await build(directory, options.jobs, onLine, timeUp)
+    while (!timeUp.aborted) {
+      const isWhole = await make(directory, ["-B", "-s", `-j${options.jobs}`, "all"], onLine, { timeUp, signal })
+      if (isWhole) builds++
+    }
     const seconds = options.durationMs / 1000
     const inTime = finishedMs.filter((at) => at < options.durationMs)
     const bySecond = Array.from({ length: Math.floor(seconds) }, () => 0)
@@ -142,7 +189,7 @@ export const runCompile = async (
       wrong_bytes: 0
     }
     onMeasured(measured)
-    execFileSync("make", ["-s", `-j${options.jobs}`, "program"], { cwd: directory, stdio: ["ignore", "ignore", "pipe"] })
+    await make(directory, ["-s", `-j${options.jobs}`, "program"], () => {}, { timeUp: never, signal })
     const output = execFileSync(join(directory, "program")).toString()
     return { ...measured, wrong_bytes: output === project.output ? 0 : Math.max(output.length, project.output.length) }
   } finally {

@@ -5,19 +5,16 @@
  * there is the server and not its client.
  */
 import type { Milliseconds } from "@wmo/core"
-import { type ChildProcess, spawn } from "node:child_process"
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs"
-import { connect, type Socket } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { createHistogram } from "node:perf_hooks"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { OperationsResult } from "./OperationsResult.ts"
 import { gaussianKeys } from "./gaussianKeys.ts"
 import { pacer } from "./pacer.ts"
-import { type Batch, makeBatch, redisConnection, type RedisConnection, type WrongReply } from "./redisProtocol.ts"
+import { type Batch, ConnectionLost, makeBatch, redisConnection, type RedisConnection, type WrongReply } from "./redisProtocol.ts"
+import { type RedisServerOptions, startRedisServer } from "./redisServer.ts"
 import { random, readCorpus } from "./verifiedMemory.ts"
 
-export interface RedisOptions {
+export interface RedisOptions extends RedisServerOptions {
   readonly keys: number
   readonly valueBytes: number
   /** Of the key space; see `gaussianKeys`. */
@@ -31,10 +28,6 @@ export interface RedisOptions {
   readonly durationMs: Milliseconds
   readonly corpus: string
   readonly seed: number
-  /** Default `redis-server`, on PATH. */
-  readonly server: string
-  /** A cgroup's directory that the server is started in, instead of this process's. */
-  readonly serverGroup: string | undefined
 }
 
 /** An operation is a request; latency is of a batch, at a rate from the time when it was due. */
@@ -43,60 +36,6 @@ export interface RedisResult extends OperationsResult {
   readonly writes: number
   readonly wrong_bytes: number
 }
-
-const startupMs = 30_000
-
-const connected = (path: string): Promise<Socket> =>
-  new Promise((resolve, reject) => {
-    const socket = connect(path)
-    socket.once("connect", () => resolve(socket))
-    socket.once("error", reject)
-  })
-
-/** What a shell ends with where there is no such program. */
-const notFoundCode = 127
-
-const notFound = (program: string): Error =>
-  new Error(`there is no ${program}: install it (Debian: apt-get install --no-install-recommends redis-server)`)
-
-const connectSoon = async (path: string, server: ChildProcess, program: string): Promise<Socket> => {
-  const giveUp = performance.now() + startupMs
-  for (;;) {
-    try {
-      return await connected(path)
-    } catch (error) {
-      if (server.exitCode === notFoundCode) throw notFound(program)
-      if (server.exitCode !== null) throw new Error(`redis-server ended at once, with exit code ${server.exitCode}`, { cause: error })
-      if (performance.now() > giveUp) throw error
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-  }
-}
-
-/** Enters the cgroup before the program is there, so that all of its memory is charged to that. */
-const enterAndRun = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
-
-/** Fails with one line where no process can be put into it. */
-const requireGroup = (directory: string): void => {
-  try {
-    accessSync(join(directory, "cgroup.procs"), constants.W_OK)
-  } catch (error) {
-    const isThere = (error as NodeJS.ErrnoException).code !== "ENOENT"
-    const what = isThere ? "cannot be written to: run this as root" : "is no cgroup: make it first, with mkdir below /sys/fs/cgroup"
-    throw new Error(`--server-group: ${directory} ${what}`, { cause: error })
-  }
-}
-
-const started = ({ server: program, serverGroup }: RedisOptions, socket: string, directory: string): Promise<ChildProcess> =>
-  new Promise((resolve, reject) => {
-    const args = ["--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", directory, "--loglevel", "warning"]
-    const server =
-      serverGroup === undefined
-        ? spawn(program, args, { stdio: "ignore" })
-        : spawn("/bin/sh", ["-c", enterAndRun, serverGroup, program, ...args], { stdio: "ignore" })
-    server.once("spawn", () => resolve(server))
-    server.once("error", (error) => reject((error as NodeJS.ErrnoException).code === "ENOENT" ? notFound(program) : error))
-  })
 
 const batchOfAll = 64
 
@@ -129,32 +68,38 @@ const load = (connection: RedisConnection, options: RedisOptions, corpus: Buffer
   )
 }
 
-/** Starts the server, loads, runs for `durationMs`, reads every key once more, ends the server. */
+/** How long after its connection a server's end is seen. */
+const endSeenMs: Milliseconds = 1000
+
+/**
+ * Starts the server, loads, runs for `durationMs`, reads every key once more, ends the server. Fails where the server ends before. When `signal` aborts
+ * it is over at once, and the server with it.
+ */
 export const runRedis = async (
   options: RedisOptions,
   onLoaded: () => void,
-  onMeasured: (result: RedisResult) => void
+  onMeasured: (result: RedisResult) => void,
+  signal: AbortSignal
 ): Promise<RedisResult> => {
-  if (options.serverGroup !== undefined) requireGroup(options.serverGroup)
-  const directory = mkdtempSync(join(tmpdir(), "wmo-redis-"))
-  const path = join(directory, "socket")
-  let server: ChildProcess | undefined
-  try {
-    server = await started(options, path, directory)
-    const connection = redisConnection(await connectSoon(path, server, options.server))
-    const corpus = readCorpus(options.corpus)
+  signal.throwIfAborted()
+  const corpus = readCorpus(options.corpus, options.valueBytes)
+  const server = startRedisServer(options)
+  let connection: RedisConnection | undefined
+  const work = async (): Promise<RedisResult> => {
+    connection = redisConnection(await server.connect())
     await load(connection, options, corpus)
     onLoaded()
-    const result = await measure(connection, options, corpus, onMeasured)
-    connection.close()
-    return result
+    return measure(connection, options, corpus, onMeasured)
+  }
+  const ended = server.ended.then((why) => Promise.reject(why))
+  const aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }))
+  try {
+    return await Promise.race([work(), ended, aborted])
+  } catch (error) {
+    throw error instanceof ConnectionLost ? ((await Promise.race([server.ended, sleep(endSeenMs)])) ?? error) : error
   } finally {
-    if (server !== undefined && server.exitCode === null) {
-      const ended = new Promise((resolve) => server!.once("exit", resolve))
-      server.kill("SIGKILL")
-      await ended
-    }
-    rmSync(directory, { recursive: true, force: true })
+    connection?.close()
+    await server.stop()
   }
 }
 
@@ -165,7 +110,7 @@ const measure = async (
   onMeasured: (result: RedisResult) => void
 ): Promise<RedisResult> => {
   const nextKey = gaussianKeys(options.keys, options.sigma, options.seed)
-  const next = random(options.seed + 1)
+  const next = random(~options.seed)
   const isWrite = () => next() / 2 ** 32 < options.writes
   const versions = new Uint8Array(options.keys)
   const batch = makeBatch(options.pipeline, { corpus, bytes: options.valueBytes })
@@ -184,8 +129,15 @@ const measure = async (
   const start = performance.now()
   let second = start + 1000
   let now = start
-  const due = pacer((1000 * options.pipeline) / options.rate, start)
-  while (now < start + options.durationMs) {
+  const end = start + options.durationMs
+  const pace = pacer((1000 * options.pipeline) / options.rate, start)
+  const countSeconds = () => {
+    for (; now >= second; second += 1000) {
+      bySecond.push(operations - before)
+      before = operations
+    }
+  }
+  while (now < end && pace.nextMs() < end) {
     batch.clear()
     for (let i = 0; i < options.pipeline; i++) {
       const key = nextKey()
@@ -195,15 +147,17 @@ const measure = async (
         writes++
       } else batch.get(key, versions[key]!)
     }
-    const sent = await due()
+    const sent = await pace.next()
     check(await connection.exchange(batch))
     now = performance.now()
     latency.record(Math.max(1, Math.round((now - sent) * 1e6)))
     operations += options.pipeline
-    for (; now >= second; second += 1000) {
-      bySecond.push(operations - before)
-      before = operations
-    }
+    countSeconds()
+  }
+  if (now < end) {
+    await sleep(end - now)
+    now = Math.max(end, performance.now())
+    countSeconds()
   }
   const seconds = (now - start) / 1000
   const measured: RedisResult = {
