@@ -6,8 +6,16 @@ import { memoryWorkloads } from "./memoryWorkload.ts"
 
 const mib = 2 ** 20
 
+const duration = time("duration").pipe(
+  Flag.filter(
+    (ms) => ms >= 1,
+    () => "--duration must be at least 1ms"
+  ),
+  Flag.withDefault(60_000)
+)
+
 const commonFlags = {
-  duration: time("duration").pipe(Flag.withDefault(60_000), Flag.withDescription("how long to run after loading (default 60s)")),
+  duration: duration.pipe(Flag.withDescription("how long to run after loading (default 60s)")),
   seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("seed of the access pattern")),
   json
 } as const
@@ -51,7 +59,7 @@ const patternFlags = {
     Flag.withDescription("of the strided third, one page in so many is used (default 4)")
   ),
   every: time("every").pipe(Flag.withDefault(1), Flag.withDescription("pause between passes (default 1ms)")),
-  duration: time("duration").pipe(Flag.withDefault(60_000), Flag.withDescription("how long to run (default 60s)")),
+  duration: duration.pipe(Flag.withDescription("how long to run (default 60s)")),
   json
 }
 export type PatternFlags = Command.Command.Config.Infer<typeof patternFlags>
