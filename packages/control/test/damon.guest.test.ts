@@ -95,7 +95,8 @@ describe.skipIf(!existsSync(kdamonds))("DAMON actions", () => {
         Effect.gen(function* () {
           const group = yield* makeGroup("wmo-prcl")
           yield* holder(group, 60, 4)
-          const { tick } = yield* loopFor(group, prcl, { min_age: "2s", refresh: "2s" }, { floorBytes: 0 })
+          // A stall would have it taken off for a while, which is not what is looked at here.
+          const { tick } = yield* loopFor(group, prcl, { min_age: "2s", refresh: "2s", pressure_limit: "100%" }, { floorBytes: 0 })
           const waited = yield* tickUntil(tick, () => readNumber(group, "memory.swap.current") > 20 * mib)
           console.log(`prcl: ${waited.length} s, ${mibOf(readNumber(group, "memory.swap.current"))} MiB swapped`)
           assert.isAbove(readNumber(group, "memory.swap.current"), 20 * mib)

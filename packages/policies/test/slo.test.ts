@@ -5,6 +5,8 @@ import { slo } from "../src/index.ts"
 import { type AgeSearch, type SearchInput, searchOn, startSearch } from "../src/slo/AgeSearch.ts"
 import { isHolding, noBackoff, recovered, violated } from "../src/slo/Backoff.ts"
 import { evictable, follow, noOutcome, returningShare } from "../src/slo/EvictionOutcome.ts"
+import { type KindState, type LookInput, openKind } from "../src/slo/KindState.ts"
+import { leaderOf } from "../src/slo/Lead.ts"
 import { isLoading } from "../src/slo/Opening.ts"
 import { book, budgetOf, cameBack, lowestAge, openLedger } from "../src/slo/PromotionLedger.ts"
 import { anObservation, drive, everySecond } from "../src/testing.ts"
@@ -15,18 +17,18 @@ const seconds = (values: ReadonlyArray<number>) => values.map((value) => value *
 const ladder = seconds([10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 960])
 
 /** Drives a search with a world in which `perMinute(age)` pages come back that had been idle for at least `age`. */
-const search = (minutes: number, perMinute: (ageMs: number, atMs: number) => number, allowedPages = 50) => {
+const search = (minutes: number, perMinute: (ageMs: number, atMs: number) => number, allowedPages = 50, ages = ladder) => {
   const came = new Map<number, number>()
   const trail: Array<AgeSearch> = []
-  let state = startSearch(ladder, 0)
+  let state = startSearch(ages, 0)
   for (let atMs = 1000; atMs <= minutes * 60_000; atMs += 1000) {
-    for (const age of ladder) came.set(age, (came.get(age) ?? 0) + perMinute(age, atMs) / 60)
+    for (const age of ages) came.set(age, (came.get(age) ?? 0) + perMinute(age, atMs) / 60)
     const input: SearchInput = {
       atMs,
-      ages: ladder,
+      ages,
       cameBack: (ageMs) => came.get(ageMs) ?? 0,
       allowedPages,
-      lowestMs: ladder[0]!,
+      lowestMs: ages[0]!,
       overdrawn: 0,
       spent: 0.6,
       hasOutcome: true,
@@ -52,6 +54,20 @@ describe("the search for an age", () => {
     const inForce = trail.filter(({ phase }) => phase === "hold" || phase === "trial").map(({ ageMs }) => ageMs)
     expect(Math.min(...inForce)).toBeGreaterThan(60_000)
     expect(trail.at(-1)!.ageMs).toBe(90_000)
+  })
+
+  it("makes generations so far apart that some get old enough for the age in force (regression: at 45 s, looking at 20 s, nothing ever went)", () => {
+    for (const least of [1, 2, 5, 10]) {
+      const ages = seconds([1, 2, 3, 5, 7])
+        .concat(ladder)
+        .filter((ageMs) => ageMs >= least * 1000)
+      for (const turnMs of seconds([4, 8, 14, 18, 25, 40, 70, 110])) {
+        const settled = search(60, (ageMs) => (ageMs <= turnMs ? 20_000 : 0), 50, ages).filter(({ phase }) => phase === "hold")
+        expect(settled.length).toBeGreaterThan(0)
+        // Four generations: the oldest begins two looks before the youngest, whose age is on top of the one in force.
+        for (const { ageMs, lookMs } of settled) expect(2 * lookMs, `turns of ${turnMs}, least ${least} s`).toBeGreaterThanOrEqual(ageMs)
+      }
+    }
   })
 
   it("extrapolates where what comes back falls smoothly with age", () => {
@@ -83,6 +99,34 @@ describe("the search for an age", () => {
     const held: AgeSearch = { ...startSearch([10_000], 0), phase: "hold", good: 10_000 }
     expect(searchOn(held, input)).toMatchObject({ phase: "aim", ageMs: 240_000 })
     expect(searchOn(held, { ...input, lowestMs: Infinity, overdrawn: 100 }).ageMs).toBe(Infinity)
+  })
+})
+
+describe("who leads", () => {
+  const promotions = { source: "mglru", isEstimate: false, bins: [] }
+  const held = (ageMs: number, lookMs = ageMs): KindState => {
+    const opened = openKind(promotions, ladder, 0)
+    return { ...opened, search: { ...opened.search, phase: "hold", ageMs, lookMs, good: lookMs } }
+  }
+  const look: LookInput = {
+    atMs: 10_000_000,
+    ages: ladder,
+    promotions,
+    allowedPages: { anon: 50, file: 50 },
+    isBusy: { anon: false, file: false },
+    bytes: { anon: 100 * mib, file: 100 * mib }
+  }
+  const leads = (anonMs: number, fileMs: number) =>
+    leaderOf({ anon: held(anonMs), file: held(fileMs) }, { kind: "file", sinceMs: 0, vain: 0 }, look).kind
+
+  it("the lower age, as long as generations that suit it get old enough for the higher one", () => {
+    expect(leads(45_000, 30_000)).toBe("file")
+    expect(leads(30_000, 90_000)).toBe("anon")
+  })
+
+  it("anon takes its turn beyond twice the other's look, for its age comes on top of the youngest generation's (regression: none was old enough)", () => {
+    expect(leads(90_000, 30_000)).toBe("anon")
+    expect(leads(120_000, 30_000)).toBe("anon")
   })
 })
 

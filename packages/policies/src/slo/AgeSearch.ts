@@ -118,11 +118,14 @@ const slopeOf = (ageMs: Milliseconds, excess: number, bad: AgeSearch["bad"]): nu
   return slope > 0.5 ? slope : 0
 }
 
-/** An age will do: it is in force, or twice as much, if what is below is a cliff. */
+/**
+ * An age will do: it is in force, or twice as much, if what is below is a cliff. Generations are then at least half as far apart: of four, the oldest
+ * begins two looks before the youngest, or nothing would ever be old enough.
+ */
 const settle = (search: AgeSearch, { ages, atMs, lowestMs }: SearchInput, good: Milliseconds): AgeSearch => {
   const isCliff = search.bad !== undefined && search.bad.excess > cliff
   const ageMs = Math.max(lowestMs, isCliff ? atLeast(ages, 2 * good) : good)
-  return lookAt(search, atMs, good, { phase: "hold", good, ageMs })
+  return lookAt(search, atMs, Math.max(good, ageMs / 2), { phase: "hold", good, ageMs })
 }
 
 /**

@@ -27,8 +27,11 @@ const leastShare = 1 / 64
 /** A kind of which nothing becomes old enough gives its turn back after so many times the lowest age. */
 const shortestTurn = 6
 
-/** With generations so many times its own look apart, memory of an age is still told from younger. */
-const reach = 3
+/**
+ * So many times as far apart as generations are an age may be, and memory of it still be told from younger. Less for anon, which is taken only where
+ * the youngest generation's own age comes on top (`evictAgeOf`).
+ */
+const reach: Readonly<Record<Kind, number>> = { anon: 2, file: 3 }
 
 /**
  * Who leads. Where both ages are settled and generations that suit the lower one would never be old enough for the higher one, they take turns: the
@@ -43,7 +46,7 @@ export const leaderOf = (states: BothKinds, lead: Lead, { atMs, bytes, isBusy }:
   const low: Kind = anon.search.lookMs <= file.search.lookMs ? "anon" : "file"
   const high = otherThan(low)
   const { ageMs } = states[high].search
-  if (rank(anon) < 2 || ageMs === Infinity || ageMs <= reach * states[low].search.lookMs) return leadBy(low)
+  if (rank(anon) < 2 || ageMs === Infinity || ageMs <= reach[high] * states[low].search.lookMs) return leadBy(low)
   const vain = lead.vain ?? 0
   if (lead.kind === high) return atMs - lead.sinceMs >= 2 * ageMs * 2 ** vain && !isBusy[high] ? leadBy(low, vain) : lead
   const busyMs = isBusy[low] ? atMs : (lead.busyMs ?? lead.sinceMs)
