@@ -1,8 +1,8 @@
 /**
  * Keeps a group below a share of its limit (the lower of `memory.high` and `memory.max`), so that it is never throttled: bounded batches from a high
  * mark down to a low one, and earlier where growth would reach the limit soon. Source: what Kubernetes (KEP #6398) and Koordinator (#3186) ask for.
- * Simplifies: limits of groups above are not seen; what a byte costs is half of what was known before and half of what the last requests took (a
- * guess before the first ones). Where a disk becomes slow, one step overdraws its budget: 5 s of it are paid back at once, another minute by and by.
+ * Simplifies: limits of groups above are not seen; what a byte costs is a guess before the first requests; a higher cost is believed at once, a
+ * lower one by and by. Where a disk becomes slow, one step overdraws its budget: 5 s of it are paid back at once, another minute by and by.
  */
 import { type Bytes, formatBytes, formatDuration, limitBytes, pageSize } from "@wmo/core"
 import type { Observation } from "@wmo/monitors"
@@ -70,11 +70,16 @@ const reclaimedIn = (before: ReadonlyArray<PastAction>): { readonly asked: Bytes
   )
 
 /**
- * What a byte costs, now that so much was asked for. What was known before counts as much as what was asked: so after one surprise requests take less
- * than twice what is expected of them, and where all is quick again the cost halves with each step, however little was asked.
+ * What a byte costs, now that so much was asked for. More than was known is believed at once, where there was enough of it to time: a guess that is too
+ * low overdraws the budget, and the group is at its limit while that is paid back. Else what was known before counts as much as what was asked: where all
+ * is quick again the cost halves with each step, however little was asked.
  */
-const costAfter = (msPerByte: number, { asked, got, tookMs }: ReturnType<typeof reclaimedIn>, mostMsPerByte: number): number =>
-  asked > 0 ? Math.min((tookMs + msPerByte * asked) / (Math.min(got, asked) + asked), mostMsPerByte) : msPerByte
+const costAfter = (msPerByte: number, { asked, got, tookMs }: ReturnType<typeof reclaimedIn>, mostMsPerByte: number): number => {
+  if (asked === 0) return msPerByte
+  const useful = Math.min(got, asked)
+  const seen = useful > mib ? tookMs / useful : 0
+  return Math.min(Math.max(seen, (tookMs + msPerByte * asked) / (useful + asked)), mostMsPerByte)
+}
 
 /**
  * Neither credit nor debt is more than `mostMs`, so that one slow request does not leave the group alone for long. What it overdrew beyond that is

@@ -103,6 +103,9 @@ describe("watermark", () => {
     const later = [2, 3, 4].reduce((before, s) => decide(s, before.state), second)
     expect(later.actions).toEqual([])
     expect(decide(5, later.state).actions.length).toBeGreaterThan(0)
+    // 4 MiB took 20 ms, ten times the guess: what is left of the credit, 20 ms, pays for as much again, and not for twice that.
+    const dear = decide(1, first.state, [past(4 * mib, 4 * mib, 20)])
+    expect(sizes([dear])[0]).toEqual([4])
   })
 
   it("waits ever longer while requests get little", () => {
