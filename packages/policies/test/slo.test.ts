@@ -70,6 +70,15 @@ describe("the search for an age", () => {
     }
   })
 
+  it("looks at no lower age before generations have come to be old enough for the one in force", () => {
+    const ages = seconds([2, 3, 5, 7]).concat(ladder)
+    const trail = search(10, (ageMs) => (ageMs <= 14_000 ? 20_000 : 0), 50, ages)
+    const settled = trail.findIndex(({ phase }) => phase === "hold")
+    expect(trail[settled]).toMatchObject({ good: 20_000, ageMs: 45_000, lookMs: 22_500 })
+    const trial = trail.findIndex(({ phase }, second) => second > settled && phase === "trial")
+    expect(trial - settled).toBeGreaterThanOrEqual(45)
+  })
+
   it("extrapolates where what comes back falls smoothly with age", () => {
     // 100 times the budget at 10 s, falling with the inverse of age: within it from 1,000 s on.
     const trail = search(40, (ageMs) => (100 * 50 * 10_000) / ageMs)

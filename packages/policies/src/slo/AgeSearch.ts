@@ -137,6 +137,10 @@ const between = ({ ageMs, bad, good }: AgeSearch, ages: ReadonlyArray<Millisecon
   return open[Math.floor((open.length - 1) / 2)]
 }
 
+/** Before lower ages are looked at. Where generations are made further apart for the age in force, it takes two of them before any is old enough. */
+const settlingMs = ({ good, leastMs, lookMs }: AgeSearch): Milliseconds =>
+  lookMs > (good ?? lookMs) ? 2 * lookMs + looks.settle * leastMs : looks.settle * leastMs
+
 /** Takes what has been seen by now. */
 export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
   const { ages, allowedPages, atMs, cameBack, lowestMs } = input
@@ -158,7 +162,7 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
   if (ageMs === Infinity) return lookAt(search, atMs, lowestMs, { ageMs: lowestMs, phase: "rise", good: undefined })
   if (phase === "hold") {
     // Generations that are made closer together would make it look younger than it is.
-    if (input.isBusy || atMs - search.sinceMs < looks.settle * search.leastMs) return search
+    if (input.isBusy || atMs - search.sinceMs < settlingMs(search)) return search
     const next = between(search, ages)
     if (next !== undefined) return lookAt(search, atMs, next, { phase: "trial" })
     if (bad === undefined || atMs - search.sinceMs < Math.max(search.restMs, 2 * ageMs)) return search
