@@ -21,8 +21,10 @@ export interface BootPlan {
 /** The descriptors that QEMU inherits, by what they carry. */
 export const descriptors = { console: 3, control: 4, stdin: 5, stdout: 6, stderr: 7 } as const
 
-/** What the kernel is told. Spectre mitigations cost a lot under emulation and guard nothing here. */
-/** `wmo.guest` means nothing to the kernel: tests that change theirs look for it. */
+/**
+ * What the kernel is told. Spectre mitigations cost a lot under emulation and guard nothing here. `wmo.guest` means nothing to it: tests that change the
+ * kernel they run on look for that.
+ */
 const kernelArguments = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off", "psi=1", "cgroup_no_v1=all", "wmo.guest"]
 
 /**
