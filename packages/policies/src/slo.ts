@@ -120,6 +120,13 @@ const lookOn = (
 const leadersLook = (known: Known | undefined, otherwiseMs: Milliseconds): Milliseconds =>
   known === undefined ? otherwiseMs : known[known.lead.kind].search.lookMs
 
+/** Nothing goes before a look is over that begins now: its first generation is made at once. */
+const isRisingNow = (now: Known | undefined, before: Known | undefined): boolean => {
+  const search = now?.[now.lead.kind].search
+  const last = before?.[before.lead.kind].search
+  return search?.phase === "rise" && search.lookMs !== last?.lookMs
+}
+
 const hasRisen = (now: Known | undefined, before: Known | undefined): boolean =>
   kinds.some((kind) => (now?.[kind].search.ageMs ?? 0) > (before?.[kind].search.ageMs ?? Infinity))
 
@@ -132,7 +139,7 @@ export const slo = definePolicy({
     pressure: percent({ default: "0.1%", doc: "share of time in which some task may be stalled on memory" }),
     least_age: duration({
       default: "10s",
-      doc: "never take what is younger than this; nothing at all before fifteen times as long has been watched"
+      doc: "never take what is younger than this; nothing at all before thirteen times as long has been watched"
     }),
     most_age: duration({ default: "2h", doc: "look no further than this: what is older and still comes back is too much" })
   },
@@ -161,7 +168,7 @@ export const slo = definePolicy({
 
     // A little more than the age that is looked at, so that what is between two generations is as old.
     const everyMs = leadersLook(known, settings.least_age) + Math.min(elapsedMs, 1000)
-    const age = isGenerations && (atMs >= before.nextAgeMs || before.nextAgeMs - atMs > everyMs)
+    const age = isGenerations && (isRisingNow(known, before.known) || atMs >= before.nextAgeMs || before.nextAgeMs - atMs > everyMs)
     const nextAgeMs = age ? atMs + everyMs : Math.min(before.nextAgeMs, atMs + everyMs)
     const decided = (reason: string, take: ReadonlyArray<Action> = [], after = known) => ({
       actions: age ? [...take, { _tag: "Age" as const }] : take,

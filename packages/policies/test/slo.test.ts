@@ -41,10 +41,10 @@ const search = (minutes: number, perMinute: (ageMs: number, atMs: number) => num
 }
 
 describe("the search for an age", () => {
-  it("evicts nothing before it has looked for two and a half minutes, then takes twice the lowest age if nothing comes back, in the end the lowest", () => {
+  it("evicts nothing before it has looked for more than two minutes, then takes twice the lowest age if nothing comes back, in the end the lowest", () => {
     const trail = search(8, () => 0)
-    expect(trail[148]!.phase).toBe("first")
-    expect(trail[150]).toMatchObject({ phase: "hold", ageMs: 20_000 })
+    expect(trail[128]!.phase).toBe("first")
+    expect(trail[130]).toMatchObject({ phase: "hold", ageMs: 20_000 })
     expect(trail.at(-1)).toMatchObject({ phase: "hold", ageMs: 10_000 })
   })
 
@@ -54,6 +54,22 @@ describe("the search for an age", () => {
     const inForce = trail.filter(({ phase }) => phase === "hold" || phase === "trial").map(({ ageMs }) => ageMs)
     expect(Math.min(...inForce)).toBeGreaterThan(60_000)
     expect(trail.at(-1)!.ageMs).toBe(90_000)
+  })
+
+  it("has its age before three turns of 120 s are over, of which 90 s nothing is used", () => {
+    const trail = search(6, (ageMs) => (ageMs <= 60_000 ? 20_000 : 0))
+    expect(trail.find(({ phase }) => phase === "rise")).toMatchObject({ ageMs: 90_000 })
+    expect(trail.findIndex(({ phase }) => phase === "hold")).toBeLessThan(325)
+  })
+
+  it("ends a look early only where it is short, and next to nothing came back", () => {
+    const settledAt = (after: number, perMinute: number) =>
+      search(40, (ageMs) => (ageMs <= after ? 20_000 : perMinute)).findIndex(({ phase }) => phase === "hold")
+    const still = settledAt(60_000, 0)
+    // A tenth of what may come back, and more: two generations, and half of one to be sure.
+    expect(settledAt(60_000, 5)).toBe(still + 20)
+    const long = search(40, (ageMs) => (ageMs <= 240_000 ? 20_000 : 0)).filter(({ lookMs, phase }) => phase === "rise" && lookMs > 100_000)
+    expect(long.length).toBeGreaterThanOrEqual(2.5 * 360 - 20 - 1)
   })
 
   it("makes generations so far apart that some get old enough for the age in force (regression: at 45 s, looking at 20 s, nothing ever went)", () => {
@@ -170,7 +186,7 @@ describe("what came of what was evicted", () => {
 })
 
 describe("the first look", () => {
-  it("begins anew while a program loads, four times as long at most", () => {
+  it("begins anew while a program loads, for 60 lowest ages at most", () => {
     const opening = { seenMs: 0, anonBytes: 100 * mib }
     expect(isLoading(opening, 109 * mib, 60_000, 10_000)).toBe(false)
     expect(isLoading(opening, 111 * mib, 60_000, 10_000)).toBe(true)
@@ -234,12 +250,24 @@ describe("slo", () => {
     )
     expect(decisions[0]!.actions).toEqual([{ _tag: "Age" }])
     const taken = evictions(decisions)
-    expect(taken[0]!.second).toBe(150)
+    expect(taken[0]!.second).toBe(130)
     const anon = taken.filter(({ swappiness }) => swappiness === 200)
     expect(anon[0]!.bytes).toBeLessThan(4 * mib)
     expect(anon.at(-1)!.bytes).toBeGreaterThan(8 * anon[0]!.bytes)
     expect(taken.some(({ swappiness }) => swappiness === 0)).toBe(true)
     expect(decisions[160]!.reason).toMatch(/anon: .* idle ≥ 20\.0 s.*; file: .*; promotions .* %\/min of 0\.2; PSI .* % of 0\.1/)
+  })
+
+  it("makes a generation at once where it begins to look at a higher age, before which nothing goes", () => {
+    const decisions = drive(
+      slo,
+      everySecond(300, (second) => generations(second, () => ({ pages: second * 1000, filePages: second * 500 })))
+    )
+    const made = decisions.flatMap(({ actions }, second) => (actions.some(({ _tag }) => _tag === "Age") ? [second] : []))
+    const rise = made.findIndex((second) => second === 130)
+    // Before it every 21 s, the last one five seconds ago; from it on every 91 s: it looks at 90 s.
+    expect(made.slice(rise - 1, rise + 2)).toEqual([125, 130, 221])
+    expect(evictions(decisions)).toEqual([])
   })
 
   it("lets a program load its data before it watches", () => {
@@ -255,8 +283,8 @@ describe("slo", () => {
       )
     )[0]!
     // The last tenth takes 12 s.
-    expect(first.second).toBeGreaterThanOrEqual(110 + 150)
-    expect(first.second).toBeLessThanOrEqual(120 + 150)
+    expect(first.second).toBeGreaterThanOrEqual(110 + 130)
+    expect(first.second).toBeLessThanOrEqual(120 + 130)
   })
 
   it("leaves one kind alone and takes the other where only that one comes back", () => {

@@ -51,7 +51,12 @@ export interface SearchInput {
  * Times of the search are multiples of the lowest age: with 10 s what is used every two minutes is seen before anything is evicted. Beside an age
  * that is in force a look costs nothing, and may take longer to find what comes seldom.
  */
-const looks = { first: 15, shortest: 12, trial: 24, settle: 3, rest: 30, longestRest: 720, guess: 60 }
+const looks = { first: 13, shortest: 12, still: 10, trial: 24, settle: 3, rest: 30, longestRest: 720, guess: 60 }
+
+/** Where less than this share of what may comes back at all after an age that rose, a short look need not last to its end. */
+const stillness = 0.1
+/** Two generations take longer than twice their age, since each is made at a tick. */
+const slackMs = 5000
 
 /** A guessed age that has used less than this share of the budget for some time is proved. */
 const thrifty = 0.4
@@ -99,6 +104,12 @@ export const lookEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch): Mill
   if (phase === "first") return sinceMs + Math.max(looks.first * leastMs, 2.5 * lookMs)
   return sinceMs + Math.max(looks.shortest * leastMs + lookMs, 2.5 * lookMs - 2 * leastMs)
 }
+
+/** When a look is over at which next to nothing has come back: longer ones wait for what comes every ten minutes. */
+const stillEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch): Milliseconds =>
+  phase === "rise" && lookMs <= looks.still * leastMs
+    ? sinceMs + Math.max(looks.still * leastMs + lookMs, 2 * lookMs + Math.max(leastMs, slackMs))
+    : Infinity
 
 const lookAt = (search: AgeSearch, atMs: Milliseconds, lookMs: Milliseconds, change: Partial<AgeSearch>): AgeSearch => ({
   ...search,
@@ -187,7 +198,7 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
     // What was too low is so no more: look further down.
     return { ...settle(search, input, lookMs), bad: undefined, restMs: looks.rest * search.leastMs }
   }
-  if (!isOver) return search
+  if (!isOver && !(excess < stillness && atMs >= stillEndsMs(search))) return search
   if (excess <= 1) return settle(search, input, lookMs)
   const slope = slopeOf(ageMs, excess, bad)
   const furthest = excess <= nearMiss ? nearStep : slope > 0 ? largestLeap : largestStep

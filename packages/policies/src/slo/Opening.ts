@@ -13,7 +13,7 @@ export interface Opening {
 
 /** More than this during the first look is loading. */
 const growth = 1.1
-/** For how long a group may load, in lowest ages: four first looks. Something grows for as long as it lives. */
+/** For how long a group may load, in lowest ages. Something grows for as long as it lives. */
 const longest = 60
 
 export const isLoading = ({ anonBytes, seenMs }: Opening, nowBytes: Bytes, atMs: Milliseconds, leastMs: Milliseconds): boolean =>
