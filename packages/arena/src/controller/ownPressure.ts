@@ -2,9 +2,8 @@
  * Memory pressure (PSI `some`, the last ten seconds) of this process's own cgroup where cgroup v2 shows it, else of the machine. Plain reads of
  * two small files, without root; undefined where the kernel counts none.
  */
-import { pressureStall } from "@wmo/core"
+import { pressureStall, readSmall, readSmallBytes } from "@wmo/core"
 import { Result } from "effect"
-import { readFileSync } from "node:fs"
 
 /** Where the machine keeps the files; another one in tests. */
 export interface PressureRoots {
@@ -16,7 +15,7 @@ const kernelRoots: PressureRoots = { proc: "/proc", cgroups: "/sys/fs/cgroup" }
 
 const readPercent = (path: string): number | undefined => {
   try {
-    const stall = pressureStall.decode(readFileSync(path))
+    const stall = pressureStall.decode(readSmallBytes(path))
     return Result.isSuccess(stall) ? stall.success.some?.avg10 : undefined
   } catch {
     return undefined
@@ -25,7 +24,7 @@ const readPercent = (path: string): number | undefined => {
 
 const ownGroup = (proc: string): string | undefined => {
   try {
-    return /^0::(\/.*)$/m.exec(readFileSync(`${proc}/self/cgroup`, "utf8"))?.[1]
+    return /^0::(\/.*)$/m.exec(readSmall(`${proc}/self/cgroup`))?.[1]
   } catch {
     return undefined
   }

@@ -1,9 +1,9 @@
 /**
  * What this process has used so far: CPU of all threads but those that wait for the kernel (libuv's), and resident memory. Reads `/proc/self`.
  */
-import type { Milliseconds } from "@wmo/core"
+import { type Milliseconds, readSmall } from "@wmo/core"
 import { Context } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import type { OwnReading } from "./ownBudget.ts"
 
 interface ProcessWithThreads {
@@ -22,7 +22,7 @@ const blockingMs = (): Milliseconds | undefined => {
   let ms = 0
   for (const id of readdirSync("/proc/self/task")) {
     try {
-      const stat = readFileSync(`/proc/self/task/${id}/stat`, "latin1")
+      const stat = readSmall(`/proc/self/task/${id}/stat`)
       const isBlocking = stat.includes("(libuv-worker)")
       areNamed ||= isBlocking || stat.includes("(V8Worker)")
       if (!isBlocking) continue

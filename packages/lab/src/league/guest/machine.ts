@@ -2,28 +2,17 @@
  * The guest between and during slots: caches dropped and the swap device emptied, so that no slot inherits from the one before; and what the
  * machine says once a second. Runs as root in the VM only. Formats: Documentation/admin-guide/blockdev/zram.rst (mm_stat), proc(5).
  */
+import { readSmall } from "@wmo/core"
 import { execFileSync } from "node:child_process"
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import type { MachineSample } from "../plan.ts"
 
 const zram = "/sys/block/zram0"
 const device = "/dev/zram0"
 
-/** More than any file that is read here. */
-const buffer = Buffer.alloc(64 * 1024)
-
-/**
- * One buffer for all: `readFileSync` takes a new one of 64 KiB for each file of /proc, and a second's worth of them made this process collect its
- * garbage every twelve seconds, for half a second of counted time that the workload was missing.
- */
 const readOr = (file: string, otherwise: string): string => {
   try {
-    const descriptor = openSync(file, "r")
-    try {
-      return buffer.toString("latin1", 0, readSync(descriptor, buffer))
-    } finally {
-      closeSync(descriptor)
-    }
+    return readSmall(file)
   } catch {
     return otherwise
   }

@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { readSmall, readSmallBytes } from "../src/index.ts"
+
+describe("small files of the kernel", () => {
+  let directory = ""
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "wmo-small-"))
+  })
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  it("are read whole, one after the other", () => {
+    writeFileSync(join(directory, "long"), "a longer text\n")
+    writeFileSync(join(directory, "short"), "x\n")
+    expect(readSmall(join(directory, "long"))).toBe("a longer text\n")
+    expect(readSmall(join(directory, "short"))).toBe("x\n")
+    expect([...readSmallBytes(join(directory, "short"))]).toEqual([120, 10])
+  })
+
+  it("are cut off at 64 KiB", () => {
+    writeFileSync(join(directory, "large"), "y".repeat(70_000))
+    expect(readSmall(join(directory, "large")).length).toBe(65_536)
+  })
+
+  it("may hold any bytes", () => {
+    writeFileSync(join(directory, "name"), Uint8Array.of(0xff, 0x41))
+    expect(readSmall(join(directory, "name"))).toBe("\u00ffA")
+  })
+
+  it("take no buffer of their own (regression: 64 KiB for each)", () => {
+    readSmall("/proc/self/stat")
+    const before = process.memoryUsage().arrayBuffers
+    for (let n = 0; n < 32; n++) readSmall("/proc/self/stat")
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024)
+  })
+
+  it("fail as `fs` does where there is none", () => {
+    expect(() => readSmall(join(directory, "none"))).toThrow(/ENOENT/)
+  })
+})
