@@ -104,6 +104,7 @@ const lookOn = (
     takeableOf(observation, pageAge, states[kind].search.ageMs, kind) - states[kind].remnant.bytes >= leastBytes
   const look = {
     atMs,
+    elapsedMs,
     ages,
     promotions,
     allowedPages: { anon: allowedOf("anon"), file: allowedOf("file") },
@@ -189,7 +190,7 @@ export const slo = definePolicy({
     }
     if (known === undefined) return decided(`nothing is known of what comes back; ${fares}: nothing is taken`)
     const stepBytes = Math.min(stepRoomBytes(input), paceBytes * Math.max(1, elapsedMs / 1000))
-    const { actions, reason, states } = takeByKind(known, { observation, pageAge }, health, stepBytes)
+    const { actions, reason, states } = takeByKind(known, { observation, pageAge, elapsedMs }, health, stepBytes)
     return decided(`${reason}; ${fares}`, actions, { ...known, ...states })
   }
 })

@@ -30,6 +30,8 @@ export interface AgeSearch {
 
 export interface SearchInput {
   readonly atMs: Milliseconds
+  /** Since the last tick. */
+  readonly elapsedMs: Milliseconds
   /** Ascending; not empty. */
   readonly ages: ReadonlyArray<Milliseconds>
   /** What came back in all so far of at least an age: a counter. */
@@ -55,7 +57,7 @@ const looks = { first: 13, shortest: 12, still: 10, trial: 24, settle: 3, rest: 
 
 /** Where less than this share of what may comes back at all after an age that rose, a short look need not last to its end. */
 const stillness = 0.1
-/** Two generations take longer than twice their age, since each is made at a tick. */
+/** And so long until what came back of the second one is seen. */
 const slackMs = 5000
 
 /** A guessed age that has used less than this share of the budget for some time is proved. */
@@ -98,17 +100,24 @@ export const startSearch = (ages: ReadonlyArray<Milliseconds>, atMs: Millisecond
 /** Whether nothing may be evicted before there is an answer. */
 export const isOpen = ({ phase }: AgeSearch): boolean => phase === "first" || phase === "rise"
 
-/** When a look is over: two generations of that age, and some time; less after the first one, which has seen what comes back often. */
-export const lookEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch): Milliseconds => {
-  if (phase === "trial") return sinceMs + Math.max(looks.trial * leastMs, 2.5 * lookMs)
-  if (phase === "first") return sinceMs + Math.max(looks.first * leastMs, 2.5 * lookMs)
-  return sinceMs + Math.max(looks.shortest * leastMs + lookMs, 2.5 * lookMs - 2 * leastMs)
+/** Each generation is made at the tick after it is due. */
+const twoGenerationsMs = (lookMs: Milliseconds, tickMs: Milliseconds): Milliseconds => 2 * (lookMs + tickMs)
+
+/**
+ * When a look is over: two generations of that age, and some time; less after the first one, which has seen what comes back often. `tickMs`: from one
+ * tick to the next.
+ */
+export const lookEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch, tickMs: Milliseconds): Milliseconds => {
+  const leastLongMs = twoGenerationsMs(lookMs, tickMs) + tickMs
+  if (phase === "trial") return sinceMs + Math.max(looks.trial * leastMs, 2.5 * lookMs, leastLongMs)
+  if (phase === "first") return sinceMs + Math.max(looks.first * leastMs, 2.5 * lookMs, leastLongMs)
+  return sinceMs + Math.max(looks.shortest * leastMs + lookMs, 2.5 * lookMs - 2 * leastMs, leastLongMs)
 }
 
 /** When a look is over at which next to nothing has come back: longer ones wait for what comes every ten minutes. */
-const stillEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch): Milliseconds =>
+const stillEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch, tickMs: Milliseconds): Milliseconds =>
   phase === "rise" && lookMs <= looks.still * leastMs
-    ? sinceMs + Math.max(looks.still * leastMs + lookMs, 2 * lookMs + Math.max(leastMs, slackMs))
+    ? sinceMs + Math.max(looks.still * leastMs + lookMs, twoGenerationsMs(lookMs, tickMs) + Math.max(leastMs, slackMs))
     : Infinity
 
 const lookAt = (search: AgeSearch, atMs: Milliseconds, lookMs: Milliseconds, change: Partial<AgeSearch>): AgeSearch => ({
@@ -154,7 +163,7 @@ const settlingMs = ({ good, leastMs, lookMs }: AgeSearch): Milliseconds =>
 
 /** Takes what has been seen by now. */
 export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
-  const { ages, allowedPages, atMs, cameBack, lowestMs } = input
+  const { ages, allowedPages, atMs, cameBack, elapsedMs, lowestMs } = input
   const isSeen = atMs - before.sinceMs >= before.lookMs
   const search = before.from === undefined && isSeen ? { ...before, from: { atMs, cameBack: cameBack(before.lookMs) } } : before
   const { ageMs, bad, from, lookMs, phase } = search
@@ -187,7 +196,7 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
   if (from === undefined) return search
   const came = cameBack(lookMs) - from.cameBack
   const excess = came / Math.max(1, share * allowedPages * Math.max(1, (atMs - from.atMs) / 60_000))
-  const isOver = atMs >= lookEndsMs(search)
+  const isOver = atMs >= lookEndsMs(search, elapsedMs)
   if (phase === "trial") {
     if (excess > cliff || (isOver && excess > 1)) {
       const restMs = bad?.ageMs === lookMs ? Math.min(looks.longestRest * search.leastMs, search.restMs * 2) : search.restMs
@@ -198,7 +207,7 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
     // What was too low is so no more: look further down.
     return { ...settle(search, input, lookMs), bad: undefined, restMs: looks.rest * search.leastMs }
   }
-  if (!isOver && !(excess < stillness && atMs >= stillEndsMs(search))) return search
+  if (!isOver && !(excess < stillness && atMs >= stillEndsMs(search, elapsedMs))) return search
   if (excess <= 1) return settle(search, input, lookMs)
   const slope = slopeOf(ageMs, excess, bad)
   const furthest = excess <= nearMiss ? nearStep : slope > 0 ? largestLeap : largestStep

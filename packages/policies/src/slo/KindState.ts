@@ -57,7 +57,7 @@ export const learn = (state: KindState, news: KindNews): KindState => {
 }
 
 /** The part of a search's input that is the same for both kinds. */
-export interface LookInput extends Pick<SearchInput, "atMs" | "ages"> {
+export interface LookInput extends Pick<SearchInput, "atMs" | "elapsedMs" | "ages"> {
   readonly promotions: Promotions
   readonly allowedPages: Readonly<Record<Kind, Pages>>
   /** Whether there is memory of the age in force that has not been evicted yet. */
@@ -71,10 +71,11 @@ const tellingPages = 256
 
 /** What a kind's search is told. */
 export const searchInput = ({ ledger, outcome, search }: KindState, kind: Kind, input: LookInput): SearchInput => {
-  const { ages, allowedPages, atMs, isBusy, promotions } = input
+  const { ages, allowedPages, atMs, elapsedMs, isBusy, promotions } = input
   const allowed = allowedPages[kind]
   return {
     atMs,
+    elapsedMs,
     ages,
     cameBack: (ageMs) =>
       promotions.bins.reduce((sum, { filePages, lowerMs, pages }) => {

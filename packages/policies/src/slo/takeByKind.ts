@@ -1,5 +1,5 @@
 /** What of each kind goes in this step, and why so much: whole generations of the ages that the searches have found. Pure. */
-import { type Bytes, formatBytes, formatDuration, pageSize } from "@wmo/core"
+import { type Bytes, formatBytes, formatDuration, type Milliseconds, pageSize } from "@wmo/core"
 import type { Observation, PageAge } from "@wmo/monitors"
 import type { Action } from "../Action.ts"
 import type { PastAction } from "../Policy.ts"
@@ -34,7 +34,7 @@ export interface Taking {
 /** No more than `stepBytes` of both together, in proportion to what is cold. */
 export const takeByKind = (
   states: BothKinds,
-  { observation, pageAge }: { readonly observation: Observation; readonly pageAge: PageAge },
+  { elapsedMs, observation, pageAge }: { readonly observation: Observation; readonly pageAge: PageAge; readonly elapsedMs: Milliseconds },
   { allowedPages, refaults }: Health,
   stepBytes: Bytes
 ): Taking => {
@@ -53,7 +53,7 @@ export const takeByKind = (
       continue
     }
     if (isOpen(search)) {
-      const watchMs = Math.max(0, Math.round(lookEndsMs(search) - observation.atMs))
+      const watchMs = Math.max(0, Math.round(lookEndsMs(search, elapsedMs) - observation.atMs))
       phrases.push(`${kind}: watching for another ${formatDuration(watchMs)} what comes back after ${formatDuration(ageMs)}`)
       continue
     }
