@@ -16,8 +16,8 @@ export const readSmallBytes = (path: string): Uint8Array => {
   }
 }
 
-/** The same as text, in Latin-1: a process may have any name. */
+/** The same as text, in UTF-8, as names of groups are. */
 export const readSmall = (path: string): string => {
   const { byteLength } = readSmallBytes(path)
-  return buffer.toString("latin1", 0, byteLength)
+  return buffer.toString("utf8", 0, byteLength)
 }

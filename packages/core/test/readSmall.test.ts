@@ -24,9 +24,11 @@ describe("small files of the kernel", () => {
     expect(readSmall(join(directory, "large")).length).toBe(65_536)
   })
 
-  it("may hold any bytes", () => {
-    writeFileSync(join(directory, "name"), Uint8Array.of(0xff, 0x41))
-    expect(readSmall(join(directory, "name"))).toBe("\u00ffA")
+  it("may hold names in any script, and bytes that are none", () => {
+    writeFileSync(join(directory, "name"), "0::/größe\n")
+    expect(readSmall(join(directory, "name"))).toBe("0::/größe\n")
+    writeFileSync(join(directory, "bytes"), Uint8Array.of(0xff, 0x41))
+    expect(readSmall(join(directory, "bytes"))).toBe("\ufffdA")
   })
 
   it("take no buffer of their own (regression: 64 KiB for each)", () => {
