@@ -64,7 +64,7 @@ export { Mglru } from "./Mglru.ts"
 export { Zswap, type ZswapParameters, zswapRatio, type ZswapStats } from "./Zswap.ts"
 export { WorkingSet } from "./WorkingSet.ts"
 export { Machine } from "./Machine.ts"
-export { readSmall, readSmallBytes } from "./readSmall.ts"
+export { decodeSmall, readSmall } from "./readSmall.ts"
 export { Damon, type DamonFeature } from "./damon/Damon.ts"
 export type { DamonCommandError, DamonSnapshot, OwnedDamon } from "./damon/OwnedDamon.ts"
 export type { DamonPatch } from "./damon/treeFiles.ts"
@@ -98,6 +98,7 @@ export { trimHeap } from "./native/trimHeap.ts"
 export { unmapText } from "./native/unmapText.ts"
 export { type Mapping, maps } from "./processes/Mapping.ts"
 export {
+  cpuMsOf,
   isDead,
   isKernelThread,
   processChildren,

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { readSmall, readSmallBytes } from "../src/index.ts"
+import { cpuMsOf, decodeSmall, processStat, readSmall } from "../src/index.ts"
 
 describe("small files of the kernel", () => {
   let directory = ""
@@ -16,7 +16,6 @@ describe("small files of the kernel", () => {
     writeFileSync(join(directory, "short"), "x\n")
     expect(readSmall(join(directory, "long"))).toBe("a longer text\n")
     expect(readSmall(join(directory, "short"))).toBe("x\n")
-    expect([...readSmallBytes(join(directory, "short"))]).toEqual([120, 10])
   })
 
   it("are cut off at 64 KiB", () => {
@@ -36,6 +35,15 @@ describe("small files of the kernel", () => {
     const before = process.memoryUsage().arrayBuffers
     for (let n = 0; n < 32; n++) readSmall("/proc/self/stat")
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024)
+  })
+
+  it("are decoded, or are undefined: CPU time of a process, whatever its name is", () => {
+    const file = join(directory, "stat")
+    writeFileSync(file, "12 (a ) b) S 1 1 1 0 -1 0 0 0 0 0 7 5 90 90 20 0 1 0 100 4096 1\n")
+    expect(cpuMsOf(decodeSmall(file, processStat)!)).toBe(120)
+    writeFileSync(file, "12 (a ) b) S 1\n")
+    expect(decodeSmall(file, processStat)).toBeUndefined()
+    expect(decodeSmall(join(directory, "none"), processStat)).toBeUndefined()
   })
 
   it("fail as `fs` does where there is none", () => {

@@ -2,8 +2,7 @@
  * Memory pressure (PSI `some`, the last ten seconds) of this process's own cgroup where cgroup v2 shows it, else of the machine. Plain reads of
  * two small files, without root; undefined where the kernel counts none.
  */
-import { pressureStall, readSmall, readSmallBytes } from "@wmo/core"
-import { Result } from "effect"
+import { decodeSmall, pressureStall, readSmall } from "@wmo/core"
 
 /** Where the machine keeps the files; another one in tests. */
 export interface PressureRoots {
@@ -13,14 +12,7 @@ export interface PressureRoots {
 
 const kernelRoots: PressureRoots = { proc: "/proc", cgroups: "/sys/fs/cgroup" }
 
-const readPercent = (path: string): number | undefined => {
-  try {
-    const stall = pressureStall.decode(readSmallBytes(path))
-    return Result.isSuccess(stall) ? stall.success.some?.avg10 : undefined
-  } catch {
-    return undefined
-  }
-}
+const readPercent = (path: string): number | undefined => decodeSmall(path, pressureStall)?.some?.avg10
 
 const ownGroup = (proc: string): string | undefined => {
   try {

@@ -1,10 +1,10 @@
 /**
  * `/proc/PID/stat`: state, faults, times and size of a process in one line; `/proc/PID/statm`: its size in pages.
- * Does not interpret clock ticks (100 a second on every architecture that matters) nor the fields after `rss`, which are kept as words.
+ * Does not interpret the fields after `rss`, which are kept as words.
  * Format: kernel Documentation/filesystems/proc.rst, table 1-4; proc(5). The name may hold blanks, parentheses and line ends.
  */
 import { bytesCodec, type Codec, counter, exactNumber, oneRecord, printNumber, quote, reject, textCodec } from "../Codec.ts"
-import type { Bytes, Pages } from "../Units.ts"
+import type { Bytes, Milliseconds, Pages } from "../Units.ts"
 
 /** A process, safe against reuse of its pid: `startTime` is in clock ticks since boot. */
 export interface ProcessIdentity {
@@ -53,6 +53,13 @@ export const isKernelThread = (stat: ProcessStat): boolean => (stat.flags & kern
 
 /** Whether the process runs no more and only waits for its parent to take note. */
 export const isDead = (stat: ProcessStat): boolean => stat.state === "Z" || stat.state === "X" || stat.state === "x"
+
+/** USER_HZ is 100 on every architecture that matters. */
+const msPerTick = 10
+
+/** What a process, or the thread whose `stat` it is, has used so far, without its children. */
+export const cpuMsOf = ({ systemTicks, userTicks }: Pick<ProcessStat, "systemTicks" | "userTicks">): Milliseconds =>
+  Number(userTicks + systemTicks) * msPerTick
 
 /** See {@link ProcessStat}. */
 export const processStat: Codec<ProcessStat> = oneRecord(

@@ -5,8 +5,7 @@
 import { openProcessArena, type PredictorKind, type ProcessArena, type ProcessArenaStatus, type ProcessSettings } from "@wmo/arena"
 import type { Bytes, Milliseconds } from "@wmo/core"
 import { Deferred, Effect, Fiber } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
-import { cpuMsOf } from "../league/guest/machine.ts"
+import { makeKdamondCpu } from "../kdamondCpu.ts"
 import { type Predicted, predictedBetween } from "../workloads/memory/predicted.ts"
 import type { MemoryPlaces } from "../workloads/memory/runMemoryWorkload.ts"
 import { type Watched, watchedRun, WatchedRunFailed } from "./watchedRun.ts"
@@ -41,20 +40,8 @@ export interface AdvisedRunOptions {
   readonly chunkBytes?: Bytes | undefined
 }
 
-/** CPU time of kdamonds so far. Ours starts and ends with the run, so that all of it counts. */
-const kdamondCpuMs = (): Milliseconds => {
-  let sum = 0
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, "latin1")
-      if (stat.includes("(kdamond.")) sum += cpuMsOf(stat)
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  return sum
-}
+/** Ours starts and ends with the run, so that all of it counts. */
+const kdamondCpuMs = makeKdamondCpu()
 
 interface Look {
   readonly status: ProcessArenaStatus

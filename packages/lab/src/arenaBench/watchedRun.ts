@@ -2,10 +2,9 @@
  * Runs one memory workload in a process of its own and watches from outside what that process holds: RSS and PSS of `smaps_rollup`, at irregular
  * times so that no period hides between them. What is measured is all of the process: Node, metadata and pool included.
  */
-import { type Bytes, type Milliseconds, smapsRollup } from "@wmo/core"
-import { Data, Effect, Result } from "effect"
+import { type Bytes, decodeSmall, type Milliseconds, smapsRollup } from "@wmo/core"
+import { Data, Effect } from "effect"
 import { spawn } from "node:child_process"
-import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import type { MemoryPlaces, MemoryWorkloadResult } from "../workloads/memory/runMemoryWorkload.ts"
 
@@ -36,14 +35,8 @@ const mostPauseMs: Milliseconds = 300
 
 /** Undefined when the process is gone. */
 const sampleOf = (pid: number): Sample | undefined => {
-  try {
-    const decoded = smapsRollup.decode(readFileSync(`/proc/${pid}/smaps_rollup`))
-    if (Result.isFailure(decoded)) return undefined
-    const { Pss, Rss } = decoded.success.amounts
-    return Pss === undefined || Rss === undefined ? undefined : { atMs: performance.now(), rss: Rss, pss: Pss }
-  } catch {
-    return undefined
-  }
+  const { Pss, Rss } = decodeSmall(`/proc/${pid}/smaps_rollup`, smapsRollup)?.amounts ?? {}
+  return Pss === undefined || Rss === undefined ? undefined : { atMs: performance.now(), rss: Rss, pss: Pss }
 }
 
 /** The area below the samples, by trapezoids, over the time between the first and the last. */

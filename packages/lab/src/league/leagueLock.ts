@@ -2,20 +2,16 @@
  * Keeps two leagues out of one directory: who plays there leaves a file named for its process and looks for those of others that live. What a killed one left
  * is removed. Of two that begin at the same instant both may be refused, but never none.
  */
-import { isDead, processStat } from "@wmo/core"
-import { Effect, Result, type Scope } from "effect"
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { decodeSmall, isDead, processStat } from "@wmo/core"
+import { Effect, type Scope } from "effect"
+import { readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { vmError, type VmError } from "../vm/VmError.ts"
 
 /** When a process started, in clock ticks since boot: with it a pid is no other's. Undefined where it is gone, or only waits for its parent. */
 export const processStart = (pid: number): string | undefined => {
-  try {
-    const stat = Result.getOrUndefined(processStat.decode(readFileSync(`/proc/${pid}/stat`)))
-    return stat === undefined || isDead(stat) ? undefined : String(stat.startTime)
-  } catch {
-    return undefined
-  }
+  const stat = decodeSmall(`/proc/${pid}/stat`, processStat)
+  return stat === undefined || isDead(stat) ? undefined : String(stat.startTime)
 }
 
 /** The file of a process that plays. */

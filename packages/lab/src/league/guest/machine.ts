@@ -2,9 +2,10 @@
  * The guest between and during slots: caches dropped and the swap device emptied, so that no slot inherits from the one before; and what the
  * machine says once a second. Runs as root in the VM only. Formats: Documentation/admin-guide/blockdev/zram.rst (mm_stat), proc(5).
  */
-import { readSmall } from "@wmo/core"
+import { decodeSmall, memInfo, readSmall } from "@wmo/core"
 import { execFileSync } from "node:child_process"
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { makeKdamondCpu, processCpuMs } from "../../kdamondCpu.ts"
 import type { MachineSample } from "../plan.ts"
 
 const zram = "/sys/block/zram0"
@@ -31,33 +32,18 @@ export const resetMachine = (): void => {
   execFileSync("swapon", [device])
 }
 
-const kib = (meminfo: string, name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(meminfo)?.[1] ?? 0) * 1024
-
-/** User and system time of a process, of its own threads only; 0 where it is gone. In ticks of 10 ms. */
-export const cpuMsOf = (stat: string): number => {
-  // The name may hold blanks and brackets: count from the last one on.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10
-}
-
-const isKdamond = (pid: string): boolean => readOr(`/proc/${pid}/comm`, "").startsWith("kdamond")
-
-/** Keeps what kdamonds (kernel threads named kdamond.N) used that are gone by now. A policy may start one at any time. */
+/** Of a `wmo run`, and of the machine that it runs on. */
 export const makeMachineSampler = (wmoPid: number): (() => MachineSample) => {
-  const used = new Map<string, number>()
-  let pids: ReadonlyMap<string, boolean> = new Map()
+  const kdamondCpuMs = makeKdamondCpu()
   return () => {
-    const meminfo = readOr("/proc/meminfo", "")
-    const living = readdirSync("/proc").filter((name) => /^\d+$/.test(name))
-    pids = new Map(living.map((pid) => [pid, pids.get(pid) ?? isKdamond(pid)]))
-    for (const pid of living.filter((one) => pids.get(one))) used.set(pid, cpuMsOf(readOr(`/proc/${pid}/stat`, ") ")))
+    const memory = decodeSmall("/proc/meminfo", memInfo)
     return {
       at_ms: Date.now(),
-      available_bytes: kib(meminfo, "MemAvailable"),
+      available_bytes: memory?.["MemAvailable"] ?? 0,
       zram_bytes: Number(readOr(`${zram}/mm_stat`, "").trim().split(/\s+/)[2] ?? 0),
-      zswap_bytes: kib(meminfo, "Zswap"),
-      wmo_cpu_ms: cpuMsOf(readOr(`/proc/${wmoPid}/stat`, ") ")),
-      kdamond_cpu_ms: [...used.values()].reduce((sum, ms) => sum + ms, 0)
+      zswap_bytes: memory?.["Zswap"] ?? 0,
+      wmo_cpu_ms: processCpuMs(wmoPid) ?? 0,
+      kdamond_cpu_ms: kdamondCpuMs()
     }
   }
 }
