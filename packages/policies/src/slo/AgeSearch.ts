@@ -55,9 +55,9 @@ export interface SearchInput {
  */
 const looks = { first: 13, shortest: 12, still: 10, trial: 24, settle: 3, rest: 30, longestRest: 720, guess: 60 }
 
-/** Where less than this share of what may comes back at all after an age that rose, a short look need not last to its end. */
-const stillness = 0.1
-/** And so long until what came back of the second one is seen. */
+/** Where less than this share of what may come back does, a short look at an age that rose need not last to its end: */
+const nextToNothing = 0.1
+/** it ends so long after its second generation is due, by when what came back of that is seen. */
 const slackMs = 5000
 
 /** A guessed age that has used less than this share of the budget for some time is proved. */
@@ -108,10 +108,10 @@ const twoGenerationsMs = (lookMs: Milliseconds, tickMs: Milliseconds): Milliseco
  * tick to the next.
  */
 export const lookEndsMs = ({ leastMs, lookMs, phase, sinceMs }: AgeSearch, tickMs: Milliseconds): Milliseconds => {
-  const leastLongMs = twoGenerationsMs(lookMs, tickMs) + tickMs
-  if (phase === "trial") return sinceMs + Math.max(looks.trial * leastMs, 2.5 * lookMs, leastLongMs)
-  if (phase === "first") return sinceMs + Math.max(looks.first * leastMs, 2.5 * lookMs, leastLongMs)
-  return sinceMs + Math.max(looks.shortest * leastMs + lookMs, 2.5 * lookMs - 2 * leastMs, leastLongMs)
+  const seenMs = twoGenerationsMs(lookMs, tickMs) + tickMs
+  if (phase === "trial") return sinceMs + Math.max(looks.trial * leastMs, 2.5 * lookMs, seenMs)
+  if (phase === "first") return sinceMs + Math.max(looks.first * leastMs, 2.5 * lookMs, seenMs)
+  return sinceMs + Math.max(looks.shortest * leastMs + lookMs, 2.5 * lookMs - 2 * leastMs, seenMs)
 }
 
 /** When a look is over at which next to nothing has come back: longer ones wait for what comes every ten minutes. */
@@ -207,7 +207,7 @@ export const searchOn = (before: AgeSearch, input: SearchInput): AgeSearch => {
     // What was too low is so no more: look further down.
     return { ...settle(search, input, lookMs), bad: undefined, restMs: looks.rest * search.leastMs }
   }
-  if (!isOver && !(excess < stillness && atMs >= stillEndsMs(search, elapsedMs))) return search
+  if (!isOver && !(excess < nextToNothing && atMs >= stillEndsMs(search, elapsedMs))) return search
   if (excess <= 1) return settle(search, input, lookMs)
   const slope = slopeOf(ageMs, excess, bad)
   const furthest = excess <= nearMiss ? nearStep : slope > 0 ? largestLeap : largestStep
