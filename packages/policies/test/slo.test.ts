@@ -69,13 +69,13 @@ describe("the search for an age", () => {
     const risen = (tickMs: number): AgeSearch => {
       let state: AgeSearch = { ...startSearch(ladder, 0), phase: "rise", ageMs: 90_000, lookMs: 90_000 }
       let came = 0
-      let made: ReadonlyArray<number> = [0]
+      const made = [0]
       for (let atMs = tickMs; state.phase === "rise" && state.lookMs === 90_000; atMs += tickMs) {
         state = searchOn(state, { ...quiet, atMs, elapsedMs: tickMs, cameBack: () => came })
         if (atMs < made.at(-1)! + 91_000) continue
         // All that is in use comes back after three minutes: it is seen so from the second generation on.
         if (made.length > 1) came += 20_000
-        made = [...made, atMs]
+        made.push(atMs)
       }
       return state
     }
