@@ -34,10 +34,10 @@ const search = (minutes: number, perMinute: (ageMs: number, atMs: number) => num
 }
 
 describe("the search for an age", () => {
-  it("evicts nothing before it has looked for more than two minutes, then takes twice the lowest age if nothing comes back, in the end the lowest", () => {
+  it("evicts nothing before it has looked for more than two minutes, then takes three times the lowest age if nothing comes back, in the end the lowest", () => {
     const trail = search(8, () => 0)
     expect(trail[128]!.phase).toBe("first")
-    expect(trail[130]).toMatchObject({ phase: "hold", ageMs: 20_000 })
+    expect(trail[130]).toMatchObject({ phase: "hold", ageMs: 30_000 })
     expect(trail.at(-1)).toMatchObject({ phase: "hold", ageMs: 10_000 })
   })
 
@@ -47,6 +47,14 @@ describe("the search for an age", () => {
     const inForce = trail.filter(({ phase }) => phase === "hold" || phase === "trial").map(({ ageMs }) => ageMs)
     expect(Math.min(...inForce)).toBeGreaterThan(60_000)
     expect(trail.at(-1)!.ageMs).toBe(90_000)
+  })
+
+  it("needs no second look where turns of 60 s leave nothing idle for longer than 30 s", () => {
+    const trail = search(4, (ageMs) => (ageMs < 30_000 ? 20_000 : 0))
+    expect(trail[130]).toMatchObject({ phase: "hold", ageMs: 30_000 })
+    // Lower ages are tried beside it, and found too low: then it is twice as high.
+    const tried = trail.find(({ bad }) => bad !== undefined)!
+    expect(tried).toMatchObject({ phase: "hold", bad: { ageMs: 10_000 }, ageMs: 60_000 })
   })
 
   it("has its age before three turns of 120 s are over, of which 90 s nothing is used", () => {
@@ -220,21 +228,21 @@ describe("backing off", () => {
   })
 })
 
-/** A group on MGLRU, whose generations are made every 11 s; counters of what came back as given. */
+/** A group on MGLRU, whose generations are made every 16 s; counters of what came back as given. */
 const generations = (
   second: number,
   bins: (second: number) => Partial<Record<"pages" | "filePages" | "refaultedPages", number>> = () => ({})
 ) => {
-  const young = (second % 11) * 1000
+  const young = (second % 16) * 1000
   const at = { pages: 0, filePages: 0, refaultedPages: 0, ...bins(second) }
   return {
     pageAge: {
       source: "mglru",
       bins: [
         { lowerMs: 0, upperMs: young, anonBytes: mib, fileBytes: 0 },
-        { lowerMs: young, upperMs: young + 11_000, anonBytes: 79 * mib, fileBytes: 10 * mib },
-        { lowerMs: young + 11_000, upperMs: young + 22_000, anonBytes: 10 * mib, fileBytes: 0 },
-        { lowerMs: young + 22_000, upperMs: Infinity, anonBytes: 280 * mib, fileBytes: 20 * mib }
+        { lowerMs: young, upperMs: young + 16_000, anonBytes: 79 * mib, fileBytes: 10 * mib },
+        { lowerMs: young + 16_000, upperMs: young + 32_000, anonBytes: 10 * mib, fileBytes: 0 },
+        { lowerMs: young + 32_000, upperMs: Infinity, anonBytes: 280 * mib, fileBytes: 20 * mib }
       ]
     },
     promotions: {
@@ -242,9 +250,9 @@ const generations = (
       isEstimate: true,
       bins: [
         { lowerMs: 0, upperMs: 10_000, pages: 0, filePages: 0, refaultedPages: 0 },
-        { lowerMs: 10_000, upperMs: 20_000, pages: 0, filePages: 0, refaultedPages: 0 },
-        { lowerMs: 20_000, upperMs: 30_000, ...at },
-        { lowerMs: 30_000, upperMs: Infinity, pages: 0, filePages: 0, refaultedPages: 0 }
+        { lowerMs: 10_000, upperMs: 30_000, pages: 0, filePages: 0, refaultedPages: 0 },
+        { lowerMs: 30_000, upperMs: 45_000, ...at },
+        { lowerMs: 45_000, upperMs: Infinity, pages: 0, filePages: 0, refaultedPages: 0 }
       ]
     }
   } satisfies Partial<Observation>
@@ -266,7 +274,7 @@ describe("slo", () => {
     expect(anon[0]!.bytes).toBeLessThan(4 * mib)
     expect(anon.at(-1)!.bytes).toBeGreaterThan(8 * anon[0]!.bytes)
     expect(taken.some(({ swappiness }) => swappiness === 0)).toBe(true)
-    expect(decisions[160]!.reason).toMatch(/anon: .* idle ≥ 20\.0 s.*; file: .*; promotions .* %\/min of 0\.2; PSI .* % of 0\.1/)
+    expect(decisions[160]!.reason).toMatch(/anon: .* idle ≥ 30\.0 s.*; file: .*; promotions .* %\/min of 0\.2; PSI .* % of 0\.1/)
   })
 
   it("makes a generation at once where it begins to look at a higher age, before which nothing goes", () => {
@@ -276,8 +284,8 @@ describe("slo", () => {
     )
     const made = decisions.flatMap(({ actions }, second) => (actions.some(({ _tag }) => _tag === "Age") ? [second] : []))
     const rise = made.findIndex((second) => second === 130)
-    // Before it every 21 s, the last one five seconds ago; from it on every 91 s: it looks at 90 s.
-    expect(made.slice(rise - 1, rise + 2)).toEqual([125, 130, 221])
+    // Before it every 31 s, the last one seven seconds ago; from it on every 91 s: it looks at 90 s.
+    expect(made.slice(rise - 1, rise + 2)).toEqual([123, 130, 221])
     expect(evictions(decisions)).toEqual([])
   })
 

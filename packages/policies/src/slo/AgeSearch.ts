@@ -71,7 +71,7 @@ const share = 0.8
 const cliff = 12
 /** Where two ages tell how the amount falls with age, the next may be this far off; where one does, only that far. */
 const largestLeap = 8
-const largestStep = 4
+const largestStep = 3
 /** What was so little too much cannot be far off. */
 const nearMiss = 4
 const nearStep = 2
@@ -80,10 +80,10 @@ const nearStep = 2
 const atLeast = (ages: ReadonlyArray<Milliseconds>, ageMs: Milliseconds): Milliseconds =>
   ages.find((age) => age >= ageMs) ?? ages.at(-1) ?? Infinity
 
-/** `ages`: ascending. Begins at twice the lowest: to look at that takes no longer, and says how much comes back of what is older still. */
+/** `ages`: ascending. Begins at three times the lowest: to look at that takes no longer, and says how much comes back of what is older still. */
 export const startSearch = (ages: ReadonlyArray<Milliseconds>, atMs: Milliseconds): AgeSearch => {
   const leastMs = ages[0]!
-  const ageMs = atLeast(ages, 2 * leastMs)
+  const ageMs = atLeast(ages, 3 * leastMs)
   return {
     ageMs,
     phase: "first",
@@ -150,11 +150,11 @@ const settle = (search: AgeSearch, { ages, atMs, lowestMs }: SearchInput, good: 
 
 /**
  * Between the age that was too low and the one that will do, the next to look at; undefined: they are neighbours. Not less than a third of the
- * age in force: of generations that are closer together none would be old enough to be evicted.
+ * age in force: of generations that are closer together none would be old enough to be evicted. The lowest of them first, while none was too low.
  */
 const between = ({ ageMs, bad, good }: AgeSearch, ages: ReadonlyArray<Milliseconds>): Milliseconds | undefined => {
   const open = ages.filter((age) => age > (bad?.ageMs ?? 0) && age < (good ?? 0) && age >= ageMs / 3)
-  return open[Math.floor((open.length - 1) / 2)]
+  return open[bad === undefined ? 0 : Math.floor((open.length - 1) / 2)]
 }
 
 /** Before lower ages are looked at. Where generations are made further apart for the age in force, it takes two of them before any is old enough. */
