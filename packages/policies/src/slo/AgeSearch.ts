@@ -50,8 +50,9 @@ export interface SearchInput {
 }
 
 /**
- * Times of the search are multiples of the lowest age: with 10 s what is used every two minutes is seen before anything is evicted. Beside an age
- * that is in force a look costs nothing, and may take longer to find what comes seldom.
+ * Times of the search are multiples of the lowest age: with 10 s most of what is used every two minutes is seen before anything is evicted (all but what
+ * is used in the first 30 s only, since nothing is known to be as old by then). Beside an age that is in force a look may take longer to find what comes
+ * seldom.
  */
 const looks = { first: 13, shortest: 12, still: 10, trial: 24, settle: 3, rest: 30, longestRest: 720, guess: 60 }
 
